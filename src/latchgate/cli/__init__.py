@@ -1,0 +1,1 @@
+"""The shell: the command latchgate and its subcommands."""

@@ -1,0 +1,78 @@
+"""Internet addresses: the ranges that a user or a key may be used from, and the unit by which failures are counted."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+__all__ = ["Address", "Network", "covers", "normal_address", "parse_networks", "throttle_unit", "within"]
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_IPV4_OCTETS = 4
+
+
+def parse_networks(text: str) -> tuple[Network, ...] | str:
+    """Read a list of addresses and CIDR ranges, separated by commas, spaces or line ends.
+
+    The first octets of an IPv4 address ("10.1." or "10.1"), as Frappe's restrict_ip allows, mean the whole range.
+
+    Returns:
+        The ranges (none for an empty text), or a sentence that names the first entry that is not one.
+    """
+    networks = []
+    for entry in text.replace(",", " ").split():
+        try:
+            networks.append(_parse_network(entry))
+        except ValueError:
+            return f"'{entry[:60]}' is not an address or a range such as 10.0.0.0/8 or 2001:db8::/32"
+    return tuple(networks)
+
+
+def normal_address(text: str) -> Address | None:
+    """Read one address, an IPv4 address mapped into IPv6 as the IPv4 address; None if it is none."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+def covers(networks: Iterable[Network], address_text: str) -> bool:
+    """Whether an address lies in one of the ranges; what is not an address lies in none."""
+    address = normal_address(address_text)
+    return address is not None and any(
+        address.version == network.version and address in network for network in networks
+    )
+
+
+def within(inner: Iterable[Network], outer: Iterable[Network]) -> bool:
+    """Whether every address of the inner ranges lies in one outer range; no outer range means all addresses."""
+    outer = tuple(outer)
+    if not outer:
+        return True
+    inner = tuple(inner)
+    return bool(inner) and all(any(_is_subnet(one, other) for other in outer) for one in inner)
+
+
+def throttle_unit(address_text: str) -> str:
+    """Name the unit by which failures count: an IPv4 address, or the /64 that an IPv6 address lies in."""
+    address = normal_address(address_text)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address) if address else "unknown"
+
+
+def _parse_network(entry: str) -> Network:
+    octets = entry.rstrip(".").split(".")
+    if ":" not in entry and "/" not in entry and len(octets) < _IPV4_OCTETS:
+        padded = octets + ["0"] * (_IPV4_OCTETS - len(octets))
+        return IPv4Network(".".join(padded) + f"/{8 * len(octets)}")
+    return ip_network(entry, strict=False)
+
+
+def _is_subnet(one: Network, other: Network) -> bool:
+    match one, other:
+        case (IPv4Network(), IPv4Network()) | (IPv6Network(), IPv6Network()):
+            return one.subnet_of(other)  # type: ignore[arg-type]  # both are of one version here
+        case _:
+            return False

@@ -1,0 +1,124 @@
+"""Every exception that leaves a room of Latchgate, and what each one tells the caller.
+
+LatchgateError           never raised itself
+├── SettingsError        start-up: settings, key file, database revision; lists every problem at once
+├── BadRequest           the wire is malformed
+├── NotPermitted         a valid caller that lacks a right
+├── NotFound             absent, or the caller may not know that it exists
+├── Conflict             the name is taken, or the record changed meanwhile
+├── Invalid              fields that cannot be accepted: {field: reason}
+├── SignInFailed         user and password do not open a session
+├── RateLimited          too many; says after how many seconds to come back
+└── StorageError         the database cannot be reached or answered
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ErrorCode",
+    "Invalid",
+    "LatchgateError",
+    "NotFound",
+    "NotPermitted",
+    "RateLimited",
+    "SettingsError",
+    "SignInFailed",
+    "StorageError",
+]
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, apart from how any dialect of the wire says it."""
+
+    SETTINGS = "settings"
+    BAD_REQUEST = "bad_request"
+    NOT_PERMITTED = "not_permitted"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    SIGN_IN_FAILED = "sign_in_failed"
+    RATE_LIMITED = "rate_limited"
+    STORAGE = "storage"
+
+
+class LatchgateError(Exception):
+    """The root; never raised itself.
+
+    `public` may be shown to the caller; `detail` is for the operator's log alone.
+    """
+
+    code: ErrorCode
+
+    def __init__(self, public: str, *, detail: str = "") -> None:
+        super().__init__(public)
+        self.public = public
+        self.detail = detail
+
+
+class SettingsError(LatchgateError):
+    """The service cannot start as it is set up; `problems` holds one line each."""
+
+    code = ErrorCode.SETTINGS
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class BadRequest(LatchgateError):
+    """The request cannot be read: broken JSON, a wrong form, a header given twice."""
+
+    code = ErrorCode.BAD_REQUEST
+
+
+class NotPermitted(LatchgateError):
+    """The caller is known and may not do this."""
+
+    code = ErrorCode.NOT_PERMITTED
+
+
+class NotFound(LatchgateError):
+    """There is no such record, or none that the caller may know of."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class Conflict(LatchgateError):
+    """A record of that name exists already."""
+
+    code = ErrorCode.CONFLICT
+
+
+class Invalid(LatchgateError):
+    """Values that cannot be accepted; `fields` maps each field to what would be right."""
+
+    code = ErrorCode.INVALID
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in fields.items()))
+        self.fields = dict(fields)
+
+
+class SignInFailed(LatchgateError):
+    """User and password do not open a session; `public` is alike for every cause that an attacker could probe."""
+
+    code = ErrorCode.SIGN_IN_FAILED
+
+
+class RateLimited(LatchgateError):
+    """Too many attempts; the same request may succeed after `retry_after_seconds`."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, public: str, *, retry_after_seconds: int, detail: str = "") -> None:
+        super().__init__(public, detail=detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StorageError(LatchgateError):
+    """The database is unreachable, locked or not of this release."""
+
+    code = ErrorCode.STORAGE

@@ -1,0 +1,1 @@
+"""The request log: one row for every request that presented a credential."""

@@ -1,0 +1,1 @@
+"""The service: requests in, responses out, and one table of routes."""

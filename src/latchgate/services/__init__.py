@@ -1,0 +1,1 @@
+"""The uses: what Latchgate can be asked to do, and the ports it needs for that."""
