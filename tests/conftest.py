@@ -1,0 +1,35 @@
+"""What holds for every test: an empty environment, no sockets where none are needed, steady Hypothesis runs."""
+
+import os
+import socket
+from typing import NoReturn
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A shared machine is slow at times, and slowness is measured by bench/, not by tests.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("default"), max_examples=2_000)
+settings.load_profile("default")
+
+_FOLDERS_WITHOUT_SOCKETS = frozenset({"unit", "architecture"})
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of whoever runs the tests do not reach them."""
+    for name in [name for name in os.environ if name.startswith("LATCHGATE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules are tested without a network, so that a test which reaches for one is noticed."""
+    if _FOLDERS_WITHOUT_SOCKETS.isdisjoint(request.path.relative_to(request.config.rootpath).parts):
+        return
+
+    def refuse(*_arguments: object) -> NoReturn:
+        pytest.fail("this test opens a socket; it belongs in tests/wire")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
