@@ -1,0 +1,95 @@
+# The front door. Every target first makes what it needs in .venv; a second run finds it made and does nothing.
+# Needed beforehand: make, and Python 3.11 or newer (PYTHON=/path/to/python3 chooses one).
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check fmt soak bench lock clean postgresql
+
+help:
+	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
+	@echo "make test    set everything up and run every test, with coverage"
+	@echo "make check   lint, format, types, import contracts, shape and documents"
+	@echo "make fmt     format the code, and mend what can be mended"
+	@echo "make soak    the long forms of the truth, crash and fuzz tests"
+	@echo "make bench   measure requests a second"
+	@echo "make lock    write requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)"
+	@echo "make clean   remove .venv and what the tools left; never data/"
+
+# exec: Ctrl-C and SIGTERM reach the server itself, not a shell in between.
+serve: $(VENV)/server
+	@export LATCHGATE_HOME="$${LATCHGATE_HOME:-data}"; exec $(BIN)/latchgate serve
+
+# The rules and the uses are covered wholly, branches too; the rest nearly.
+test: $(VENV)/dev postgresql
+	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/coverage report --fail-under=95
+	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/services/*'
+
+check: $(VENV)/dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest --quiet tests/architecture
+
+fmt: $(VENV)/dev
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+soak: $(VENV)/dev postgresql
+	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak --timeout=7200
+
+bench: $(VENV)/dev
+	@$(BIN)/python bench/verify.py
+
+# Why so, and why no registry is named: docs/decisions/0002-requirements.md.
+lock: $(VENV)/lock
+	@$(LOCK) --group lock -o requirements/lock.txt
+	@$(LOCK) pyproject.toml --extra server --extra postgres --group build -o requirements/server.txt
+	@$(LOCK) pyproject.toml --extra server --extra postgres --group dev -c requirements/server.txt --no-annotate -o requirements/dev.txt
+	@! grep -nE '://|--find-links|--index|--extra-index' requirements/*.txt
+
+clean:
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	@find src tests -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf src/*.egg-info
+
+$(VENV)/made:
+	@echo "Making an environment in $(VENV) ..."
+	@for python in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null || { lacking="$$python"; continue; }; \
+		"$$python" -m venv --clear $(VENV) && touch $@; exit; \
+	done; \
+	if [ -n "$$lacking" ]; then \
+		echo "$$lacking lacks its venv module; on Debian and Ubuntu: apt-get install $$( \
+			$$lacking -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; \
+	else \
+		echo "No Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	fi; exit 1
+
+# The package itself is installed as a link to src/, so that a changed file needs no second installation.
+$(VENV)/server $(VENV)/dev $(VENV)/lock: $(VENV)/%: $(VENV)/made requirements/%.txt pyproject.toml
+	@echo "Installing requirements/$*.txt; the first time takes a minute ..."
+	@$(PIP) --require-hashes -r requirements/$*.txt \
+		&& { [ $* = lock ] || $(PIP) --no-deps --no-build-isolation -e .; } \
+		|| { echo "The packages could not be installed: see above; is there a network?" >&2; exit 1; }
+	@touch $@
+
+# The storage tests start a PostgreSQL of their own; they need its programs, no running server.
+postgresql:
+	@for folder in $$(echo "$$PATH" | tr ':' ' ') /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin; do \
+		[ ! -x "$$folder/initdb" ] || exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing PostgreSQL for the storage tests ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends postgresql; } \
+			>/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "The storage tests need PostgreSQL's programs (initdb, postgres); on Debian: apt-get install postgresql" >&2; exit 1
