@@ -75,9 +75,13 @@ class BadRequest(LatchgateError):
 
 
 class NotPermitted(LatchgateError):
-    """The caller is known and may not do this."""
+    """The caller is known and may not do this; `reason` is for the request log."""
 
     code = ErrorCode.NOT_PERMITTED
+
+    def __init__(self, public: str, *, reason: str = "not_permitted", detail: str = "") -> None:
+        super().__init__(public, detail=detail)
+        self.reason = reason
 
 
 class NotFound(LatchgateError):

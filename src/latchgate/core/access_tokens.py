@@ -1,0 +1,51 @@
+"""OAuth 2 access tokens: what is stored of one, and how a presented one is judged."""
+
+from dataclasses import dataclass, field
+
+from latchgate.core.principals import Reason
+from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
+from latchgate.core.users import StoredUser
+
+__all__ = ["StoredToken", "digest_token", "judge_token", "lookup_values", "token_matches"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """An access token as stored. Times are Unix seconds."""
+
+    id: int
+    public_id: str
+    """What the log names; tells nothing of the token."""
+    user: StoredUser
+    client: str
+    scopes: frozenset[str]
+    digest: Digest = field(repr=False)
+    issued_at: int
+    expires_at: int
+    revoked_at: int | None
+
+
+def lookup_values(peppers: Peppers, token: Secret) -> list[bytes]:
+    """List the values under which a token may be found, the newest pepper's first.
+
+    A token has no public half to look it up by. The look-up value is a digest of its own purpose, so that it is not
+    the one that proves the token.
+    """
+    return peppers.candidates(Purpose.ACCESS_TOKEN_LOOKUP, token.text)
+
+
+def digest_token(peppers: Peppers, token_id: int, public_id: str, token: Secret) -> Digest:
+    """Make what is stored of a token, bound to its row: copied into another row it matches nothing."""
+    return peppers.digest(Purpose.ACCESS_TOKEN, str(token_id), public_id, token.text)
+
+
+def token_matches(peppers: Peppers, stored: StoredToken, token: Secret) -> bool:
+    """Whether a presented text is the stored token."""
+    return peppers.matches(stored.digest, Purpose.ACCESS_TOKEN, str(stored.id), stored.public_id, token.text)
+
+
+def judge_token(stored: StoredToken, now: int) -> Reason | None:
+    """Tell why a genuine token is refused, or None; its user is judged apart."""
+    if stored.revoked_at is not None and stored.revoked_at <= now:
+        return Reason.REVOKED
+    return Reason.EXPIRED if stored.expires_at <= now else None

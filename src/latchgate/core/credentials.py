@@ -1,0 +1,196 @@
+"""What a request presents, and the one parser that turns it into a credential.
+
+The parser never raises and never guesses: what it cannot read is `Malformed`, with the reason, and decides the request
+as surely as a good credential does. Nothing falls through to the cookie or to Guest.
+"""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from latchgate.core.tokens import Secret
+
+__all__ = [
+    "USER_SOURCE",
+    "Absent",
+    "Bearer",
+    "Credential",
+    "Fault",
+    "KeyPair",
+    "Malformed",
+    "Presented",
+    "Scheme",
+    "SessionCookie",
+    "parse_credential",
+]
+
+USER_SOURCE = "User"
+"""The authorization source when no header names another."""
+
+# RFC 9110, section 5.6.3: optional white space around a value is space and tab, nothing else.
+_OWS = b" \t"
+_KEY_ID = re.compile(r"[!-9;-~]{1,140}")
+_SOURCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,140}")
+_BASE64_ALPHABET = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+# RFC 6750, section 2.1: b64token.
+_B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+# RFC 9110, section 11.1: an authentication scheme is a token.
+_SCHEME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BYTES_LITERAL = re.compile(rb"b'[^']*'|b\"[^\"]*\"")
+_SID = re.compile(r"[0-9A-Za-z]{1,128}")
+
+
+class Scheme(StrEnum):
+    """How a credential was carried."""
+
+    TOKEN = "token"
+    BASIC = "Basic"
+    BEARER = "Bearer"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """All of a request that authentication looks at, unverified, as bytes and text of the wire."""
+
+    method: str
+    path: str
+    """The target as sent, query included; never normalised."""
+    peer_address: str
+    """The caller's address, after configured proxies were taken into account."""
+    authorization: tuple[bytes, ...] = field(default=(), repr=False)
+    """The value of every Authorization header, in order."""
+    source: tuple[bytes, ...] = ()
+    """The value of every Frappe-Authorization-Source header, in order."""
+    session_cookie: str | None = field(default=None, repr=False)
+    csrf_token: str | None = field(default=None, repr=False)
+    user_agent: str = ""
+
+
+class Fault(StrEnum):
+    """Why what was presented cannot be read."""
+
+    TWO_AUTHORIZATIONS = "two_authorization_headers"
+    TWO_SOURCES = "two_source_headers"
+    BASE64 = "basic_not_base64"
+    BYTES_LITERAL = "basic_python_bytes_literal"
+    UNREADABLE = "authorization_unreadable"
+    UNKNOWN_SCHEME = "unknown_scheme"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No credential at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Something was presented that is no credential."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """An API key and secret, by `token` or `Basic`, for the records of one source."""
+
+    scheme: Scheme
+    key_id: str
+    secret: Secret
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """An access token. It names its own user, so that a source header does not concern it (as recorded)."""
+
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """The session id of a signed-in browser, with what guards it against forged requests."""
+
+    sid: Secret
+    method: str
+    csrf_token: str | None = field(repr=False)
+
+
+Credential = Absent | Malformed | KeyPair | Bearer | SessionCookie
+
+
+def parse_credential(presented: Presented) -> Credential:
+    """Read the credential of a request; an Authorization header always decides, a session counts only without one."""
+    values = [value.strip(_OWS) for value in presented.authorization]
+    if len(values) > 1:
+        # Servers differ in which of two they believe; a proxy may have checked the other one.
+        return Malformed(Fault.TWO_AUTHORIZATIONS)
+    if values and values[0]:
+        return _parse_authorization(values[0], presented.source)
+    if presented.session_cookie:
+        if not _SID.fullmatch(presented.session_cookie):
+            return Absent()
+        return SessionCookie(Secret(presented.session_cookie), presented.method, presented.csrf_token)
+    return Absent()
+
+
+def _parse_authorization(value: bytes, sources: tuple[bytes, ...]) -> Credential:
+    scheme, space, rest = value.partition(b" ")
+    if not space or not rest or not _SCHEME.fullmatch(scheme):
+        return Malformed(Fault.UNREADABLE)
+    match scheme.lower():
+        case b"token":
+            return _parse_pair(Scheme.TOKEN, rest, sources)
+        case b"basic":
+            return _parse_basic(rest, sources)
+        case b"bearer":
+            return _parse_bearer(rest)
+        case _:
+            return Malformed(Fault.UNKNOWN_SCHEME)
+
+
+def _parse_basic(rest: bytes, sources: tuple[bytes, ...]) -> KeyPair | Malformed:
+    if _BYTES_LITERAL.fullmatch(rest):
+        # What `"Basic %s" % base64.b64encode(...)` really sends on Python 3.
+        return Malformed(Fault.BYTES_LITERAL)
+    if not _BASE64_ALPHABET.fullmatch(rest):
+        return Malformed(Fault.UNREADABLE)
+    try:
+        decoded = base64.b64decode(rest, validate=True)
+    except ValueError:
+        return Malformed(Fault.BASE64)
+    return _parse_pair(Scheme.BASIC, decoded, sources)
+
+
+def _parse_pair(scheme: Scheme, pair: bytes, sources: tuple[bytes, ...]) -> KeyPair | Malformed:
+    source = _parse_source(sources)
+    if isinstance(source, Malformed):
+        return source
+    try:
+        text = pair.decode("utf-8" if scheme is Scheme.BASIC else "ascii")
+    except UnicodeDecodeError:
+        return Malformed(Fault.UNREADABLE)
+    key_id, colon, secret = text.partition(":")
+    readable = colon and secret and ":" not in secret and _KEY_ID.fullmatch(key_id)
+    if not readable or (scheme is Scheme.TOKEN and any(character in secret for character in " \t")):
+        return Malformed(Fault.UNREADABLE)
+    return KeyPair(scheme, key_id, Secret(secret), source)
+
+
+def _parse_source(sources: tuple[bytes, ...]) -> str | Malformed:
+    if len(sources) > 1:
+        return Malformed(Fault.TWO_SOURCES)
+    try:
+        source = sources[0].strip(_OWS).decode() if sources else ""
+    except UnicodeDecodeError:
+        return Malformed(Fault.UNREADABLE)
+    if not source:
+        return USER_SOURCE
+    return source if _SOURCE.fullmatch(source) else Malformed(Fault.UNREADABLE)
+
+
+def _parse_bearer(rest: bytes) -> Bearer | Malformed:
+    if not _B64TOKEN.fullmatch(rest):
+        return Malformed(Fault.UNREADABLE)
+    return Bearer(Secret(rest.decode("ascii")))

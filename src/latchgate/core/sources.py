@@ -1,0 +1,36 @@
+"""Authorization sources: document types, other than User, whose records own keys."""
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["BUILT_IN_SOURCES", "EVENT_CONSUMER", "SourceRecord", "parse_record_name", "parse_source_name"]
+
+EVENT_CONSUMER = "Event Consumer"
+BUILT_IN_SOURCES = ("User", EVENT_CONSUMER)
+
+_SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
+_RECORD = re.compile(r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
+_NAME_LENGTH_MAX = 140
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A record of a source: what its keys belong to, and whose requests they make."""
+
+    id: int
+    source: str
+    name: str
+    user: str | None
+    enabled: bool
+
+
+def parse_source_name(text: str) -> str | None:
+    """Read the name of a document type, such as `API Device`; None if it is none."""
+    name = text.strip()
+    return name if _SOURCE.fullmatch(name) and len(name) <= _NAME_LENGTH_MAX else None
+
+
+def parse_record_name(text: str) -> str | None:
+    """Read the name of a record: up to 140 printable characters; None if it is none."""
+    name = text.strip()
+    return name if _RECORD.fullmatch(name) and len(name) <= _NAME_LENGTH_MAX else None

@@ -1,0 +1,107 @@
+"""Users: their names and types, and when and from where they may act."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import StrEnum
+
+from latchgate.core.addresses import Network, covers
+
+__all__ = [
+    "ADMINISTRATOR",
+    "GUEST",
+    "SYSTEM_MANAGER",
+    "StoredUser",
+    "UserType",
+    "effective_roles",
+    "hours_allow",
+    "networks_allow",
+    "parse_user_name",
+]
+
+ADMINISTRATOR = "Administrator"
+GUEST = "Guest"
+SYSTEM_MANAGER = "System Manager"
+ALL_ROLE = "All"
+DESK_USER = "Desk User"
+
+# Deliberately narrower than RFC 5321: a name ends up in headers, logs and addresses.
+_EMAIL = re.compile(r"[a-z0-9.!#$%&*+=?^_~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
+
+
+class UserType(StrEnum):
+    """Whether a user may use the desk."""
+
+    SYSTEM = "System User"
+    WEBSITE = "Website User"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A user as stored. Times are Unix seconds, `creation` and `modified` microseconds."""
+
+    id: int
+    name: str
+    first_name: str
+    last_name: str
+    user_type: UserType
+    enabled: bool
+    roles: frozenset[str]
+    """The roles that were granted; `effective_roles` adds the automatic ones."""
+    password_hash: str | None = field(repr=False)
+    """Argon2id in PHC form; None for a user that cannot sign in."""
+    restrict_ip: tuple[Network, ...]
+    login_after: int
+    """The hour of the day (0–24) before which the user is refused; 0 is no limit, 24 is never."""
+    login_before: int
+    """The hour of the day (0–24) from which the user is refused; 0 is no limit."""
+    creation: int
+    modified: int
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, or the user's name where there is neither."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part) or self.name
+
+
+def parse_user_name(text: str) -> str | None:
+    """Read the name of a user: an e-mail address in lower case, Administrator or Guest; None if it is none."""
+    text = text.strip()
+    for special in (ADMINISTRATOR, GUEST):
+        if text.lower() == special.lower():
+            return special
+    name = text.lower()
+    return name if _EMAIL.fullmatch(name) and ".." not in name else None
+
+
+def effective_roles(user: StoredUser) -> frozenset[str]:
+    """Tell a user's roles with the automatic ones: everybody has All and Guest, a System User also Desk User."""
+    automatic = {ALL_ROLE, GUEST}
+    if user.user_type is UserType.SYSTEM:
+        automatic.add(DESK_USER)
+    if user.name == ADMINISTRATOR:
+        automatic.add(SYSTEM_MANAGER)
+    return user.roles | automatic
+
+
+def networks_allow(user: StoredUser, address: str) -> bool:
+    """Whether the user may act from this address."""
+    return not user.restrict_ip or covers(user.restrict_ip, address)
+
+
+def hours_allow(user: StoredUser, now: int, zone: tzinfo) -> bool:
+    """Whether the user may act at this hour.
+
+    Where `login_before` lies before `login_after` the window spans midnight: after 22, before 6.
+
+    Args:
+        user: Whose hours.
+        now: Unix seconds.
+        zone: In which zone the hours are meant.
+    """
+    hour = datetime.fromtimestamp(now, zone).hour
+    late_enough = hour >= user.login_after
+    early_enough = not user.login_before or hour < user.login_before
+    if user.login_before and user.login_before < user.login_after:
+        return late_enough or early_enough
+    return late_enough and early_enough

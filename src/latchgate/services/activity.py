@@ -1,0 +1,31 @@
+"""What happened to accounts and credentials, written in the transaction of the change."""
+
+from latchgate.core.log_entries import ActivityEntry, escape
+from latchgate.services.actors import Actor
+from latchgate.services.ports import Clock, Transaction
+
+__all__ = ["note"]
+
+_TEXT_LENGTH_MAX = 400
+
+
+def note(tx: Transaction, clock: Clock, actor: Actor, operation: str, subject: str, *, detail: str = "") -> None:
+    """Write one row of the activity log.
+
+    Args:
+        tx: The transaction of the change that the row tells of.
+        clock: For its time.
+        actor: Who did it.
+        operation: Such as `api_key.generated`.
+        subject: What it was done to, by its public name; never a secret.
+        detail: What a reader wants to know besides; never a secret.
+    """
+    entry = ActivityEntry(
+        time=clock.now_us(),
+        user=escape(actor.user, _TEXT_LENGTH_MAX),
+        operation=operation,
+        subject=escape(subject, _TEXT_LENGTH_MAX),
+        detail=escape(detail, _TEXT_LENGTH_MAX),
+        ip_address=escape(actor.ip_address, _TEXT_LENGTH_MAX),
+    )
+    tx.activity.append(entry)

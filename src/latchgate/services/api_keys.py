@@ -1,0 +1,287 @@
+"""Generate, list, rotate, revoke and import API keys, for users and for the records of other sources."""
+
+from dataclasses import dataclass, field
+
+from latchgate.core.api_keys import Limits, StoredKey, beyond, digest_secret, parse_foreign_pair
+from latchgate.core.credentials import USER_SOURCE
+from latchgate.core.policy import may_manage_keys
+from latchgate.core.scopes import ALL
+from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
+from latchgate.core.users import GUEST
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor
+from latchgate.services.ports import (
+    Clock,
+    Entropy,
+    KeyFilter,
+    LastUse,
+    NewKey,
+    RequestLog,
+    Store,
+    Transaction,
+)
+
+__all__ = ["ApiKeyService", "IssuedKey", "KeyOrder", "Owner", "PairText", "import_pair"]
+
+_UNLIMITED = Limits(scopes=frozenset({ALL}))
+_LABEL_LENGTH_MAX = 140
+_PER_MINUTE_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """To whom a key belongs: a user (source User) or a record of another source, by name."""
+
+    source: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """What a new key should be like."""
+
+    label: str = ""
+    limits: Limits = _UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class PairText:
+    """A key and secret that were made elsewhere."""
+
+    key_id: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key with its secret, to be shown once."""
+
+    key: StoredKey
+    user: str | None
+    """Whose requests it makes."""
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnerIds:
+    user_id: int | None
+    record_id: int | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyService:
+    """Every change of a key, by the command line, HTTP and the desk alike."""
+
+    store: Store
+    peppers: Peppers = field(repr=False)
+    clock: Clock
+    entropy: Entropy
+    request_log: RequestLog
+    own_keys: bool
+    """Whether users may manage their own keys."""
+
+    def generate(self, actor: Actor, owner: Owner, order: KeyOrder) -> IssuedKey:
+        """Make a key and show its secret this once.
+
+        Raises:
+            NotFound: There is no such user, source or record.
+            NotPermitted: The actor may not, or the key would reach further than the actor's own credential.
+            Invalid: A label, limit or expiry that cannot be.
+        """
+        _require_sound(order, self.clock.now())
+        with self.store.write() as tx:
+            ids = _require_owner(tx, owner)
+            self._require_permission(actor, ids.user, order.limits)
+            primary = tx.api_keys.find_primary(owner.source, owner.record) is None
+            return self._add(tx, actor, owner, (ids, order, primary))
+
+    def generate_primary(self, actor: Actor, owner: Owner) -> IssuedKey:
+        """Give the owner's first key a new secret, which ends the old one at once; make the key if there is none.
+
+        Source: Frappe, frappe.core.doctype.user.user.generate_keys, as recorded. Raises as `generate`.
+        """
+        with self.store.write() as tx:
+            ids = _require_owner(tx, owner)
+            key = tx.api_keys.find_primary(owner.source, owner.record)
+            self._require_permission(actor, ids.user, key.limits if key else _UNLIMITED)
+            if key is None:
+                return self._add(tx, actor, owner, (ids, KeyOrder("Generate Keys"), True))
+            return self._replace_secret(tx, actor, key, None)
+
+    def rotate(self, actor: Actor, key_id: str, *, source: str | None = None, overlap_seconds: int) -> IssuedKey:
+        """Give a key a new secret; the one before works for `overlap_seconds` more, never longer than it would have.
+
+        Raises:
+            NotFound: There is no such key. Conflict: Several sources have one; name the source.
+            NotPermitted: As `generate`.
+            Invalid: The key has ended, or the overlap is negative.
+        """
+        if overlap_seconds < 0:
+            raise Invalid({"overlap": "must not be negative"})
+        with self.store.write() as tx:
+            key = _get_key(tx, key_id, source)
+            self._require_permission(actor, _user_of(key), key.limits)
+            now = self.clock.now()
+            if key.revoked_at is not None or (key.limits.expires_at or now + 1) <= now:
+                raise Invalid({"key": f"{key_id} has ended; generate a new one"})
+            until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
+            return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
+
+    def revoke(self, actor: Actor, key_id: str, *, source: str | None = None) -> StoredKey:
+        """End a key now. Ending one that has ended changes nothing.
+
+        Raises:
+            NotFound: There is no such key. Conflict: Several sources have one; name the source.
+            NotPermitted: The actor may not.
+        """
+        with self.store.write() as tx:
+            key = _get_key(tx, key_id, source)
+            self._require_manager(actor, _user_of(key))
+            if key.revoked_at is None:
+                tx.api_keys.revoke(key.id, self.clock.now())
+                note(tx, self.clock, actor, "api_key.revoked", key.key_id, detail=_told(key))
+            return _get_key(tx, key_id, key.source)
+
+    def list_keys(self, actor: Actor, wanted: KeyFilter) -> list[tuple[StoredKey, LastUse | None]]:
+        """List keys, each with its last use. Raises NotPermitted for others' keys, NotFound for an unknown owner."""
+        with self.store.read() as tx:
+            owner_user = None
+            if wanted.record is not None:
+                owner_user = _require_owner(tx, Owner(wanted.source or USER_SOURCE, wanted.record), any_user=True).user
+            self._require_manager(actor, owner_user)
+            keys = tx.api_keys.list_some(wanted, self.clock.now())
+        last_uses = self.request_log.last_uses([key.key_id for key in keys])
+        return [(key, last_uses.get(key.key_id)) for key in keys]
+
+    def import_key(self, actor: Actor, owner: Owner, pair: PairText, order: KeyOrder) -> StoredKey:
+        """Take a key and secret made elsewhere as they are; only the secret's digest is stored.
+
+        Raises:
+            Conflict: The source has a key of that id.
+            Invalid: A key or secret that no header could present, or a secret that passes for one of ours.
+            NotFound, NotPermitted: As `generate`.
+        """
+        _require_sound(order, self.clock.now())
+        with self.store.write() as tx:
+            ids = _require_owner(tx, owner)
+            self._require_permission(actor, ids.user, order.limits)
+            import_pair(tx, self.clock, self.peppers, actor, (owner, pair, order))
+            return _get_key(tx, pair.key_id, owner.source)
+
+    def _add(self, tx: Transaction, actor: Actor, owner: Owner, new: tuple[_OwnerIds, KeyOrder, bool]) -> IssuedKey:
+        ids, order, primary = new
+        key_id = self._issue(TokenKind.KEY_ID)
+        secret = Secret(self._issue(TokenKind.KEY_SECRET))
+        row_id = tx.api_keys.add(_new_key(owner, ids, key_id, (order, primary, actor)), self.clock.now_us())
+        tx.api_keys.replace_secret(row_id, digest_secret(self.peppers, (row_id, owner.source, key_id), secret), None)
+        key = _get_key(tx, key_id, owner.source)
+        note(tx, self.clock, actor, "api_key.generated", key_id, detail=_told(key))
+        return IssuedKey(key, ids.user, secret)
+
+    def _replace_secret(self, tx: Transaction, actor: Actor, key: StoredKey, until: int | None) -> IssuedKey:
+        secret = Secret(self._issue(TokenKind.KEY_SECRET))
+        tx.api_keys.replace_secret(key.id, digest_secret(self.peppers, (key.id, key.source, key.key_id), secret), until)
+        told = _told(key) + (f", former secret works until {until}" if until else "")
+        note(tx, self.clock, actor, "api_key.rotated", key.key_id, detail=told)
+        return IssuedKey(_get_key(tx, key.key_id, key.source), _user_of(key), secret)
+
+    def _issue(self, kind: TokenKind) -> str:
+        return issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind)))
+
+    def _require_permission(self, actor: Actor, user: str | None, limits: Limits) -> None:
+        self._require_manager(actor, user)
+        if actor.principal is not None:
+            problems = beyond(actor.principal, limits)
+            if problems:
+                told = "; ".join(f"{field}: {problem}" for field, problem in problems.items())
+                raise NotPermitted(f"The key would reach further than the credential used. {told}", reason="beyond")
+
+    def _require_manager(self, actor: Actor, user: str | None) -> None:
+        if actor.principal is not None:
+            reason = may_manage_keys(actor.principal, user, own_keys=self.own_keys)
+            if reason:
+                raise NotPermitted("Not permitted to manage these keys", reason=reason.value)
+
+
+def import_pair(
+    tx: Transaction, clock: Clock, peppers: Peppers, actor: Actor, wanted: tuple[Owner, PairText, KeyOrder]
+) -> int:
+    """Store a key and secret that were made elsewhere, in a caller's transaction; tell the row's id.
+
+    Raises as `ApiKeyService.import_key`; permission is the caller's to judge.
+    """
+    owner, pair, order = wanted
+    problems = parse_foreign_pair(pair.key_id, pair.secret)
+    if problems:
+        raise Invalid(problems)
+    ids = _require_owner(tx, owner)
+    primary = tx.api_keys.find_primary(owner.source, owner.record) is None
+    row_id = tx.api_keys.add(_new_key(owner, ids, pair.key_id, (order, primary, actor)), clock.now_us())
+    digest = digest_secret(peppers, (row_id, owner.source, pair.key_id), pair.secret)
+    tx.api_keys.replace_secret(row_id, digest, None)
+    note(tx, clock, actor, "api_key.imported", pair.key_id, detail=f"{owner.source} {owner.record}")
+    return row_id
+
+
+def _new_key(owner: Owner, ids: _OwnerIds, key_id: str, how: tuple[KeyOrder, bool, Actor]) -> NewKey:
+    order, primary, actor = how
+    return NewKey(
+        key_id=key_id,
+        source=owner.source,
+        user_id=ids.user_id,
+        record_id=ids.record_id,
+        label=order.label,
+        primary=primary,
+        limits=order.limits,
+        created_by=actor.user,
+    )
+
+
+def _require_owner(tx: Transaction, owner: Owner, *, any_user: bool = False) -> _OwnerIds:
+    if owner.source == USER_SOURCE:
+        user = tx.users.find(owner.record)
+        if user is None:
+            raise NotFound(f"User {owner.record} not found")
+        if user.name == GUEST and not any_user:
+            raise Invalid({"user": "Guest is who carries no credential; it can own none"})
+        return _OwnerIds(user.id, None, user.name)
+    if not tx.sources.exists(owner.source):
+        raise NotFound(f"Authorization Source {owner.source} not found")
+    record = tx.sources.find_record(owner.source, owner.record)
+    if record is None:
+        raise NotFound(f"{owner.source} {owner.record} not found")
+    return _OwnerIds(None, record.id, record.user)
+
+
+def _get_key(tx: Transaction, key_id: str, source: str | None) -> StoredKey:
+    keys = [key for key in tx.api_keys.find_any(key_id) if source is None or key.source == source]
+    if not keys:
+        raise NotFound(f"API Key {key_id} not found")
+    if len(keys) > 1:
+        raise Conflict(f"Several sources have a key {key_id}: name one of {', '.join(key.source for key in keys)}")
+    return keys[0]
+
+
+def _user_of(key: StoredKey) -> str | None:
+    return key.owner.user.name if key.owner.user else None
+
+
+def _told(key: StoredKey) -> str:
+    label = f" '{key.label}'" if key.label else ""
+    return f"{key.source} {key.owner.record}{label}, scopes {' '.join(sorted(key.limits.scopes))}"
+
+
+def _require_sound(order: KeyOrder, now: int) -> None:
+    limits, problems = order.limits, {}
+    if len(order.label) > _LABEL_LENGTH_MAX or not order.label.isprintable():
+        problems["label"] = f"must be at most {_LABEL_LENGTH_MAX} printable characters"
+    if limits.expires_at is not None and limits.expires_at <= now:
+        problems["expires"] = "must lie in the future"
+    if limits.per_minute is not None and not 0 < limits.per_minute <= _PER_MINUTE_MAX:
+        problems["limit"] = f"must be from 1 to {_PER_MINUTE_MAX} requests a minute"
+    if not limits.scopes:
+        problems["scopes"] = "must name at least one; all for no limit"
+    if problems:
+        raise Invalid(problems)

@@ -1,0 +1,159 @@
+"""Verify a credential: one look-up, every rule, whichever scheme carried it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import assert_never
+
+from latchgate.core.access_tokens import judge_token, lookup_values, token_matches
+from latchgate.core.api_keys import KeyOwner, Limits, StoredKey, judge_key, secret_matches
+from latchgate.core.credentials import (
+    USER_SOURCE,
+    Absent,
+    Bearer,
+    Credential,
+    KeyPair,
+    Malformed,
+    Scheme,
+    SessionCookie,
+)
+from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who, judge_user
+from latchgate.core.scopes import ALL
+from latchgate.core.sessions import SessionLifetime, is_alive
+from latchgate.core.tokens import Digest, Peppers, Purpose, has_our_prefix, verify_checksum
+from latchgate.core.users import StoredUser, effective_roles
+from latchgate.services.ports import Clock, Store
+
+__all__ = ["Authenticator", "Rules"]
+
+SESSION_TOUCH_SECONDS = 60
+"""How old the note of a session's last use may be: one write a minute, not one a request."""
+
+# What an unknown key is compared with, so that it costs the same work as a wrong secret.
+_DECOY = StoredKey(
+    id=0,
+    key_id="",
+    source="",
+    owner=KeyOwner(record="", record_enabled=False, user=None),
+    label="",
+    primary=False,
+    limits=Limits(scopes=frozenset()),
+    digest=Digest(0, bytes(32)),
+    previous_digest=None,
+    previous_until=None,
+    creation=0,
+    created_by="",
+    revoked_at=0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator set."""
+
+    zone: tzinfo
+    """In which zone the users' hours are meant."""
+    lifetime: SessionLifetime
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """Turns a credential into a principal or a refusal; asks the store for every one."""
+
+    store: Store
+    peppers: Peppers = field(repr=False)
+    clock: Clock
+    rules: Rules
+    touch_session: Callable[[int], None]
+    """Notes that a session was used; must not make the caller wait."""
+
+    def verify(self, credential: Credential, address: str) -> Who:
+        """Tell who a credential is, as presented from this address. Raises StorageError."""
+        match credential:
+            case Absent():
+                return Anonymous()
+            case Malformed(fault=fault):
+                return Rejected(Reason(fault.value))
+            case KeyPair():
+                return self._verify_pair(credential, address)
+            case Bearer():
+                return self._verify_token(credential, address)
+            case SessionCookie():
+                return self._verify_session(credential, address)
+            case _:
+                assert_never(credential)
+
+    def _verify_pair(self, pair: KeyPair, address: str) -> Principal | Rejected:
+        if has_our_prefix(pair.key_id) and not verify_checksum(pair.key_id):
+            return Rejected(Reason.UNKNOWN_KEY, pair.scheme)
+        with self.store.read() as tx:
+            key = tx.api_keys.find(pair.source, pair.key_id)
+            known_source = key is not None or pair.source == USER_SOURCE or tx.sources.exists(pair.source)
+        now = self.clock.now()
+        matches = secret_matches(self.peppers, key or _DECOY, pair.secret, now)
+        if key is None:
+            if not known_source:
+                return Rejected(Reason.UNKNOWN_SOURCE, pair.scheme)
+            return Rejected(Reason.UNKNOWN_KEY, pair.scheme, pair.source)
+        if not matches:
+            return Rejected(Reason.WRONG_SECRET, pair.scheme, pair.source, key.key_id)
+        return self._judge_key(key, pair.scheme, now, address)
+
+    def _judge_key(self, key: StoredKey, scheme: Scheme, now: int, address: str) -> Principal | Rejected:
+        user = key.owner.user
+        reason = judge_key(key, now, address)
+        if reason is None:
+            reason = self._judge_user(user, now, address) if user else Reason.RECORD_WITHOUT_USER
+        if reason or user is None:
+            name = user.name if user else None
+            return Rejected(reason or Reason.RECORD_WITHOUT_USER, scheme, key.source, key.key_id, name)
+        return _principal(user, scheme, key.source, key.key_id, key.limits)
+
+    def _verify_token(self, bearer: Bearer, address: str) -> Principal | Rejected:
+        if has_our_prefix(bearer.token.text) and not verify_checksum(bearer.token.text):
+            return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
+        with self.store.read() as tx:
+            stored = tx.access_tokens.find(lookup_values(self.peppers, bearer.token))
+        if stored is None or not token_matches(self.peppers, stored, bearer.token):
+            return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
+        now = self.clock.now()
+        reason = judge_token(stored, now) or self._judge_user(stored.user, now, address)
+        if reason:
+            return Rejected(reason, Scheme.BEARER, None, stored.public_id, stored.user.name)
+        limits = Limits(stored.scopes, expires_at=stored.expires_at)
+        return _principal(stored.user, Scheme.BEARER, USER_SOURCE, stored.public_id, limits)
+
+    def _verify_session(self, cookie: SessionCookie, address: str) -> Principal | Rejected | Anonymous:
+        with self.store.read() as tx:
+            stored = tx.sessions.find(self.peppers.candidates(Purpose.SESSION, cookie.sid.text))
+        now = self.clock.now()
+        if stored is None or not is_alive(stored, self.rules.lifetime, now):
+            # A session that ended makes a guest, as recorded: the sign-in page must remain within reach.
+            return Anonymous(session_expired=True)
+        reason = self._judge_user(stored.user, now, address)
+        if reason:
+            return Rejected(reason, Scheme.SESSION, None, stored.public_id, stored.user.name)
+        if now - stored.last_seen_at >= SESSION_TOUCH_SECONDS:
+            self.touch_session(stored.id)
+        everything = Limits(frozenset({ALL}))
+        return _principal(stored.user, Scheme.SESSION, USER_SOURCE, stored.public_id, everything)
+
+    def _judge_user(self, user: StoredUser, now: int, address: str) -> Reason | None:
+        return judge_user(user, now, address, self.rules.zone)
+
+
+def _principal(user: StoredUser, scheme: Scheme, source: str, credential: str, limits: Limits) -> Principal:
+    return Principal(
+        user=user.name,
+        user_id=user.id,
+        user_type=user.user_type,
+        full_name=user.full_name,
+        roles=effective_roles(user),
+        scheme=scheme,
+        source=source,
+        credential=credential,
+        scopes=limits.scopes,
+        allowed_networks=limits.networks,
+        per_minute=limits.per_minute,
+        expires_at=limits.expires_at,
+    )

@@ -1,0 +1,39 @@
+"""The one clock: wall time at start plus the time elapsed since, moved forward only."""
+
+import threading
+import time
+
+__all__ = ["SystemClock"]
+
+
+class SystemClock:
+    """Fulfils the port Clock.
+
+    A wall clock that is set back would let expired keys live again and give two log rows one time. Elapsed time is
+    CLOCK_BOOTTIME where the system has it, so that sleep counts. A wall clock that was set forward is followed.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - _elapsed()
+        self._last_us = 0
+        self._lock = threading.Lock()
+
+    def now(self) -> int:
+        """Tell the time in Unix seconds."""
+        return int(self._now())
+
+    def now_us(self) -> int:
+        """Tell the time in microseconds since 1970; strictly greater at each call."""
+        with self._lock:
+            self._last_us = max(self._last_us + 1, int(self._now() * 1_000_000))
+            return self._last_us
+
+    def _now(self) -> float:
+        offset = time.time() - _elapsed()
+        self._offset = max(self._offset, offset)
+        return self._offset + _elapsed()
+
+
+def _elapsed() -> float:
+    boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(boottime)

@@ -1,0 +1,150 @@
+"""The gate: the one way in. Parse, verify, decide – and afterwards record.
+
+Every entrance calls `admit` with what was presented, runs its handler only if the decision allows it, and calls
+`record` with what came of it before the reply leaves. There is no second check of a credential, scope or role anywhere.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from latchgate.core.credentials import Absent, Credential, Presented, Scheme, SessionCookie, parse_credential
+from latchgate.core.log_entries import PATH_LENGTH_MAX, USER_AGENT_LENGTH_MAX, LogEntry, blank_secrets, escape
+from latchgate.core.policy import Decision, Requirement, decide
+from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from latchgate.core.sessions import csrf_holds
+from latchgate.core.tokens import Peppers
+from latchgate.services.authentication import Authenticator
+from latchgate.services.ports import Clock, Entropy, RequestLog
+from latchgate.services.throttles import Throttles
+
+__all__ = ["Admission", "Gate"]
+
+# Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
+_GUESSES = frozenset({Reason.UNKNOWN_SOURCE, Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.UNKNOWN_TOKEN})
+_METHOD_LENGTH_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the gate decided about one request; handed to the handler and, afterwards, to `record`."""
+
+    who: Who
+    decision: Decision
+    reason: Reason | None
+    request_id: str
+    arrived_us: int
+    """Microseconds since 1970."""
+    presented: Presented
+    credential_presented: bool
+    """Whether the request log gets a row."""
+
+    @property
+    def principal(self) -> Principal | None:
+        """The user that the request acts as; None for Guest and for whoever was rejected."""
+        return self.who if isinstance(self.who, Principal) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Fulfils the straight line of architecture: admit, then the handler, then record."""
+
+    authenticator: Authenticator
+    throttles: Throttles
+    request_log: RequestLog
+    clock: Clock
+    entropy: Entropy
+    peppers: Peppers = field(repr=False)
+
+    def admit(self, presented: Presented, requirement: Requirement) -> Admission:
+        """Decide about a request. Never raises for anything presented; raises StorageError."""
+        arrived_us = self.clock.now_us()
+        credential = parse_credential(presented)
+        who = self.authenticator.verify(credential, presented.peer_address)
+        who = self._hold_to_limits(who, presented.peer_address)
+        who = self._guard_session(who, credential, requirement)
+        judgement = decide(who, requirement)
+        return Admission(
+            who=who,
+            decision=judgement.decision,
+            reason=judgement.reason,
+            request_id=self.entropy.random_bytes(16).hex(),
+            arrived_us=arrived_us,
+            presented=presented,
+            credential_presented=not isinstance(credential, Absent),
+        )
+
+    def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
+        """Write the request's row, if it presented a credential, so that it survives the process.
+
+        Args:
+            admission: What `admit` gave.
+            status: The reply's status.
+            seconds: How long the request took.
+            reason: Why a handler refused what the gate had let in.
+
+        Raises:
+            StorageError: The row could not be written; the reply must not leave.
+        """
+        if admission.credential_presented:
+            self.request_log.append(_entry(admission, status, seconds, reason))
+
+    def _hold_to_limits(self, who: Who, address: str) -> Who:
+        match who:
+            case Principal(per_minute=int(per_minute)):
+                wait = self.throttles.count_use(f"{who.source}\n{who.credential}", per_minute)
+                return _refusal(who, Reason.OVER_LIMIT, wait) if wait else who
+            case Rejected(reason=reason) if reason in _GUESSES:
+                wait = self.throttles.count_wrong_credential(address)
+                if not wait:
+                    return who
+                return Rejected(
+                    Reason.TOO_MANY_FAILURES, who.scheme, who.source, who.credential, retry_after_seconds=wait
+                )
+            case _:
+                return who
+
+    def _guard_session(self, who: Who, credential: Credential, requirement: Requirement) -> Who:
+        if isinstance(who, Principal) and isinstance(credential, SessionCookie) and requirement.csrf:
+            return who if csrf_holds(self.peppers, credential) else _refusal(who, Reason.CSRF)
+        return who
+
+
+def _refusal(principal: Principal, reason: Reason, retry_after_seconds: int | None = None) -> Rejected:
+    return Rejected(
+        reason, principal.scheme, principal.source, principal.credential, principal.user, retry_after_seconds
+    )
+
+
+def _entry(admission: Admission, status: int, seconds: float, reason: str | None) -> LogEntry:
+    presented, who = admission.presented, admission.who
+    refused = reason or (admission.reason and admission.reason.value)
+    row = LogEntry(
+        time=admission.arrived_us,
+        request_id=admission.request_id,
+        user=None,
+        api_key=None,
+        scheme=None,
+        source=None,
+        method=escape(presented.method, _METHOD_LENGTH_MAX),
+        path=escape(blank_secrets(presented.path), PATH_LENGTH_MAX),
+        status=status,
+        seconds=round(seconds, 6),
+        ip_address=presented.peer_address,
+        user_agent=escape(presented.user_agent, USER_AGENT_LENGTH_MAX),
+        reason=refused,
+    )
+    return _named(row, who)
+
+
+def _named(row: LogEntry, who: Who) -> LogEntry:
+    match who:
+        case Anonymous():
+            return replace(row, scheme=Scheme.SESSION.value, reason=row.reason or Reason.EXPIRED.value)
+        case Principal() | Rejected():
+            return replace(
+                row,
+                user=who.user,
+                user_id=who.user_id if isinstance(who, Principal) else None,
+                api_key=who.credential,
+                scheme=who.scheme and who.scheme.value,
+                source=who.source,
+            )

@@ -1,0 +1,425 @@
+"""What the services need from outside: a clock, randomness, a store, a request log. Other rooms fulfil it.
+
+`find_` gives None for what is absent; `list_` gives all, in a stable order; an `add_` returns the new row's id. All
+times are Unix seconds but `creation`, `modified` and log times (microseconds).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from latchgate.core.access_tokens import StoredToken
+from latchgate.core.addresses import Network
+from latchgate.core.api_keys import Limits, StoredKey
+from latchgate.core.log_entries import ActivityEntry, LogEntry
+from latchgate.core.sessions import StoredSession
+from latchgate.core.sources import SourceRecord
+from latchgate.core.tokens import Digest
+from latchgate.core.users import StoredUser, UserType
+
+__all__ = [
+    "AccessTokens",
+    "ActivityLog",
+    "ApiKeys",
+    "Clock",
+    "Entropy",
+    "Instance",
+    "KeyFilter",
+    "LastUse",
+    "Links",
+    "LogQuery",
+    "NewKey",
+    "NewSession",
+    "NewToken",
+    "NewUser",
+    "RequestLog",
+    "Roles",
+    "Sessions",
+    "Sources",
+    "Store",
+    "Transaction",
+    "UserChanges",
+    "Users",
+]
+
+
+class Clock(Protocol):
+    """The one clock. It never goes backwards while the process lives."""
+
+    def now(self) -> int:
+        """Tell the time in Unix seconds."""
+        ...
+
+    def now_us(self) -> int:
+        """Tell the time in microseconds since 1970; strictly greater at each call."""
+        ...
+
+
+class Entropy(Protocol):
+    """The one source of randomness."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Give bytes that nobody can foresee."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to be stored."""
+
+    name: str
+    first_name: str
+    last_name: str
+    user_type: UserType
+    enabled: bool
+    password_hash: str | None
+    restrict_ip: tuple[Network, ...]
+    login_after: int
+    login_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """Fields of a user to replace; None leaves a field as it is."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    user_type: UserType | None = None
+    enabled: bool | None = None
+    password_hash: str | None = None
+    restrict_ip: tuple[Network, ...] | None = None
+    login_after: int | None = None
+    login_before: int | None = None
+
+
+class Users(Protocol):
+    """The users of one transaction."""
+
+    def find(self, name: str) -> StoredUser | None:
+        """Look a user up by its exact name."""
+        ...
+
+    def list_all(self) -> list[StoredUser]:
+        """List the users by name."""
+        ...
+
+    def add(self, user: NewUser, now_us: int) -> int:
+        """Store a user. Raises Conflict if the name is taken."""
+        ...
+
+    def change(self, user_id: int, changes: UserChanges, now_us: int) -> None:
+        """Replace fields of a user."""
+        ...
+
+    def delete(self, user_id: int) -> None:
+        """Delete a user with its roles, keys, tokens, sessions and links; records that named it name nobody."""
+        ...
+
+
+class Roles(Protocol):
+    """The roles of one transaction."""
+
+    def list_all(self) -> list[tuple[str, int]]:
+        """List the roles by name, each with the number of users it was granted to."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a role."""
+        ...
+
+    def list_users(self, name: str) -> list[str]:
+        """List the names of the users that a role was granted to, in order."""
+        ...
+
+    def add(self, name: str, now_us: int) -> int:
+        """Store a role. Raises Conflict if the name is taken."""
+        ...
+
+    def grant(self, user_id: int, name: str) -> bool:
+        """Grant a role; False if the user had it. Raises NotFound if there is no such role."""
+        ...
+
+    def revoke(self, user_id: int, name: str) -> bool:
+        """Take a role away; False if the user did not have it."""
+        ...
+
+
+class Sources(Protocol):
+    """Authorization sources and their records, of one transaction."""
+
+    def list_all(self) -> list[tuple[str, int]]:
+        """List the sources by name, each with the number of its records (of users for User)."""
+        ...
+
+    def exists(self, source: str) -> bool:
+        """Whether a document type owns keys."""
+        ...
+
+    def add(self, source: str, now_us: int) -> int:
+        """Store a source. Raises Conflict if the name is taken."""
+        ...
+
+    def find_record(self, source: str, name: str) -> SourceRecord | None:
+        """Look a source's record up by its exact name."""
+        ...
+
+    def list_records(self, source: str) -> list[SourceRecord]:
+        """List the records of a source by name."""
+        ...
+
+    def add_record(self, source: str, name: str, user_id: int | None, *, enabled: bool) -> int:
+        """Store a record. Raises Conflict if the name is taken, NotFound if there is no such source."""
+        ...
+
+    def enable_record(self, record_id: int, *, enabled: bool) -> None:
+        """Let a record's keys work, or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be stored, for a user (source User) or for a source's record."""
+
+    key_id: str
+    source: str
+    user_id: int | None
+    record_id: int | None
+    label: str
+    primary: bool
+    limits: Limits
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys to list; None means any."""
+
+    source: str | None = None
+    record: str | None = None
+    """The owner's name: a user's for the source User."""
+    include_ended: bool = False
+    """Whether to list what was revoked or has expired too."""
+
+
+class ApiKeys(Protocol):
+    """The API keys of one transaction."""
+
+    def find(self, source: str, key_id: str) -> StoredKey | None:
+        """Look a key up, byte for byte, with its owner, its user and that user's roles: one query."""
+        ...
+
+    def find_any(self, key_id: str) -> list[StoredKey]:
+        """List the keys of that id in every source."""
+        ...
+
+    def find_primary(self, source: str, record: str) -> StoredKey | None:
+        """Look up the unrevoked key that Frappe calls the owner's api_key."""
+        ...
+
+    def list_some(self, wanted: KeyFilter, now: int) -> list[StoredKey]:
+        """List keys by source, owner and age."""
+        ...
+
+    def add(self, key: NewKey, now_us: int) -> int:
+        """Store a key without a secret: it opens nothing until `replace_secret`.
+
+        Raises Conflict if the source has a key of that id, or the owner an unrevoked primary one already.
+        """
+        ...
+
+    def replace_secret(self, key_row_id: int, digest: Digest, previous_until: int | None) -> None:
+        """Give a key a new secret; the one before goes on working until `previous_until`, None ends it now."""
+        ...
+
+    def revoke(self, key_row_id: int, now: int) -> None:
+        """End a key. An earlier end stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """An access token to be stored."""
+
+    public_id: str
+    lookup: bytes
+    user_id: int
+    client: str
+    scopes: frozenset[str]
+    issued_at: int
+    expires_at: int
+    revoked_at: int | None
+
+
+class AccessTokens(Protocol):
+    """The access tokens of one transaction."""
+
+    def find(self, lookups: Sequence[bytes]) -> StoredToken | None:
+        """Look a token up by any of its look-up values, with its user and that user's roles."""
+        ...
+
+    def add(self, token: NewToken) -> int:
+        """Store a token without its digest; it opens nothing until `set_digest`. Raises Conflict on the look-up."""
+        ...
+
+    def set_digest(self, token_id: int, digest: Digest) -> None:
+        """Bind the digest to the row."""
+        ...
+
+    def revoke(self, token_id: int, now: int) -> None:
+        """End a token. An earlier end stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to be stored."""
+
+    digest: bytes
+    public_id: str
+    user_id: int
+    ip_address: str
+    user_agent: str
+
+
+class Sessions(Protocol):
+    """The sessions of one transaction."""
+
+    def find(self, digests: Sequence[bytes]) -> StoredSession | None:
+        """Look a session up by any of the digests its id may be stored under, with its user and roles."""
+        ...
+
+    def add(self, session: NewSession, now: int) -> int:
+        """Store a session."""
+        ...
+
+    def touch(self, session_id: int, now: int) -> None:
+        """Note that a session was used; this alters no verdict."""
+        ...
+
+    def revoke(self, session_id: int, now: int) -> None:
+        """End a session."""
+        ...
+
+    def revoke_all(self, user_id: int, now: int) -> int:
+        """End every session of a user; tells how many."""
+        ...
+
+
+class Links(Protocol):
+    """One-time links (set-up, password reset) of one transaction."""
+
+    def add(self, digest: bytes, purpose: str, user_id: int, expires_at: int) -> None:
+        """Store a link; one of the same purpose and user made before it ends."""
+        ...
+
+    def find(self, digests: Sequence[bytes], purpose: str, now: int) -> int | None:
+        """Tell the id of the user of a live link, or None."""
+        ...
+
+    def use(self, digests: Sequence[bytes], purpose: str, now: int) -> int | None:
+        """Use a live link up and tell the id of its user; None if it is not alive (any more)."""
+        ...
+
+
+class Instance(Protocol):
+    """Facts about the database as a whole."""
+
+    def find_fact(self, name: str) -> str | None:
+        """Look a fact up."""
+        ...
+
+    def set_fact(self, name: str, value: str) -> None:
+        """State a fact, over whatever was stated before."""
+        ...
+
+
+class ActivityLog(Protocol):
+    """The activity log of one transaction."""
+
+    def append(self, entry: ActivityEntry) -> None:
+        """Write a row; it stands or falls with the change it tells of."""
+        ...
+
+    def list_latest(self, limit: int) -> list[ActivityEntry]:
+        """List the newest rows, newest first."""
+        ...
+
+
+class Transaction(Protocol):
+    """All tables as one transaction sees them."""
+
+    @property
+    def users(self) -> Users: ...  # noqa: D102  # the type says it
+    @property
+    def roles(self) -> Roles: ...  # noqa: D102
+    @property
+    def sources(self) -> Sources: ...  # noqa: D102
+    @property
+    def api_keys(self) -> ApiKeys: ...  # noqa: D102
+    @property
+    def access_tokens(self) -> AccessTokens: ...  # noqa: D102
+    @property
+    def sessions(self) -> Sessions: ...  # noqa: D102
+    @property
+    def links(self) -> Links: ...  # noqa: D102
+    @property
+    def activity(self) -> ActivityLog: ...  # noqa: D102
+    @property
+    def instance(self) -> Instance: ...  # noqa: D102
+
+
+class Store(Protocol):
+    """The database of accounts and credentials."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Open a snapshot; nothing in it may write. Raises StorageError."""
+        ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Open the only way to change anything: all of it is committed at the end, or none on an exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which rows of the request log to give, newest first; None means any. Times are microseconds since 1970."""
+
+    user: str | None = None
+    api_key: str | None = None
+    path: str | None = None
+    """A prefix of the path."""
+    status: int | None = None
+    since: int | None = None
+    until: int | None = None
+    """Exclusive."""
+    limit: int = 20
+    """0 means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When a credential was last accepted, in microseconds since 1970, and from where."""
+
+    time: int
+    ip_address: str
+
+
+class RequestLog(Protocol):
+    """The request log, apart from the database of accounts."""
+
+    def append(self, entry: LogEntry) -> None:
+        """Write a row so that it survives the death of the process, before it returns. Raises StorageError."""
+        ...
+
+    def search(self, query: LogQuery) -> Iterator[LogEntry]:
+        """Give the rows that match, newest first."""
+        ...
+
+    def follow(self, after_id: int | None) -> tuple[list[LogEntry], int]:
+        """Give the rows written after a position, oldest first, and the new position; None starts at the end."""
+        ...
+
+    def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
+        """Tell when each credential was last accepted; those never used are left out."""
+        ...

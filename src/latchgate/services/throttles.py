@@ -1,0 +1,130 @@
+"""Counters that slow down guessing and hold keys to their limits.
+
+On the library `limits`, with a storage of our own: its memory is bounded, since whoever is counted here chooses what is
+counted, and its time is the one clock.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from latchgate.core.addresses import throttle_unit
+from latchgate.services.ports import Clock
+
+__all__ = ["BoundedStorage", "ThrottleRules", "Throttles"]
+
+COUNTERS_MAX = 100_000
+_MINUTE_SECONDS = 60
+
+
+class BoundedStorage(Storage):
+    """Counters in memory, at most `counters_max`; beyond that the one that was started first is forgotten."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, clock: Clock, counters_max: int = COUNTERS_MAX) -> None:
+        super().__init__()
+        self._clock = clock
+        self._counters_max = counters_max
+        self._counters: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """No exception of its own: memory does not fail by itself."""
+        return MemoryError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count, in a window that begins with its first count and lasts `expiry` seconds."""
+        now = self._clock.now()
+        with self._lock:
+            count, until = self._counters.get(key, (0, 0))
+            if until <= now:
+                self._counters.pop(key, None)
+                count, until = 0, now + expiry
+            self._counters[key] = count + amount, until
+            while len(self._counters) > self._counters_max:
+                self._counters.popitem(last=False)
+        return count + amount
+
+    def get(self, key: str) -> int:
+        """Tell the count of the present window."""
+        count, until = self._counters.get(key, (0, 0))
+        return count if until > self._clock.now() else 0
+
+    def get_expiry(self, key: str) -> float:
+        """Tell when the present window ends, in Unix seconds."""
+        _, until = self._counters.get(key, (0, 0))
+        return max(until, self._clock.now())
+
+    def check(self) -> bool:
+        """Tell that memory is there."""
+        return True
+
+    def reset(self) -> int:
+        """Forget every counter; tell how many there were."""
+        with self._lock:
+            count = len(self._counters)
+            self._counters.clear()
+        return count
+
+    def clear(self, key: str) -> None:
+        """Forget one counter."""
+        with self._lock:
+            self._counters.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleRules:
+    """How many failures are answered as such; beyond, they are answered with "too many"."""
+
+    sign_ins_per_user: int
+    """Wrong passwords for one user from one address, in a window."""
+    sign_ins_per_address: int
+    """Wrong passwords from one address, in a window."""
+    sign_in_window_seconds: int
+    credentials_per_minute: int
+    """Wrong keys and tokens from one address."""
+
+
+class Throttles:
+    """All counters of the service. Each method that counts tells 0, or after how many seconds to come back."""
+
+    def __init__(self, clock: Clock, rules: ThrottleRules) -> None:
+        self._clock = clock
+        window = rules.sign_in_window_seconds
+        self._per_user = RateLimitItemPerSecond(rules.sign_ins_per_user, window, namespace="user")
+        self._per_address = RateLimitItemPerSecond(rules.sign_ins_per_address, window, namespace="address")
+        self._credentials = RateLimitItemPerSecond(rules.credentials_per_minute, _MINUTE_SECONDS, namespace="key")
+        # Apart, so that strangers who fail cannot push out the counters of the keys.
+        self._failures = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
+
+    def count_use(self, credential: str, per_minute: int) -> int:
+        """Count a request with a key that is limited to so many a minute."""
+        return self._hit(self._uses, RateLimitItemPerSecond(per_minute, _MINUTE_SECONDS), credential)
+
+    def count_wrong_credential(self, address: str) -> int:
+        """Count a wrong key, secret or token from an address (IPv6: from its /64)."""
+        return self._hit(self._failures, self._credentials, throttle_unit(address))
+
+    def count_sign_in(self, user: str, address: str) -> int:
+        """Count an attempt to sign in, before any work: of many at once no more get through than of many in turn."""
+        return self._hit(self._failures, self._per_user, user, throttle_unit(address))
+
+    def forget_sign_ins(self, user: str, address: str) -> None:
+        """Forget the attempts of a user who then signed in."""
+        self._failures.clear(self._per_user, user, throttle_unit(address))
+
+    def count_wrong_password(self, address: str) -> int:
+        """Count a wrong password from an address, whoever was named."""
+        return self._hit(self._failures, self._per_address, throttle_unit(address))
+
+    def _hit(self, limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str) -> int:
+        if limiter.hit(item, *identifiers):
+            return 0
+        return max(1, int(limiter.get_window_stats(item, *identifiers).reset_time) - self._clock.now())
