@@ -107,9 +107,16 @@ class Invalid(LatchgateError):
 
 
 class SignInFailed(LatchgateError):
-    """User and password do not open a session; `public` is alike for every cause that an attacker could probe."""
+    """User and password do not open a session; `public` is alike for every cause that an attacker could probe.
+
+    `revealed` says that the password was right and `public` names what else stands in the way.
+    """
 
     code = ErrorCode.SIGN_IN_FAILED
+
+    def __init__(self, public: str, *, revealed: bool = False) -> None:
+        super().__init__(public)
+        self.revealed = revealed
 
 
 class RateLimited(LatchgateError):

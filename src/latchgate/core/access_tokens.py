@@ -1,12 +1,13 @@
 """OAuth 2 access tokens: what is stored of one, and how a presented one is judged."""
 
+import re
 from dataclasses import dataclass, field
 
 from latchgate.core.principals import Reason
-from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
+from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
 from latchgate.core.users import StoredUser
 
-__all__ = ["StoredToken", "digest_token", "judge_token", "lookup_values", "token_matches"]
+__all__ = ["StoredToken", "digest_token", "judge_token", "lookup_values", "parse_foreign_token", "token_matches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,12 @@ def judge_token(stored: StoredToken, now: int) -> Reason | None:
     if stored.revoked_at is not None and stored.revoked_at <= now:
         return Reason.REVOKED
     return Reason.EXPIRED if stored.expires_at <= now else None
+
+
+def parse_foreign_token(token: Secret) -> str | None:
+    """Tell what keeps a token made elsewhere from working here, or None. Source: RFC 6750, section 2.1."""
+    if not re.fullmatch(r"[A-Za-z0-9\-._~+/]{16,512}=*", token.text):
+        return "must be 16 to 512 characters of A-Z a-z 0-9 - . _ ~ + /"
+    if has_our_prefix(token.text) and not verify_checksum(token.text):
+        return "looks like one made by Latchgate but its last six characters do not fit"
+    return None

@@ -91,6 +91,7 @@ class ApiKeyService:
             Invalid: A label, limit or expiry that cannot be.
         """
         _require_sound(order, self.clock.now())
+        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
             ids = _require_owner(tx, owner)
             self._require_permission(actor, ids.user, order.limits)
@@ -102,6 +103,7 @@ class ApiKeyService:
 
         Source: Frappe, frappe.core.doctype.user.user.generate_keys, as recorded. Raises as `generate`.
         """
+        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
             ids = _require_owner(tx, owner)
             key = tx.api_keys.find_primary(owner.source, owner.record)
@@ -164,6 +166,7 @@ class ApiKeyService:
             NotFound, NotPermitted: As `generate`.
         """
         _require_sound(order, self.clock.now())
+        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
             ids = _require_owner(tx, owner)
             self._require_permission(actor, ids.user, order.limits)
@@ -189,6 +192,11 @@ class ApiKeyService:
 
     def _issue(self, kind: TokenKind) -> str:
         return issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind)))
+
+    def _require_may_ask(self, actor: Actor, owner: Owner) -> None:
+        # Before any look-up, so that "not found" tells only those who may know which users there are.
+        if owner.source == USER_SOURCE:
+            self._require_manager(actor, owner.record)
 
     def _require_permission(self, actor: Actor, user: str | None, limits: Limits) -> None:
         self._require_manager(actor, user)

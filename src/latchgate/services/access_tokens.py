@@ -1,0 +1,88 @@
+"""Access tokens that were issued elsewhere: import and revoke. Issuing them comes with OAuth 2."""
+
+from dataclasses import dataclass, field
+
+from latchgate.core.access_tokens import StoredToken, digest_token, lookup_values, parse_foreign_token
+from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.users import GUEST
+from latchgate.errors import Invalid, NotFound
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.ports import Clock, Entropy, NewToken, Store, Transaction
+from latchgate.services.users import get_user
+
+__all__ = ["AccessTokenService", "TokenOrder", "import_token"]
+
+_PUBLIC_ID_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOrder:
+    """An access token made elsewhere. Times are Unix seconds."""
+
+    token: Secret
+    user: str
+    client: str
+    scopes: frozenset[str]
+    expires_at: int
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenService:
+    """Every change of an access token. Only System Managers and the command line may."""
+
+    store: Store
+    peppers: Peppers = field(repr=False)
+    clock: Clock
+    entropy: Entropy
+
+    def import_token(self, actor: Actor, order: TokenOrder) -> StoredToken:
+        """Take an access token as it is; only its digest is stored. Raises Conflict, Invalid, NotFound, NotPermitted."""
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            return import_token(tx, self, actor, order)
+
+    def revoke(self, actor: Actor, token: Secret) -> StoredToken:
+        """End an access token now. Raises NotFound, NotPermitted."""
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            stored = _get_token(tx, self.peppers, token)
+            if stored.revoked_at is None:
+                tx.access_tokens.revoke(stored.id, self.clock.now())
+                note(tx, self.clock, actor, "access_token.revoked", stored.public_id, detail=stored.user.name)
+            return _get_token(tx, self.peppers, token)
+
+
+def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, order: TokenOrder) -> StoredToken:
+    """Store an access token made elsewhere, in a caller's transaction. Raises Conflict, Invalid, NotFound."""
+    problem = parse_foreign_token(order.token)
+    if problem:
+        raise Invalid({"access_token": problem})
+    user = get_user(tx, order.user)
+    if user.name == GUEST:
+        raise Invalid({"user": "Guest is who carries no credential; it can own none"})
+    now = service.clock.now()
+    public_id = "token-" + service.entropy.random_bytes(_PUBLIC_ID_BYTES).hex()
+    token_id = tx.access_tokens.add(
+        NewToken(
+            public_id=public_id,
+            lookup=lookup_values(service.peppers, order.token)[0],
+            user_id=user.id,
+            client=order.client,
+            scopes=order.scopes,
+            issued_at=now,
+            expires_at=order.expires_at,
+            revoked_at=now if order.revoked else None,
+        )
+    )
+    tx.access_tokens.set_digest(token_id, digest_token(service.peppers, token_id, public_id, order.token))
+    note(tx, service.clock, actor, "access_token.imported", public_id, detail=f"{user.name}, client {order.client}")
+    return _get_token(tx, service.peppers, order.token)
+
+
+def _get_token(tx: Transaction, peppers: Peppers, token: Secret) -> StoredToken:
+    stored = tx.access_tokens.find(lookup_values(peppers, token))
+    if stored is None:
+        raise NotFound("OAuth Bearer Token not found")
+    return stored

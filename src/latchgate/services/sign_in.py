@@ -1,0 +1,188 @@
+"""Sign users in and out by password, and the one-time links that let the first administrator in."""
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from argon2 import Parameters
+
+from latchgate.core.log_entries import USER_AGENT_LENGTH_MAX, escape
+from latchgate.core.passwords import (
+    PASSWORD_LENGTH_MAX,
+    SALT_BYTES,
+    hash_password,
+    needs_rehash,
+    password_problem,
+    password_verifies,
+)
+from latchgate.core.principals import Principal, Reason, judge_user
+from latchgate.core.sessions import SESSION_ENTROPY_BYTES
+from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
+from latchgate.core.users import ADMINISTRATOR, StoredUser, parse_user_name
+from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor
+from latchgate.services.authentication import Rules
+from latchgate.services.ports import Clock, Entropy, NewSession, Store, UserChanges
+from latchgate.services.throttles import Throttles
+
+__all__ = ["SETUP_LINK_SECONDS", "SignIn", "SignInAttempt", "SignedIn"]
+
+SETUP_LINK_SECONDS = 3600
+_SETUP = "setup"
+_PUBLIC_ID_BYTES = 8
+_INVALID = "Invalid login credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAttempt:
+    """What a caller sent to sign in, and from where."""
+
+    user: str
+    password: Secret
+    ip_address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session; `sid` is for the cookie and nothing else."""
+
+    user: StoredUser
+    sid: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Sessions by password. Each call does Argon2's work: the caller bounds how many run at once."""
+
+    store: Store
+    peppers: Peppers = field(repr=False)
+    clock: Clock
+    entropy: Entropy
+    throttles: Throttles
+    rules: Rules
+    profile: Parameters = field(repr=False)
+    decoy_hash: str = field(repr=False)
+    """What the password of an unknown user is compared with, so that it costs the same work."""
+
+    def sign_in(self, attempt: SignInAttempt) -> SignedIn:
+        """Open a session.
+
+        Raises:
+            SignInFailed: In one wording for a wrong password, an unknown user and a disabled one; the address and the
+                hours are named only to whoever knows the password.
+            RateLimited: Too many attempts for this user from this address (before any work), or too many wrong
+                passwords from this address (instead of SignInFailed).
+        """
+        name = parse_user_name(attempt.user) or ""
+        wait = self.throttles.count_sign_in(name, attempt.ip_address)
+        if wait:
+            raise RateLimited("Too many attempts to sign in. Try again later.", retry_after_seconds=wait)
+        with self.store.read() as tx:
+            user = tx.users.find(name) if name else None
+        if not self._password_opens(user, attempt.password) or user is None or not user.enabled:
+            self._fail(user, attempt)
+        self._require_place_and_time(user, attempt)
+        self.throttles.forget_sign_ins(name, attempt.ip_address)
+        return self._open_session(user, attempt)
+
+    def sign_out(self, principal: Principal, sid: Secret, ip_address: str) -> None:
+        """End the session that a request came with."""
+        with self.store.write() as tx:
+            session = tx.sessions.find(self.peppers.candidates(Purpose.SESSION, sid.text))
+            if session is not None:
+                tx.sessions.revoke(session.id, self.clock.now())
+                actor = Actor.of(principal, ip_address)
+                note(tx, self.clock, actor, "session.ended", session.public_id)
+
+    def touch_session(self, session_id: int) -> None:
+        """Note that a session is being used."""
+        with self.store.write() as tx:
+            tx.sessions.touch(session_id, self.clock.now())
+
+    def make_setup_link(self) -> Secret | None:
+        """Make the one-time link that sets Administrator's first password; None once it has one."""
+        with self.store.write() as tx:
+            administrator = tx.users.find(ADMINISTRATOR)
+            if administrator is None or administrator.password_hash is not None:
+                return None
+            link = Secret(issue_token(TokenKind.LINK, self.entropy.random_bytes(entropy_bytes(TokenKind.LINK))))
+            expires_at = self.clock.now() + SETUP_LINK_SECONDS
+            digest = self.peppers.digest(Purpose.LINK, _SETUP, link.text)
+            tx.links.add(digest.value, _SETUP, administrator.id, expires_at)
+            return link
+
+    def setup_link_opens(self, link: Secret) -> bool:
+        """Whether a set-up link is alive; looking does not use it up."""
+        with self.store.read() as tx:
+            return tx.links.find(self._link_digests(link), _SETUP, self.clock.now()) is not None
+
+    def use_setup_link(self, link: Secret, password: Secret, ip_address: str) -> None:
+        """Set Administrator's first password and use the link up.
+
+        Raises:
+            NotFound: The link was used, has expired or never was.
+            Invalid: The password is not accepted; the link lives on.
+        """
+        problem = password_problem(password, ADMINISTRATOR)
+        if problem:
+            raise Invalid({"password": problem})
+        if not self.setup_link_opens(link):
+            raise NotFound("This set-up link was used or has expired")
+        password_hash = hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
+        with self.store.write() as tx:
+            user_id = tx.links.use(self._link_digests(link), _SETUP, self.clock.now())
+            if user_id is None:
+                raise NotFound("This set-up link was used or has expired")
+            tx.users.change(user_id, UserChanges(password_hash=password_hash), self.clock.now_us())
+            actor = Actor(ADMINISTRATOR, ip_address, None)
+            note(tx, self.clock, actor, "user.password_set", ADMINISTRATOR, detail="by set-up link")
+
+    def _link_digests(self, link: Secret) -> list[bytes]:
+        return self.peppers.candidates(Purpose.LINK, _SETUP, link.text)
+
+    def _password_opens(self, user: StoredUser | None, password: Secret) -> bool:
+        stored = user.password_hash if user and user.password_hash else None
+        if len(password.text) > PASSWORD_LENGTH_MAX:
+            return False
+        return password_verifies(stored or self.decoy_hash, password) and stored is not None
+
+    def _fail(self, user: StoredUser | None, attempt: SignInAttempt) -> NoReturn:
+        wait = self.throttles.count_wrong_password(attempt.ip_address)
+        if wait:
+            raise RateLimited("Too many attempts to sign in. Try again later.", retry_after_seconds=wait)
+        if user is not None:
+            with self.store.write() as tx:
+                actor = Actor(user.name, attempt.ip_address, None)
+                note(tx, self.clock, actor, "session.refused", user.name, detail="wrong password or disabled")
+        raise SignInFailed(_INVALID)
+
+    def _require_place_and_time(self, user: StoredUser, attempt: SignInAttempt) -> None:
+        match judge_user(user, self.clock.now(), attempt.ip_address, self.rules.zone):
+            case Reason.USER_ADDRESS_NOT_ALLOWED:
+                raise SignInFailed(f"Access not allowed from this IP Address: {attempt.ip_address}", revealed=True)
+            case Reason.OUTSIDE_HOURS:
+                raise SignInFailed("Login not allowed at this time", revealed=True)
+            case _:
+                return
+
+    def _open_session(self, user: StoredUser, attempt: SignInAttempt) -> SignedIn:
+        sid = Secret(self.entropy.random_bytes(SESSION_ENTROPY_BYTES).hex())
+        rehashed = None
+        if user.password_hash and needs_rehash(user.password_hash, self.profile):
+            salt = self.entropy.random_bytes(SALT_BYTES)
+            rehashed = hash_password(attempt.password, salt, self.profile)
+        session = NewSession(
+            digest=self.peppers.digest(Purpose.SESSION, sid.text).value,
+            public_id="session-" + self.entropy.random_bytes(_PUBLIC_ID_BYTES).hex(),
+            user_id=user.id,
+            ip_address=attempt.ip_address,
+            user_agent=escape(attempt.user_agent, USER_AGENT_LENGTH_MAX),
+        )
+        with self.store.write() as tx:
+            tx.sessions.add(session, self.clock.now())
+            if rehashed:
+                tx.users.change(user.id, UserChanges(password_hash=rehashed), self.clock.now_us())
+            actor = Actor(user.name, attempt.ip_address, None)
+            note(tx, self.clock, actor, "session.started", session.public_id)
+        return SignedIn(user, sid)

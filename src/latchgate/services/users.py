@@ -1,0 +1,180 @@
+"""Create, show, enable, disable and delete users, and set their passwords."""
+
+from dataclasses import dataclass, field
+
+from argon2 import Parameters
+
+from latchgate.core.addresses import Network
+from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
+from latchgate.core.tokens import Secret
+from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, UserType, parse_user_name
+from latchgate.errors import Invalid, NotFound
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.ports import Clock, Entropy, NewUser, Store, Transaction, UserChanges
+
+__all__ = ["UserOrder", "UserService", "add_user", "get_user"]
+
+_NAME_LENGTH_MAX = 140
+_HOURS_MAX = 24
+
+
+@dataclass(frozen=True, slots=True)
+class UserOrder:
+    """What a new user should be like."""
+
+    name: str
+    first_name: str = ""
+    last_name: str = ""
+    user_type: UserType = UserType.SYSTEM
+    enabled: bool = True
+    roles: frozenset[str] = frozenset()
+    password: Secret | None = None
+    """None makes a user for API calls only: it cannot sign in."""
+    restrict_ip: tuple[Network, ...] = ()
+    login_after: int = 0
+    login_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UserService:
+    """Every change of a user. Only System Managers and the command line may."""
+
+    store: Store
+    clock: Clock
+    entropy: Entropy
+    profile: Parameters = field(repr=False)
+    """How passwords are hashed."""
+
+    def create(self, actor: Actor, order: UserOrder) -> StoredUser:
+        """Make a user with its roles.
+
+        Raises:
+            Conflict: The name is taken.
+            Invalid: A name that is no e-mail address, a weak password, an hour that is none.
+            NotFound: A role that does not exist.
+            NotPermitted: The actor is no System Manager.
+        """
+        require_system_manager(actor)
+        password_hash = self._hash(order.password, order.name) if order.password else None
+        with self.store.write() as tx:
+            return add_user(tx, self.clock, actor, order, password_hash)
+
+    def list_users(self) -> list[StoredUser]:
+        """List the users by name."""
+        with self.store.read() as tx:
+            return tx.users.list_all()
+
+    def get(self, name: str) -> StoredUser:
+        """Give a user. Raises NotFound."""
+        with self.store.read() as tx:
+            return get_user(tx, name)
+
+    def set_enabled(self, actor: Actor, name: str, *, enabled: bool) -> StoredUser:
+        """Let a user act, or refuse it on every scheme from the next request on.
+
+        Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay enabled).
+        """
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            user = get_user(tx, name)
+            if not enabled:
+                _require_dispensable(tx, user, "disabled")
+            if user.enabled != enabled:
+                tx.users.change(user.id, UserChanges(enabled=enabled), self.clock.now_us())
+                note(tx, self.clock, actor, "user.enabled" if enabled else "user.disabled", user.name)
+            return get_user(tx, name)
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Delete a user with its keys, tokens and sessions; the log keeps its rows.
+
+        Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay).
+        """
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            user = get_user(tx, name)
+            _require_dispensable(tx, user, "deleted")
+            tx.users.delete(user.id)
+            note(tx, self.clock, actor, "user.deleted", user.name, detail=f"id {user.id}")
+
+    def set_password(self, actor: Actor, name: str, password: Secret) -> None:
+        """Give a user a new password and end its sessions. Raises NotFound, NotPermitted, Invalid."""
+        require_system_manager(actor)
+        password_hash = self._hash(password, name)
+        with self.store.write() as tx:
+            user = get_user(tx, name)
+            if user.name == GUEST:
+                raise Invalid({"user": "Guest cannot sign in"})
+            tx.users.change(user.id, UserChanges(password_hash=password_hash), self.clock.now_us())
+            ended = tx.sessions.revoke_all(user.id, self.clock.now())
+            note(tx, self.clock, actor, "user.password_set", user.name, detail=f"{ended} sessions ended")
+
+    def _hash(self, password: Secret, name: str) -> str:
+        problem = password_problem(password, name)
+        if problem:
+            raise Invalid({"password": problem})
+        return hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
+
+
+def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
+    """Store a user with its roles, in a caller's transaction. Raises Conflict, Invalid, NotFound."""
+    name = parse_user_name(order.name)
+    problems = _problems(order)
+    if name is None:
+        problems["name"] = f"'{order.name[:60]}' is not an e-mail address"
+    if problems or name is None:
+        raise Invalid(problems)
+    user_id = tx.users.add(
+        NewUser(
+            name=name,
+            first_name=order.first_name.strip(),
+            last_name=order.last_name.strip(),
+            user_type=order.user_type,
+            enabled=order.enabled,
+            password_hash=password_hash,
+            restrict_ip=order.restrict_ip,
+            login_after=order.login_after,
+            login_before=order.login_before,
+        ),
+        clock.now_us(),
+    )
+    for role in sorted(order.roles):
+        tx.roles.grant(user_id, role)
+    note(tx, clock, actor, "user.created", name, detail=", ".join(sorted(order.roles)))
+    return get_user(tx, name)
+
+
+def get_user(tx: Transaction, name: str) -> StoredUser:
+    """Give a user by its name in any case. Raises NotFound."""
+    user = tx.users.find(parse_user_name(name) or "")
+    if user is None:
+        raise NotFound(f"User {name} not found")
+    return user
+
+
+def require_manager_remains(tx: Transaction, user: StoredUser) -> None:
+    """Refuse what would leave nobody to administer but Administrator's own account. Raises Invalid."""
+    if SYSTEM_MANAGER not in user.roles or not user.enabled:
+        return
+    others = [name for name in tx.roles.list_users(SYSTEM_MANAGER) if name != user.name]
+    administrator = tx.users.find(ADMINISTRATOR)
+    able = [found for name in others if (found := tx.users.find(name)) and found.enabled]
+    if not able and not (administrator and administrator.enabled):
+        raise Invalid({"user": f"{user.name} is the last enabled System Manager"})
+
+
+def _require_dispensable(tx: Transaction, user: StoredUser, verb: str) -> None:
+    if user.name in {ADMINISTRATOR, GUEST}:
+        raise Invalid({"user": f"{user.name} cannot be {verb}"})
+    require_manager_remains(tx, user)
+
+
+def _problems(order: UserOrder) -> dict[str, str]:
+    problems = {}
+    for field_name, text in (("first_name", order.first_name), ("last_name", order.last_name)):
+        if len(text) > _NAME_LENGTH_MAX or (text and not text.isprintable()):
+            problems[field_name] = f"must be at most {_NAME_LENGTH_MAX} printable characters"
+    for field_name, hour in (("login_after", order.login_after), ("login_before", order.login_before)):
+        if not 0 <= hour <= _HOURS_MAX:
+            problems[field_name] = "must be an hour from 0 to 24"
+    return problems
