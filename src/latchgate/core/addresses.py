@@ -9,6 +9,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _IPV4_OCTETS = 4
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def parse_networks(text: str) -> tuple[Network, ...] | str:
@@ -29,20 +30,18 @@ def parse_networks(text: str) -> tuple[Network, ...] | str:
 
 
 def normal_address(text: str) -> Address | None:
-    """Read one address, an IPv4 address mapped into IPv6 as the IPv4 address; None if it is none."""
+    """Read one address, one mapped into IPv6 as the IPv4 address, one with a zone without it; None if it is none."""
     try:
-        address = ip_address(text.partition("%")[0])
+        address = ip_address(text)
     except ValueError:
         return None
-    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    return address if isinstance(address, IPv4Address) else address.ipv4_mapped or IPv6Address(int(address))
 
 
 def covers(networks: Iterable[Network], address_text: str) -> bool:
     """Whether an address lies in one of the ranges; what is not an address lies in none."""
     address = normal_address(address_text)
-    return address is not None and any(
-        address.version == network.version and address in network for network in networks
-    )
+    return address is not None and any(address in network for network in networks)
 
 
 def within(inner: Iterable[Network], outer: Iterable[Network]) -> bool:
@@ -63,11 +62,18 @@ def throttle_unit(address_text: str) -> str:
 
 
 def _parse_network(entry: str) -> Network:
+    if "%" in entry:
+        raise ValueError("a zone has its meaning on one host alone")
     octets = entry.rstrip(".").split(".")
     if ":" not in entry and "/" not in entry and len(octets) < _IPV4_OCTETS:
         padded = octets + ["0"] * (_IPV4_OCTETS - len(octets))
         return IPv4Network(".".join(padded) + f"/{8 * len(octets)}")
-    return ip_network(entry, strict=False)
+    network = ip_network(entry, strict=False)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        # Callers' addresses are compared as IPv4, so this range must be IPv4 too, or it would cover nobody.
+        first = int(network.network_address) % 2**32
+        return IPv4Network((first, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 def _is_subnet(one: Network, other: Network) -> bool:

@@ -30,7 +30,6 @@ USER_SOURCE = "User"
 
 # RFC 9110, section 5.6.3: optional white space around a value is space and tab, nothing else.
 _OWS = b" \t"
-_KEY_ID = re.compile(r"[!-9;-~]{1,140}")
 _SOURCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,140}")
 _BASE64_ALPHABET = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 # RFC 6750, section 2.1: b64token.
@@ -39,6 +38,9 @@ _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 _SCHEME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BYTES_LITERAL = re.compile(rb"b'[^']*'|b\"[^\"]*\"")
 _SID = re.compile(r"[0-9A-Za-z]{1,128}")
+_TOKEN_PAIR = re.compile(r"(?P<key_id>[!-9;-~]{1,140}):(?P<secret>[!-9;-~]+)")
+# RFC 7617, section 2: no control characters. A second colon is refused as recorded.
+_BASIC_PAIR = re.compile(r"(?P<key_id>[!-9;-~]{1,140}):(?P<secret>[^:\x00-\x1f\x7f-\x9f]+)")
 
 
 class Scheme(StrEnum):
@@ -55,8 +57,8 @@ class Presented:
     """All of a request that authentication looks at, unverified, as bytes and text of the wire."""
 
     method: str
-    path: str
-    """The target as sent, query included; never normalised."""
+    path: str = field(repr=False)
+    """The target as sent, query included, whatever secrets were put there; never normalised."""
     peer_address: str
     """The caller's address, after configured proxies were taken into account."""
     authorization: tuple[bytes, ...] = field(default=(), repr=False)
@@ -168,14 +170,11 @@ def _parse_pair(scheme: Scheme, pair: bytes, sources: tuple[bytes, ...]) -> KeyP
     if isinstance(source, Malformed):
         return source
     try:
-        text = pair.decode("utf-8" if scheme is Scheme.BASIC else "ascii")
+        text = pair.decode()
     except UnicodeDecodeError:
         return Malformed(Fault.UNREADABLE)
-    key_id, colon, secret = text.partition(":")
-    readable = colon and secret and ":" not in secret and _KEY_ID.fullmatch(key_id)
-    if not readable or (scheme is Scheme.TOKEN and any(character in secret for character in " \t")):
-        return Malformed(Fault.UNREADABLE)
-    return KeyPair(scheme, key_id, Secret(secret), source)
+    read = (_BASIC_PAIR if scheme is Scheme.BASIC else _TOKEN_PAIR).fullmatch(text)
+    return KeyPair(scheme, read["key_id"], Secret(read["secret"]), source) if read else Malformed(Fault.UNREADABLE)
 
 
 def _parse_source(sources: tuple[bytes, ...]) -> str | Malformed:

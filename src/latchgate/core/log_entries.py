@@ -4,23 +4,26 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from latchgate.core.tokens import TokenKind
+
 __all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "escape"]
 
 _LATIN_1_LAST = 0xFF
+_PLANE_0_LAST = 0xFFFF
 PATH_LENGTH_MAX = 1024
 USER_AGENT_LENGTH_MAX = 256
 
-# Parameters that carry credentials somewhere in the protocols spoken here, and the usual names of secrets elsewhere.
-_SECRET_NAMES = (
-    "access_token|refresh_token|id_token|token|code|code_verifier|client_secret|client_assertion|api_secret|api_key"
-    "|apikey|key|secret|password|pwd|passwd|sid|signature|sig|assertion|device_code|csrf_token|new_password|otp"
+# What names a secret, in the protocols spoken here and elsewhere. A percent-encoded name ("p%77d") would hide one.
+_SECRET_NAME = re.compile(
+    r"%|assertion|authorization|credential|pass(?:phrase|wd|word)|pwd|secret|signature|token|verifier|(?:key|otp)\b"
+    r"|\b(?:auth|(?:device_|user_)?code|jwt|pass|session(?:_?id)?|sid|sig)\b",
+    re.IGNORECASE,
 )
-# A percent-encoded name ("p%77d") would hide the value from a plain comparison: any name with a % is blanked too.
-_SECRET_PARAMETER = re.compile(rf"(?i)([?&;](?:{_SECRET_NAMES}|[^=&;]*%[^=&;]*)=)[^&;#]*")
-# Links that are themselves secrets: everything after the last path segment that names them.
-_SECRET_PATH = re.compile(r"(?i)^(/(?:setup|reset-password)/)[^/?#]+")
-# C0, DEL, C1, the Unicode line ends, and the marks that reorder or hide text in a terminal or a page.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\\\\]")
+# In linear time: a name holds none of the characters that a name begins after.
+_PARAMETER = re.compile(r"[?&;]([^?&;=]*)=")
+# A link that is a secret: what follows the part of the path that names it.
+_SECRET_PATH = re.compile(r"^(/(?:setup|reset-password)/)[^/?]+", re.IGNORECASE)
+_OUR_SECRET = re.compile(f"({'|'.join(kind for kind in TokenKind if kind is not TokenKind.KEY_ID)})[0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +72,33 @@ class ActivityEntry:
 
 
 def escape(text: str, length_max: int) -> str:
-    r"""Make text safe to print and to parse: control and reordering characters become \x.., \u...., cut at a length.
+    r"""Make text safe to print and to parse: what Unicode does not count as printable becomes \x.., \u...., \U........
 
-    The backslash is escaped too, so that no caller can write what looks like an escape.
+    Those are the control, reordering and invisible characters and every space but the plain one. The backslash is
+    escaped too, so that no caller can write what looks like an escape. Cut at a length, which an ellipsis shows.
     """
-    escaped = _UNPRINTABLE.sub(lambda match: _escape_one(match.group()), text)
+    escaped = text.replace("\\", "\\\\")
+    if not escaped.isprintable():
+        escaped = "".join(one if one.isprintable() else _escape_one(one) for one in escaped)
     return escaped if len(escaped) <= length_max else escaped[: length_max - 1] + "…"
 
 
-def blank_secrets(path: str) -> str:
-    """Replace the values of known secret parameters, and links that are secrets, by `***`."""
-    return _SECRET_PATH.sub(r"\1***", _SECRET_PARAMETER.sub(r"\1***", path))
+def blank_secrets(target: str) -> str:
+    """Replace by `***` the values of parameters named like secrets, and our own secrets wherever they stand."""
+    shown = _SECRET_PATH.sub(r"\1***", _OUR_SECRET.sub(r"\1***", target))
+    return "".join(_blank_parameter(piece) for piece in re.split("(?=&)", shown))
+
+
+def _blank_parameter(piece: str) -> str:
+    # Some servers end a value at a semicolon, others do not: a secret may begin after one, but ends only with the `&`.
+    for parameter in _PARAMETER.finditer(piece):
+        if _SECRET_NAME.search(parameter[1]):
+            return piece[: parameter.end()] + "***"
+    return piece
 
 
 def _escape_one(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
     code = ord(character)
-    return f"\\x{code:02x}" if code <= _LATIN_1_LAST else f"\\u{code:04x}"
+    if code <= _LATIN_1_LAST:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= _PLANE_0_LAST else f"\\U{code:08x}"

@@ -1,7 +1,7 @@
 """Passwords: which are accepted, and their Argon2id hashes."""
 
 from argon2 import Parameters, PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import VerificationError
 from argon2.profiles import CHEAPEST, RFC_9106_LOW_MEMORY
 
 from latchgate.core.tokens import Secret
@@ -53,7 +53,7 @@ def password_verifies(stored: str, password: Secret) -> bool:
     """Whether a password gives the stored hash; a hash that cannot be read verifies nothing."""
     try:
         return PasswordHasher().verify(stored, _encode(password))
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, ValueError):
         return False
 
 

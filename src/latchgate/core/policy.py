@@ -19,7 +19,7 @@ class Requirement:
     """What a route asks of the caller; every route states one."""
 
     user: bool
-    """Whether Guest is refused."""
+    """Whether Guest is refused. Who asks for a scope or a role refuses Guest in any case."""
     scope: str | None = None
     """What the credential's scopes must cover; None where a credential merely says who it is."""
     roles: frozenset[str] = frozenset()
@@ -59,7 +59,8 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
         case Rejected(reason=reason):
             return Judgement(Decision.UNAUTHENTICATED, reason)
         case Anonymous():
-            return Judgement(Decision.FORBIDDEN if requirement.user else Decision.ALLOWED)
+            closed = requirement.user or requirement.scope is not None or requirement.roles
+            return Judgement(Decision.FORBIDDEN if closed else Decision.ALLOWED)
         case Principal():
             missing = _missing(who, requirement)
             return Judgement(Decision.FORBIDDEN, missing) if missing else Judgement(Decision.ALLOWED)
@@ -85,6 +86,6 @@ def _missing(principal: Principal, requirement: Requirement) -> Reason | None:
         return Reason.SCHEME_NOT_ACCEPTED
     if requirement.roles and not requirement.roles & principal.roles:
         return Reason.ROLE_MISSING
-    if requirement.scope and not scope_covers(principal.scopes, requirement.scope):
+    if requirement.scope is not None and not scope_covers(principal.scopes, requirement.scope):
         return Reason.SCOPE_MISSING
     return None

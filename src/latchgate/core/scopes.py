@@ -15,8 +15,11 @@ ALL = "all"
 READ = "read"
 ACTIONS = ("read", "write", "create", "delete")
 
-_NAME = re.compile(r"[!#-\[\]-~]{1,100}")
-_ON_DOCTYPE = re.compile(r"(?P<doctype>[A-Za-z][A-Za-z0-9 ]{0,99}):(?P<action>[a-z]+)")
+# RFC 6749, section 3.3, but without the comma, by which lists of scopes are joined in settings and headers.
+_NAME = re.compile(r"[!#-+\--\[\]-~]+")
+_ON_DOCTYPE = re.compile(r"(?P<doctype>[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*):(?P<action>[A-Za-z]+)")
+# A DocType's name has up to 140 characters.
+_LENGTH_MAX = 147
 
 
 def parse_scopes(values: Iterable[str]) -> frozenset[str] | str:
@@ -28,14 +31,8 @@ def parse_scopes(values: Iterable[str]) -> frozenset[str] | str:
         The scopes, or a sentence that names the first that is not one.
     """
     scopes = {value.strip() for value in values if value.strip()} or {ALL}
-    for scope in sorted(scopes):
-        on_doctype = _ON_DOCTYPE.fullmatch(scope)
-        if on_doctype and (" " in scope or on_doctype["doctype"][0].isupper()):
-            if on_doctype["action"] not in ACTIONS:
-                return f"'{scope}' ends in no action: use read, write, create or delete after the colon"
-        elif not _NAME.fullmatch(scope):
-            return f"'{scope[:60]}' is not a scope: use all, read, <DocType>:<action> or a name without spaces"
-    return frozenset(scopes)
+    problems = [problem for problem in map(_problem, sorted(scopes)) if problem]
+    return problems[0] if problems else frozenset(scopes)
 
 
 def scope_covers(held: frozenset[str], needed: str) -> bool:
@@ -49,3 +46,15 @@ def scope_covers(held: frozenset[str], needed: str) -> bool:
 def scopes_within(wanted: frozenset[str], held: frozenset[str]) -> bool:
     """Whether a credential with `wanted` can do nothing that one with `held` cannot."""
     return all(scope_covers(held, scope) for scope in wanted)
+
+
+def _problem(scope: str) -> str | None:
+    if len(scope) > _LENGTH_MAX:
+        return f"'{scope[:60]}…' is longer than {_LENGTH_MAX} characters"
+    on_doctype = _ON_DOCTYPE.fullmatch(scope)
+    if on_doctype and (" " in scope or scope[0].isupper()):
+        known = on_doctype["action"] in ACTIONS
+        return None if known else f"'{scope}' ends in no action: use read, write, create or delete after the colon"
+    if not _NAME.fullmatch(scope):
+        return f"'{scope}' is not a scope: use all, read, <DocType>:<action> or a name without spaces and commas"
+    return None

@@ -9,7 +9,6 @@ EVENT_CONSUMER = "Event Consumer"
 BUILT_IN_SOURCES = ("User", EVENT_CONSUMER)
 
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
-_RECORD = re.compile(r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
 _NAME_LENGTH_MAX = 140
 
 
@@ -33,4 +32,4 @@ def parse_source_name(text: str) -> str | None:
 def parse_record_name(text: str) -> str | None:
     """Read the name of a record: up to 140 printable characters; None if it is none."""
     name = text.strip()
-    return name if _RECORD.fullmatch(name) and len(name) <= _NAME_LENGTH_MAX else None
+    return name if name.isprintable() and 0 < len(name) <= _NAME_LENGTH_MAX else None

@@ -103,7 +103,7 @@ class Digest:
     """What is stored of a secret: the number of the pepper, and HMAC-SHA-256 under it (32 bytes)."""
 
     pepper: int
-    value: bytes
+    value: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,8 @@ class Peppers:
         if not peppers:
             raise AssertionError("there is always a pepper")
         self._by_number = {pepper.number: pepper for pepper in peppers}
+        if len(self._by_number) < len(peppers):
+            raise AssertionError("each pepper has a number of its own")
         self._current = max(peppers, key=lambda pepper: pepper.number)
 
     def digest(self, purpose: Purpose, *parts: str) -> Digest:

@@ -25,6 +25,8 @@ SYSTEM_MANAGER = "System Manager"
 ALL_ROLE = "All"
 DESK_USER = "Desk User"
 
+_NEVER = 24
+
 # Deliberately narrower than RFC 5321: a name ends up in headers, logs and addresses.
 _EMAIL = re.compile(r"[a-z0-9.!#$%&*+=?^_~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
 
@@ -66,11 +68,13 @@ class StoredUser:
 
 def parse_user_name(text: str) -> str | None:
     """Read the name of a user: an e-mail address in lower case, Administrator or Guest; None if it is none."""
-    text = text.strip()
+    # Before lower(): the Kelvin sign would become a k, and one name another.
+    if not text.isascii():
+        return None
+    name = text.strip().lower()
     for special in (ADMINISTRATOR, GUEST):
-        if text.lower() == special.lower():
+        if name == special.lower():
             return special
-    name = text.lower()
     return name if _EMAIL.fullmatch(name) and ".." not in name else None
 
 
@@ -102,6 +106,6 @@ def hours_allow(user: StoredUser, now: int, zone: tzinfo) -> bool:
     hour = datetime.fromtimestamp(now, zone).hour
     late_enough = hour >= user.login_after
     early_enough = not user.login_before or hour < user.login_before
-    if user.login_before and user.login_before < user.login_after:
+    if 0 < user.login_before < user.login_after < _NEVER:
         return late_enough or early_enough
     return late_enough and early_enough
