@@ -1,0 +1,57 @@
+"""A request log that lives in memory: for tests that need one but not its database, and as the contract in short."""
+
+from collections.abc import Iterator, Sequence
+
+from latchgate.core.log_entries import LogEntry
+from latchgate.errors import StorageError
+from latchgate.services.ports import LastUse, LogQuery
+
+__all__ = ["MemoryLog"]
+
+
+class MemoryLog:
+    """Fulfils the port RequestLog. `entries` holds the rows as they were written; `broken` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.entries: list[LogEntry] = []
+        self.broken = False
+
+    def append(self, entry: LogEntry) -> None:
+        self._answer()
+        self.entries.append(entry)
+
+    def search(self, query: LogQuery) -> Iterator[LogEntry]:
+        self._answer()
+        order = sorted(enumerate(self.entries), key=lambda numbered: (numbered[1].time, numbered[0]), reverse=True)
+        found = [entry for _, entry in order if _is_wanted(entry, query)]
+        return iter(found[: query.limit or None])
+
+    def follow(self, after_id: int | None) -> tuple[list[LogEntry], int]:
+        self._answer()
+        end = len(self.entries)
+        return self.entries[end if after_id is None else after_id :], end
+
+    def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
+        self._answer()
+        uses: dict[str, LastUse] = {}
+        for entry in sorted(self.entries, key=lambda entry: entry.time):
+            if entry.reason is None and entry.user is not None and entry.api_key in credentials:
+                uses[entry.api_key] = LastUse(entry.time, entry.ip_address)
+        return uses
+
+    def close(self) -> None:
+        pass
+
+    def _answer(self) -> None:
+        if self.broken:
+            raise StorageError("The request log cannot be reached")
+
+
+def _is_wanted(entry: LogEntry, query: LogQuery) -> bool:
+    exact = {"user": query.user, "api_key": query.api_key, "status": query.status}
+    return (
+        all(value is None or getattr(entry, name) == value for name, value in exact.items())
+        and entry.path.startswith(query.path or "")
+        and (query.since or 0) <= entry.time
+        and (query.until is None or entry.time < query.until)
+    )
