@@ -38,7 +38,10 @@ class AccessTokenService:
     entropy: Entropy
 
     def import_token(self, actor: Actor, order: TokenOrder) -> StoredToken:
-        """Take an access token as it is; only its digest is stored. Raises Conflict, Invalid, NotFound, NotPermitted."""
+        """Take an access token as it is; only its digest is stored.
+
+        Raises Conflict, Invalid, NotFound, NotPermitted.
+        """
         require_system_manager(actor)
         with self.store.write() as tx:
             return import_token(tx, self, actor, order)

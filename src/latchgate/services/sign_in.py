@@ -132,7 +132,9 @@ class SignIn:
         password_hash = hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
         with self.store.write() as tx:
             user_id = tx.links.use(self._link_digests(link), _SETUP, self.clock.now())
-            if user_id is None:
+            administrator = tx.users.find(ADMINISTRATOR)
+            # A password set meanwhile in another way must not be replaced by an old link.
+            if user_id is None or administrator is None or administrator.password_hash is not None:
                 raise NotFound("This set-up link was used or has expired")
             tx.users.change(user_id, UserChanges(password_hash=password_hash), self.clock.now_us())
             actor = Actor(ADMINISTRATOR, ip_address, None)
@@ -180,6 +182,10 @@ class SignIn:
             user_agent=escape(attempt.user_agent, USER_AGENT_LENGTH_MAX),
         )
         with self.store.write() as tx:
+            present = tx.users.find(user.name)
+            if present is None or present.id != user.id or present.password_hash != user.password_hash:
+                # The password was changed while it was being checked.
+                raise SignInFailed(_INVALID)
             tx.sessions.add(session, self.clock.now())
             if rehashed:
                 tx.users.change(user.id, UserChanges(password_hash=rehashed), self.clock.now_us())

@@ -1,1 +1,1 @@
-"""The Frappe dialect: method calls, envelopes and statuses as Frappe's clients know them."""
+"""Frappe's wire: remote methods under the names its clients call."""

@@ -1,0 +1,200 @@
+"""The ASGI application: each request walks the straight line here – collect, admit, handle, record."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio.to_thread
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from latchgate.core.addresses import Network
+from latchgate.core.log_entries import escape
+from latchgate.core.policy import PUBLIC
+from latchgate.core.principals import Anonymous
+from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
+from latchgate.server.refusals import refusal_of
+from latchgate.server.replies import Dialect, Fault, Reply, fault_of, prefers_html, render_fault_json, render_reply
+from latchgate.server.requests import Call, collect, read_arguments
+from latchgate.server.routes import RefusedMethod, Table, Target, UnknownMethod
+from latchgate.services.gate import Admission, Gate
+
+__all__ = ["Application", "Site"]
+
+_log = structlog.get_logger("latchgate.server")
+_METHOD_PREFIXES = {
+    "/api/method/": Dialect.FRAPPE_V1,
+    "/api/v1/method/": Dialect.FRAPPE_V1,
+    "/api/v2/method/": Dialect.FRAPPE_V2,
+}
+_NAME_LENGTH_MAX = 140
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the application must know of how it is set up."""
+
+    public_url: str
+    trusted_proxies: tuple[Network, ...]
+    gate_may_wait: bool
+    """Whether the gate's look-ups cross a network, so that they must leave the event loop."""
+    render_fault_page: Callable[[Fault, Request], Response]
+
+    @property
+    def challenge(self) -> str:
+        """The WWW-Authenticate value. Source: RFC 9728, section 5.1, and recorded."""
+        return f'Bearer resource_metadata="{self.public_url}/.well-known/oauth-protected-resource"'
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request on its way; `response` is set once, at the end."""
+
+    request: Request
+    started: float
+    dialect: Dialect = Dialect.PLAIN
+    admission: Admission | None = None
+    reason: str | None = None
+    """Why a handler refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The service as one ASGI callable."""
+
+    gate: Gate
+    table: Table
+    site: Site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in start and stop."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            exchange = _Exchange(Request(scope, receive), time.perf_counter())
+            try:
+                response = await self._answer(exchange)
+            except ClientDisconnect:
+                return
+            response = await self._record(exchange, response)
+            await response(scope, receive, send)
+
+    async def _answer(self, exchange: _Exchange) -> Response:
+        try:
+            return await self._walk(exchange)
+        except ClientDisconnect:
+            raise
+        except RefusedMethod:
+            return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted"))
+        except UnknownMethod as error:
+            name = escape(str(error), _NAME_LENGTH_MAX)
+            return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
+        except LatchgateError as error:
+            exchange.reason = error.reason if isinstance(error, NotPermitted) else error.code.value
+            if error.detail:
+                _log.warning("request failed", code=error.code.value, detail=error.detail)
+            return self._refuse(exchange, fault_of(error))
+        except Exception:  # noqa: BLE001  # the outermost handler may
+            # The outermost handler: whatever went wrong, the caller gets a clean reply and the operator the traceback.
+            _log.exception("unexpected error", request_id=exchange.admission and exchange.admission.request_id)
+            return self._refuse(exchange, Fault(500, "InternalError", "Something went wrong here; it was logged."))
+
+    async def _walk(self, exchange: _Exchange) -> Response:
+        request = exchange.request
+        target, unreadable = await self._resolve(request)
+        exchange.dialect = target.dialect
+        presented = await collect(request, self.site.trusted_proxies)
+        if self.site.gate_may_wait:
+            admission = await anyio.to_thread.run_sync(self.gate.admit, presented, target.requires)
+        else:
+            admission = self.gate.admit(presented, target.requires)
+        exchange.admission = admission
+        fault = refusal_of(admission, target.what, self.site.challenge)
+        if fault:
+            return self._refuse(exchange, fault)
+        if unreadable:
+            raise unreadable
+        if request.method == "OPTIONS":
+            return PlainTextResponse("")
+        call = Call(request, admission, await read_arguments(request))
+        outcome = await target.handler(call)
+        return render_reply(outcome, target.dialect) if isinstance(outcome, Reply) else outcome
+
+    async def _resolve(self, request: Request) -> tuple[Target, BadRequest | None]:
+        # A body that cannot be read is told only after the credential was judged.
+        path: str = request.scope["path"]
+        asked = "GET" if request.method == "OPTIONS" else request.method
+        try:
+            target = await self._find(request, path, asked)
+        except BadRequest as error:
+            return Target(path, PUBLIC, Dialect.FRAPPE_V1, _refuse_not_found), error
+        if request.method == "OPTIONS":
+            # Asking what is possible needs no user; a bad credential is refused all the same, as recorded.
+            target = Target(target.what, PUBLIC, target.dialect, target.handler)
+        return target, None
+
+    async def _find(self, request: Request, path: str, asked: str) -> Target:
+        for prefix, dialect in _METHOD_PREFIXES.items():
+            if path.startswith(prefix):
+                return self.table.find_method(path.removeprefix(prefix).rstrip("/"), asked, dialect)
+        if path == "/":
+            command = (await read_arguments(request)).get("cmd")
+            if isinstance(command, str) and command:
+                return self.table.find_method(command, asked, Dialect.FRAPPE_V1)
+        return self.table.find_page(path, asked) or _absent(path)
+
+    def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
+        dialect, admission = exchange.dialect, exchange.admission
+        if (
+            dialect is Dialect.PAGE
+            and admission
+            and isinstance(admission.who, Anonymous)
+            and fault.status == _FORBIDDEN
+        ):
+            return RedirectResponse("/login", 303)
+        if dialect is Dialect.PAGE or prefers_html(exchange.request):
+            return self.site.render_fault_page(fault, exchange.request)
+        return render_fault_json(fault, dialect)
+
+    async def _record(self, exchange: _Exchange, response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        admission = exchange.admission
+        if admission is None:
+            return response
+        response.headers["X-Request-Id"] = admission.request_id
+        seconds = time.perf_counter() - exchange.started
+        arguments = admission, response.status_code, seconds, exchange.reason
+        try:
+            if self.site.gate_may_wait:
+                await anyio.to_thread.run_sync(self.gate.record, *arguments)
+            else:
+                self.gate.record(*arguments)
+        except LatchgateError as error:
+            # What is not in the log must not be answered as if it were.
+            _log.error("request log failed", detail=error.detail or error.public)  # no traceback
+            return self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
+        return response
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _absent(path: str) -> Target:
+    dialect = Dialect.FRAPPE_V2 if path.startswith("/api/v2/") else Dialect.FRAPPE_V1
+    if not path.startswith("/api/"):
+        dialect = Dialect.PLAIN
+    return Target(path, PUBLIC, dialect, _refuse_not_found)
+
+
+async def _refuse_not_found(call: Call) -> Reply:
+    raise NotFound(f"There is nothing at {escape(call.request.scope['path'], _NAME_LENGTH_MAX)}")

@@ -1,0 +1,169 @@
+"""The plain pages: sign-in, home, one's account, first-run set-up, errors. They stand on the services alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+import anyio.to_thread
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from latchgate import __version__
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.sessions import csrf_token
+from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.users import UserType
+from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
+from latchgate.server.frappe.sessions import attempt_of, end_session
+from latchgate.server.replies import Dialect, Fault
+from latchgate.server.requests import Call
+from latchgate.server.routes import Page
+from latchgate.server.sign_in import Door, cleared_cookies, require_same_site
+
+__all__ = ["Pages"]
+
+# Nothing inline, nothing from elsewhere, no frame around us, forms to ourselves alone.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_ASSETS = {"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
+_ASSET_SECONDS = 3600
+_GET = frozenset({"GET"})
+_FORM = frozenset({"GET", "POST"})
+# What signs somebody in uses no session, so that a stale cookie must not stand in its way.
+_SIGN_IN = Requirement(user=False, csrf=False)
+_TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 429: "Too many requests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Builds the pages and renders them."""
+
+    door: Door
+    peppers: Peppers
+    environment: Environment
+
+    @classmethod
+    def on(cls, door: Door, peppers: Peppers) -> "Pages":
+        """Build the pages with their templates."""
+        environment = Environment(
+            loader=PackageLoader("latchgate.server.desk"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals["version"] = __version__
+        return cls(door, peppers, environment)
+
+    def table(self) -> Mapping[str, Page]:
+        """List the pages by address."""
+        return {
+            "/": Page(PUBLIC, _GET, self.home, Dialect.PAGE),
+            "/login": Page(_SIGN_IN, _FORM, self.login, Dialect.PAGE),
+            "/logout": Page(PUBLIC, frozenset({"POST"}), self.logout, Dialect.PAGE),
+            "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
+            "/me": Page(SIGNED_IN, _GET, self.account, Dialect.PAGE),
+            "/setup/{name}": Page(_SIGN_IN, _FORM, self.set_up, Dialect.PAGE),
+            "/assets/{name}": Page(PUBLIC, _GET, self.asset, Dialect.PLAIN),
+        }
+
+    def fault(self, fault: Fault, request: Request) -> Response:
+        """Render a refusal as a page; what a program needs stays in its headers."""
+        title = _TITLES.get(fault.status, "Something went wrong")
+        message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
+        response = self._render("fault.html", fault.status, title=title, message=message, path=request.url.path)
+        response.headers.update(fault.headers)
+        return response
+
+    async def home(self, call: Call) -> Response:
+        """Show the account of whoever is signed in, and the sign-in page to everybody else."""
+        return await self.account(call) if call.admission.principal else RedirectResponse("/login", 303)
+
+    async def login(self, call: Call) -> Response:
+        """Show the sign-in form, and take it."""
+        if call.request.method != "POST":
+            return self._render("login.html", error="", user="")
+        try:
+            signed_in = await self.door.open(attempt_of(call))
+        except (SignInFailed, RateLimited) as error:
+            limited = isinstance(error, RateLimited)
+            user = call.arguments.get("usr", "")
+            response = self._render("login.html", 429 if limited else 401, error=error.public, user=user)
+            if isinstance(error, RateLimited):
+                response.headers["Retry-After"] = str(error.retry_after_seconds)
+            return response
+        target = "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
+        return _with_cookies(RedirectResponse(target, 303), self.door.cookies(signed_in))
+
+    async def logout(self, call: Call) -> Response:
+        """End the session and show the sign-in page."""
+        ended = await end_session(self.door.sign_in, call)
+        return _with_cookies(RedirectResponse("/login", 303), cleared_cookies() if ended else ())
+
+    async def desk(self, call: Call) -> Response:
+        """Show the desk's first page to System Users, and their account to all others."""
+        if call.principal.user_type is not UserType.SYSTEM:
+            return RedirectResponse("/me", 303)
+        return self._render("desk.html", principal=call.principal, csrf_token=self._csrf_token(call))
+
+    async def account(self, call: Call) -> Response:
+        """Show one's own account."""
+        return self._render("account.html", principal=call.principal, csrf_token=self._csrf_token(call))
+
+    async def set_up(self, call: Call) -> Response:
+        """Show the first-run page to whoever holds the one-time link, and take Administrator's password."""
+        link = Secret(call.request.scope["path"].rstrip("/").rpartition("/")[2])
+        if not await anyio.to_thread.run_sync(self.door.sign_in.setup_link_opens, link):
+            return self._render("setup_ended.html", 404)
+        if call.request.method != "POST":
+            return self._render("setup.html", error="")
+        try:
+            require_same_site(call)
+            password = _chosen_password(call)
+            address = call.admission.presented.peer_address
+            await anyio.to_thread.run_sync(
+                self.door.sign_in.use_setup_link, link, password, address, limiter=self.door.limiter
+            )
+        except Invalid as error:
+            return self._render("setup.html", 417, error=next(iter(error.fields.values())))
+        except NotFound:
+            return self._render("setup_ended.html", 404)
+        return RedirectResponse("/login", 303)
+
+    async def asset(self, call: Call) -> Response:
+        """Give a file of the pages."""
+        name = call.request.scope["path"].rpartition("/")[2]
+        if name not in _ASSETS:
+            raise NotFound(f"There is no file {name[:60]}")
+        content = files("latchgate.server.desk").joinpath("static", name).read_bytes()
+        headers = {"Cache-Control": f"public, max-age={_ASSET_SECONDS}"}
+        return Response(content, media_type=_ASSETS[name], headers=headers)
+
+    def _csrf_token(self, call: Call) -> str:
+        sid = call.admission.presented.session_cookie
+        return csrf_token(self.peppers, Secret(sid)) if sid else ""
+
+    def _render(self, template: str, status: int = 200, **values: object) -> Response:
+        text = self.environment.get_template(template).render(**values)
+        return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def _chosen_password(call: Call) -> Secret:
+    password, again = call.arguments.get("password"), call.arguments.get("password_again")
+    if not isinstance(password, str) or password != again:
+        raise Invalid({"password": "The two passwords differ."})
+    return Secret(password)
+
+
+def _with_cookies(response: Response, cookies: tuple[str, ...]) -> Response:
+    for cookie in cookies:
+        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+    return response

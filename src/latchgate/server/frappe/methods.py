@@ -1,0 +1,50 @@
+"""The remote methods, by Frappe's names, each with what it requires."""
+
+from collections.abc import Mapping
+
+from latchgate import __version__
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.server.frappe.keys import GenerateKeys
+from latchgate.server.frappe.sessions import Login, Logout
+from latchgate.server.replies import Reply
+from latchgate.server.requests import Call
+from latchgate.server.routes import DEFAULT_METHODS, Method
+from latchgate.server.sign_in import Door
+from latchgate.services.api_keys import ApiKeyService
+
+__all__ = ["frappe_methods"]
+
+_POST = frozenset({"POST"})
+# Signing in makes a session and uses none: one that lingers in the browser must not stand in its way.
+_SIGN_IN = Requirement(user=False, csrf=False)
+_MAKE_KEYS = Requirement(user=True, scope="API Key:create")
+
+
+def frappe_methods(api_keys: ApiKeyService, door: Door) -> Mapping[str, Method]:
+    """Build the table of remote methods on the services."""
+    ping = Method(PUBLIC, DEFAULT_METHODS, _ping)
+    login = Method(_SIGN_IN, _POST, Login(door))
+    logout = Method(PUBLIC, DEFAULT_METHODS, Logout(door.sign_in))
+    generate_keys = Method(_MAKE_KEYS, _POST, GenerateKeys(api_keys))
+    return {
+        "frappe.auth.get_logged_user": Method(SIGNED_IN, DEFAULT_METHODS, _get_logged_user),
+        "ping": ping,
+        "frappe.ping": ping,
+        "login": login,
+        "logout": logout,
+        "frappe.core.doctype.user.user.generate_keys": generate_keys,
+        "User/generate_keys": generate_keys,
+        "frappe.utils.change_log.get_versions": Method(SIGNED_IN, DEFAULT_METHODS, _get_versions),
+    }
+
+
+async def _get_logged_user(call: Call) -> Reply:
+    return Reply(call.principal.user)
+
+
+async def _ping(_call: Call) -> Reply:
+    return Reply("pong")
+
+
+async def _get_versions(_call: Call) -> Reply:
+    return Reply({"latchgate": {"title": "Latchgate", "version": __version__}})

@@ -1,0 +1,64 @@
+"""login and logout, as Frappe's clients call them."""
+
+from dataclasses import dataclass
+
+import anyio.to_thread
+
+from latchgate.core.credentials import Scheme
+from latchgate.core.tokens import Secret
+from latchgate.core.users import UserType
+from latchgate.errors import SignInFailed
+from latchgate.server.replies import Reply
+from latchgate.server.requests import Call
+from latchgate.server.sign_in import Door, cleared_cookies, require_same_site
+from latchgate.services.sign_in import SignIn, SignInAttempt
+
+__all__ = ["Login", "Logout", "attempt_of", "end_session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Open a session for `usr` and `pwd`. Source: recorded, area `login`."""
+
+    door: Door
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer with the home page and set the cookies."""
+        signed_in = await self.door.open(attempt_of(call))
+        user = signed_in.user
+        desk = user.user_type is UserType.SYSTEM
+        extra = {"home_page": "/app" if desk else "/me", "full_name": user.full_name}
+        return Reply("Logged In" if desk else "No App", extra, self.door.cookies(signed_in))
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """End the session that the request came with; a request without one is answered alike, as recorded."""
+
+    sign_in: SignIn
+
+    async def __call__(self, call: Call) -> Reply:
+        """Answer as a guest and clear the cookies of a session."""
+        ended = await end_session(self.sign_in, call)
+        cookies = cleared_cookies() if ended else ()
+        return Reply("No App", {"home_page": "/login", "full_name": "Guest"}, cookies)
+
+
+def attempt_of(call: Call) -> SignInAttempt:
+    """Read an attempt to sign in. Raises SignInFailed if either part is missing, BadRequest from another site."""
+    require_same_site(call)
+    user, password = call.arguments.get("usr"), call.arguments.get("pwd")
+    if not isinstance(user, str) or not isinstance(password, str) or not user or not password:
+        raise SignInFailed("Incomplete login details")
+    presented = call.admission.presented
+    return SignInAttempt(user, Secret(password), presented.peer_address, presented.user_agent)
+
+
+async def end_session(sign_in: SignIn, call: Call) -> bool:
+    """End the session of a request; False if it came with none."""
+    principal, presented = call.admission.principal, call.admission.presented
+    if principal is None or principal.scheme is not Scheme.SESSION or presented.session_cookie is None:
+        return False
+    sid = Secret(presented.session_cookie)
+    await anyio.to_thread.run_sync(sign_in.sign_out, principal, sid, presented.peer_address)
+    return True

@@ -1,0 +1,66 @@
+"""How the gate's refusals are answered: one table from reason to reply. All 401s look alike."""
+
+from latchgate.core.policy import Decision
+from latchgate.core.principals import Anonymous, Reason, Rejected
+from latchgate.server.replies import Fault
+from latchgate.services.gate import Admission
+
+__all__ = ["refusal_of"]
+
+_NOT_BASE64 = "Failed to decode token, please provide a valid base64-encoded token."
+_BYTES_LITERAL = (
+    "The Basic value is a Python bytes literal (b'…'). In Python 3 write"
+    " base64.b64encode(b'<api_key>:<api_secret>').decode() and send the result."
+)
+
+# Faults of the wire that the caller can mend, and that say nothing about any credential.
+_BAD_REQUESTS: dict[Reason, tuple[str, str]] = {
+    Reason.TWO_AUTHORIZATIONS: ("InvalidAuthorizationToken", "There is more than one Authorization header; send one."),
+    Reason.TWO_SOURCES: (
+        "InvalidAuthorizationToken",
+        "There is more than one Frappe-Authorization-Source header; send one.",
+    ),
+    Reason.BASE64: ("InvalidAuthorizationToken", _NOT_BASE64),
+    Reason.BYTES_LITERAL: ("InvalidAuthorizationToken", _BYTES_LITERAL),
+    Reason.CSRF: ("CSRFTokenError", "Invalid Request"),
+}
+_TOO_MANY = {
+    Reason.OVER_LIMIT: "The key is over its limit of requests a minute.",
+    Reason.TOO_MANY_FAILURES: "Too many wrong credentials from this address.",
+}
+_FORBIDDEN = {
+    Reason.ROLE_MISSING: "Your roles do not allow this.",
+    Reason.SCOPE_MISSING: "The scopes of this credential do not allow this.",
+    Reason.SCHEME_NOT_ACCEPTED: "This address does not take this kind of credential.",
+}
+
+
+def refusal_of(admission: Admission, what: str, challenge: str) -> Fault | None:
+    """Tell how a request that the gate did not allow is answered; None if it was allowed.
+
+    Args:
+        admission: What the gate decided.
+        what: What was asked for, as the guest's message names it.
+        challenge: The WWW-Authenticate value.
+    """
+    if admission.decision is Decision.ALLOWED:
+        return None
+    who, reason = admission.who, admission.reason
+    if isinstance(who, Rejected):
+        return _rejected(who, challenge)
+    if isinstance(who, Anonymous):
+        message = f"You are not permitted to access {what} as a guest. Sign in, or send an Authorization header."
+        extra = {"session_expired": 1} if who.session_expired else {}
+        headers = {"WWW-Authenticate": challenge}
+        return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra, headers=headers)
+    return Fault(403, "PermissionError", quiet=_FORBIDDEN[reason] if reason else "Not permitted")
+
+
+def _rejected(who: Rejected, challenge: str) -> Fault:
+    if who.reason in _BAD_REQUESTS:
+        exc_type, message = _BAD_REQUESTS[who.reason]
+        return Fault(400, exc_type, message)
+    if who.reason in _TOO_MANY:
+        headers = {"Retry-After": str(who.retry_after_seconds or 1)}
+        return Fault(429, "RateLimitExceededError", _TOO_MANY[who.reason], headers=headers)
+    return Fault(401, "AuthenticationError", headers={"WWW-Authenticate": challenge})

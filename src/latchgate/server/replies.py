@@ -1,0 +1,119 @@
+"""How an answer is written, in each dialect: Frappe's two envelopes, and pages for people.
+
+Services and core know no status numbers; the tables here are the only place that does.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from latchgate.errors import ErrorCode, LatchgateError, RateLimited, SignInFailed
+
+__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "render_fault_json", "render_reply"]
+
+
+class Dialect(Enum):
+    """Which form an address speaks."""
+
+    FRAPPE_V1 = "message"
+    FRAPPE_V2 = "data"
+    PAGE = "page"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: a value for the envelope, further top-level fields, headers."""
+
+    value: Any
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields beside `message`; in version 2 the whole becomes `data`."""
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    """Set-Cookie values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer that refuses, apart from its dialect."""
+
+    status: int
+    exc_type: str
+    """Frappe's name of the exception."""
+    message: str = ""
+    quiet: str = ""
+    """A text for `_error_message`, where Frappe's own answer has no message."""
+    title: str = "Message"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+# Error code → status and Frappe's name, under Frappe's addresses. Source: frappe/exceptions.py (16), cases.json.
+_FAULTS: dict[ErrorCode, tuple[int, str]] = {
+    ErrorCode.BAD_REQUEST: (400, "BadRequest"),
+    ErrorCode.NOT_PERMITTED: (403, "PermissionError"),
+    ErrorCode.NOT_FOUND: (404, "DoesNotExistError"),
+    ErrorCode.CONFLICT: (409, "DuplicateEntryError"),
+    ErrorCode.INVALID: (417, "ValidationError"),
+    ErrorCode.SIGN_IN_FAILED: (401, "AuthenticationError"),
+    ErrorCode.RATE_LIMITED: (429, "RateLimitExceededError"),
+    ErrorCode.STORAGE: (503, "ServiceUnavailable"),
+    ErrorCode.SETTINGS: (500, "InternalError"),
+}
+
+
+def fault_of(error: LatchgateError) -> Fault:
+    """Tell how an error of a service is answered."""
+    status, exc_type = _FAULTS[error.code]
+    match error:
+        case RateLimited(retry_after_seconds=seconds):
+            return Fault(status, exc_type, error.public, headers={"Retry-After": str(seconds)})
+        case SignInFailed(revealed=False):
+            return Fault(status, exc_type, extra={"message": error.public})
+        case _ if error.code is ErrorCode.NOT_PERMITTED:
+            return Fault(status, exc_type, quiet=error.public)
+        case _:
+            return Fault(status, exc_type, error.public)
+
+
+def render_reply(reply: Reply, dialect: Dialect) -> Response:
+    """Write a handler's answer in the form of its address."""
+    if dialect is Dialect.FRAPPE_V2:
+        value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
+        response = JSONResponse({"data": value})
+    else:
+        response = JSONResponse({"message": reply.value, **reply.extra})
+    for cookie in reply.cookies:
+        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
+    return response
+
+
+def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
+    """Write a refusal as Frappe's error envelope of version 1 or 2, without a traceback."""
+    shown = {"message": fault.message, "title": fault.title, "indicator": "red"}
+    if dialect is Dialect.FRAPPE_V2:
+        error: dict[str, Any] = {"type": fault.exc_type}
+        if fault.message:
+            error |= shown
+        elif fault.quiet or fault.extra.get("message"):
+            error["message"] = fault.quiet or fault.extra["message"]
+        document: dict[str, Any] = {"errors": [error]}
+    else:
+        document = {**fault.extra, "exc_type": fault.exc_type}
+        if fault.message:
+            document["_server_messages"] = json.dumps([json.dumps({**shown, "raise_exception": 1})])
+        if fault.quiet:
+            document["_error_message"] = fault.quiet
+    return JSONResponse(document, status_code=fault.status, headers=dict(fault.headers))
+
+
+def prefers_html(request: Request) -> bool:
+    """Whether a refusal should be a page. Source: recorded exchanges of area `token`, Accept cases."""
+    accept = request.headers.get("accept", "")
+    if not accept or accept.strip() == "*/*" or "json" in accept.lower():
+        return False
+    return request.headers.get("x-requested-with", "").lower() != "xmlhttprequest"

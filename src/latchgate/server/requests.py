@@ -1,0 +1,135 @@
+"""Collect what a request presents, and read its arguments: the first step of the straight line."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from latchgate.core.addresses import Network
+from latchgate.core.credentials import Presented
+from latchgate.core.principals import Principal
+from latchgate.errors import BadRequest, Invalid
+from latchgate.server.peers import resolve_peer
+from latchgate.services.actors import Actor
+from latchgate.services.gate import Admission
+
+__all__ = ["Call", "collect", "read_arguments", "require_text"]
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FIELDS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that the gate let in, as a handler sees it."""
+
+    request: Request
+    admission: Admission
+    arguments: dict[str, Any] = field(repr=False)
+    """Query, form and JSON body as one, the body's word over the query's."""
+
+    @property
+    def principal(self) -> Principal:
+        """The caller, on a route that requires a user."""
+        principal = self.admission.principal
+        if principal is None:
+            raise AssertionError("the route did not require a user")
+        return principal
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, as services take it."""
+        return Actor.of(self.principal, self.admission.presented.peer_address)
+
+
+async def collect(request: Request, trusted_proxies: Sequence[Network]) -> Presented:
+    """Collect all that authentication looks at; never raises for anything sent."""
+    headers = request.scope["headers"]
+    authorization = tuple(value for name, value in headers if name == b"authorization")
+    sid = None if any(value.strip() for value in authorization) else request.cookies.get("sid")
+    client = request.scope.get("client")
+    forwarded_for = [value for name, value in headers if name == b"x-forwarded-for"]
+    return Presented(
+        method=request.method,
+        path=_target(request),
+        peer_address=resolve_peer(client[0] if client else "", forwarded_for, trusted_proxies),
+        authorization=authorization,
+        source=tuple(value for name, value in headers if name == b"frappe-authorization-source"),
+        session_cookie=sid,
+        csrf_token=await _csrf_token(request) if sid else None,
+        user_agent=request.headers.get("user-agent", ""),
+    )
+
+
+async def read_arguments(request: Request) -> dict[str, Any]:
+    """Read query, form and JSON object into one.
+
+    Raises:
+        BadRequest: The body is not what its content type says.
+    """
+    arguments: dict[str, Any] = dict(request.query_params)
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type in _FORM_TYPES:
+        arguments.update(await _read_form(request))
+    elif content_type == "application/json":
+        arguments.update(await _read_json(request))
+    return arguments
+
+
+def require_text(arguments: dict[str, Any], name: str) -> str:
+    """Give an argument that must be a text and not empty. Raises Invalid."""
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        kind = "" if value is None or value == "" else f", not {type(value).__name__}"
+        raise Invalid({name: f"is required, as a text{kind}"})
+    return value
+
+
+def _target(request: Request) -> str:
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogatepass")
+    query: bytes = request.scope["query_string"]
+    target = raw.partition(b"?")[0] + (b"?" + query if query else b"")
+    return target.decode("utf-8", "backslashreplace")
+
+
+async def _csrf_token(request: Request) -> str | None:
+    if request.method in _SAFE_METHODS:
+        return None
+    shown = request.headers.get("x-frappe-csrf-token")
+    if shown is not None:
+        return shown
+    try:
+        found = (await read_arguments(request)).get("csrf_token")
+    except BadRequest:
+        return None
+    return found if isinstance(found, str) else None
+
+
+async def _read_form(request: Request) -> dict[str, Any]:
+    try:
+        form = await request.form(max_files=0, max_fields=_FIELDS_MAX)
+    except (MultiPartException, HTTPException, ValueError) as error:
+        raise BadRequest("The body cannot be read as a form; files are not taken") from error
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    if not body.strip():
+        return {}
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is not JSON") from error
+    if not isinstance(document, dict):
+        raise BadRequest("The body must be a JSON object")
+    return document
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

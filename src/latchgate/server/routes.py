@@ -1,0 +1,93 @@
+"""The routes as one table. A route that does not say what it requires cannot be written."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from latchgate.core.policy import PUBLIC, Requirement
+from latchgate.server.replies import Dialect, Reply
+from latchgate.server.requests import Call
+
+__all__ = ["DEFAULT_METHODS", "Handler", "Method", "Page", "Table", "Target"]
+
+Handler = Callable[[Call], Awaitable[Reply | Response]]
+
+# HEAD and PATCH are refused, as recorded; OPTIONS is answered before any handler.
+DEFAULT_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A remote method: reached under /api/method/…, /api/v2/method/… and as `cmd`."""
+
+    requires: Requirement
+    http_methods: frozenset[str]
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An address of its own, the same for all callers; `{name}` in the last segment matches any text."""
+
+    requires: Requirement
+    http_methods: frozenset[str]
+    handler: Handler
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request asks for, once its address was understood."""
+
+    what: str
+    """Its name, for messages."""
+    requires: Requirement
+    dialect: Dialect
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All there is to ask for."""
+
+    methods: Mapping[str, Method]
+    pages: Mapping[str, Page]
+
+    def find_method(self, name: str, http_method: str, dialect: Dialect) -> Target:
+        """Find a remote method; what is not there is a target too, so that a bad credential is refused first."""
+        method = self.methods.get(name)
+        if method is None:
+            return Target(f"method {name}", PUBLIC, dialect, _refuse_unknown_method(name))
+        if http_method not in method.http_methods:
+            return Target(f"method {name}", PUBLIC, dialect, refuse_http_method)
+        return Target(f"method {name}", method.requires, dialect, method.handler)
+
+    def find_page(self, path: str, http_method: str) -> Target | None:
+        """Find a page by its address, with or without a trailing slash."""
+        path = path.rstrip("/") or "/"
+        page = self.pages.get(path) or self.pages.get(path.rpartition("/")[0] + "/{name}")
+        if page is None:
+            return None
+        allowed = http_method in page.http_methods or (http_method == "HEAD" and "GET" in page.http_methods)
+        return Target(path, page.requires, page.dialect, page.handler if allowed else refuse_http_method)
+
+
+async def refuse_http_method(_call: Call) -> Reply:
+    """Refuse a method that the address does not take. Source: recorded, `PATCH token`."""
+    raise RefusedMethod
+
+
+class RefusedMethod(Exception):
+    """The address exists, and not for this HTTP method."""
+
+
+class UnknownMethod(Exception):
+    """There is no remote method of that name."""
+
+
+def _refuse_unknown_method(name: str) -> Handler:
+    async def refuse(_call: Call) -> Reply:
+        raise UnknownMethod(name)
+
+    return refuse

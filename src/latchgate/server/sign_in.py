@@ -1,0 +1,84 @@
+"""Signing in over HTTP: the cookies, and the bound on how many passwords are checked at once."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+
+from latchgate.core.addresses import throttle_unit
+from latchgate.core.sessions import SessionLifetime
+from latchgate.core.users import UserType
+from latchgate.errors import BadRequest, RateLimited
+from latchgate.server.requests import Call
+from latchgate.services.ports import Clock
+from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
+
+__all__ = ["Door", "cleared_cookies", "require_same_site"]
+
+_WAITING_PER_ADDRESS_MAX = 10
+_NAMES = ("sid", "system_user", "full_name", "user_id", "user_lang")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where passwords are checked.
+
+    Argon2 takes 64 MiB and tens of milliseconds by design: a flood of attempts must neither fill the memory nor take
+    the threads that other requests need. Each address may have a few attempts waiting; more are told to come back.
+    """
+
+    sign_in: SignIn
+    clock: Clock
+    lifetime: SessionLifetime
+    secure: bool
+    """Whether cookies may travel over https only."""
+    limiter: anyio.CapacityLimiter
+    _waiting: Counter[str] = field(default_factory=Counter)
+
+    async def open(self, attempt: SignInAttempt) -> SignedIn:
+        """Sign in; raises as `SignIn.sign_in`, and RateLimited while an address has too many attempts waiting."""
+        address = throttle_unit(attempt.ip_address)
+        if self._waiting[address] >= _WAITING_PER_ADDRESS_MAX:
+            raise RateLimited("Too many attempts to sign in at once. Try again.", retry_after_seconds=1)
+        self._waiting[address] += 1
+        try:
+            return await anyio.to_thread.run_sync(self.sign_in.sign_in, attempt, limiter=self.limiter)
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+
+    def cookies(self, signed_in: SignedIn) -> tuple[str, ...]:
+        """Write the cookies of a new session; only `sid` means anything, and only to the gate.
+
+        Source: recorded, area `login`.
+        """
+        user = signed_in.user
+        seconds = self.lifetime.absolute_seconds
+        expires = formatdate(self.clock.now() + seconds, usegmt=True)
+        shown = {
+            "system_user": "yes" if user.user_type is UserType.SYSTEM else "no",
+            "full_name": quote(user.full_name),
+            "user_id": quote(user.name),
+            "user_lang": "en",
+        }
+        secure = "; Secure" if self.secure else ""
+        sid = f"sid={signed_in.sid.text}; Expires={expires}; Max-Age={seconds}; HttpOnly; Path=/; SameSite=Lax{secure}"
+        return sid, *(f"{name}={value}; Path=/; SameSite=Lax{secure}" for name, value in shown.items())
+
+
+def cleared_cookies() -> tuple[str, ...]:
+    """Write the cookies that end those of a session."""
+    return tuple(f"{name}=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; SameSite=Lax" for name in _NAMES)
+
+
+def require_same_site(call: Call) -> None:
+    """Refuse a form that another site's page sent: it would sign a visitor in as somebody else. Raises BadRequest.
+
+    Browsers say where a request comes from (Fetch Metadata); programs say nothing and are let through.
+    """
+    if call.request.headers.get("sec-fetch-site") == "cross-site":
+        raise BadRequest("Signing in from another site's page is refused; open the sign-in page itself.")
