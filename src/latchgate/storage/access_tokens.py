@@ -1,0 +1,97 @@
+"""The access tokens of a transaction. `find` is asked at every request that bears one: one statement."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
+
+from latchgate.core.access_tokens import StoredToken
+from latchgate.core.tokens import Digest
+from latchgate.services.ports import NewToken
+from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
+from latchgate.storage.rows import add_row, change_row
+from latchgate.storage.schema import oauth_token, user
+from latchgate.storage.users import USER_COLUMNS, decode_user
+
+__all__ = ["SqlAccessTokens"]
+
+_TOKEN_COLUMNS = (
+    oauth_token.c.id,
+    oauth_token.c.public_id,
+    oauth_token.c.client,
+    oauth_token.c.scopes,
+    oauth_token.c.pepper,
+    oauth_token.c.hash,
+    oauth_token.c.issued_at,
+    oauth_token.c.expires_at,
+    oauth_token.c.revoked_at,
+)
+_WIDTH = len(_TOKEN_COLUMNS)
+_SET_DIGEST = (
+    update(oauth_token)
+    .where(oauth_token.c.id == bindparam("row_id"))
+    .values(pepper=bindparam("new_pepper"), hash=bindparam("new_hash"))
+)
+_REVOKE = (
+    update(oauth_token)
+    .where(oauth_token.c.id == bindparam("row_id"), oauth_token.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
+
+
+class SqlAccessTokens:
+    """Access tokens in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, lookups: Sequence[bytes]) -> StoredToken | None:
+        parameters = {f"lookup_{number}": lookup for number, lookup in enumerate(lookups)}
+        row = self._connection.execute(_find(len(lookups)), parameters).first()
+        if row is None:
+            return None
+        id_, public_id, client, scopes, pepper, value, issued_at, expires_at, revoked_at = row[:_WIDTH]
+        return StoredToken(
+            id_,
+            public_id,
+            decode_user(row[_WIDTH:]),
+            client,
+            decode_scopes(scopes),
+            decode_digest(pepper, value),
+            issued_at,
+            expires_at,
+            revoked_at,
+        )
+
+    def add(self, token: NewToken) -> int:
+        values = {
+            "public_id": token.public_id,
+            "lookup": token.lookup,
+            "user_id": token.user_id,
+            "client": token.client,
+            "scopes": encode_scopes(token.scopes),
+            "issued_at": token.issued_at,
+            "expires_at": token.expires_at,
+            "revoked_at": token.revoked_at,
+        }
+        taken = "There is such an access token already"
+        return add_row(self._connection, oauth_token, values, unique="lookup", taken=taken)
+
+    def set_digest(self, token_id: int, digest: Digest) -> None:
+        values = {"row_id": token_id, "new_pepper": digest.pepper, "new_hash": digest.value}
+        change_row(self._connection, _SET_DIGEST, values)
+
+    def revoke(self, token_id: int, now: int) -> None:
+        self._connection.execute(_REVOKE, {"row_id": token_id, "now": now})
+
+
+@cache
+def _find(count: int) -> Select[Any]:
+    # As many comparisons as the key file has peppers: a statement that is written once costs less than a list.
+    matches = or_(false(), *(oauth_token.c.lookup == bindparam(f"lookup_{number}") for number in range(count)))
+    return (
+        select(*_TOKEN_COLUMNS, *USER_COLUMNS)
+        .join_from(oauth_token, user, user.c.id == oauth_token.c.user_id)
+        .where(matches)
+    )

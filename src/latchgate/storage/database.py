@@ -1,0 +1,156 @@
+"""The one place that opens a database of accounts: SQLite or PostgreSQL, with the settings that the rest relies on."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.failures import translated
+from latchgate.storage.schema import change_head
+
+__all__ = ["Database", "open_database"]
+
+_BUSY_TIMEOUT_MS = 5_000
+_SQLITE_OLDEST = (3, 35, 0)
+"""The first that knows RETURNING."""
+
+# One writer at a time, as on SQLite: what a writer read stays true until it commits. See docs/decisions/0010.
+_WRITERS_LOCK = select(change_head.c.seq).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database, safe to use from any thread, but not across a fork.
+
+    `reading` gives connections that cannot write, each transaction a snapshot.
+    """
+
+    reading: Engine
+    writing: Engine
+    sqlite_path: Path | None
+    """None on PostgreSQL."""
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a snapshot. Raises StorageError."""
+        with translated(), self.reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that is alone in writing, committed at the end. Raises Conflict and StorageError."""
+        with translated(), self.writing.begin() as connection:
+            if self.sqlite_path is None:
+                connection.execute(_WRITERS_LOCK)
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+
+def open_database(url: str, *, create: bool = False) -> Database:
+    """Open a database by its address, `sqlite:///<path>` or `postgresql://…`; its tables are the revisions' business.
+
+    Args:
+        url: The address.
+        create: Whether an SQLite file (mode 0600), and its folder (0700), may be made where there is none.
+
+    Raises:
+        SettingsError: the address is none, or its file is missing or cannot be made.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError("The database address cannot be read: use sqlite:///<path> or postgresql://…") from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:" and not parsed.query:
+            return _open_sqlite(Path(parsed.database).absolute(), create=create)
+        case "postgresql":
+            return _open_postgresql(parsed)
+        case _:
+            raise SettingsError("The database must be a file (sqlite:///<path>) or PostgreSQL (postgresql://…)")
+
+
+def _open_sqlite(path: Path, *, create: bool) -> Database:
+    if sqlite3.sqlite_version_info < _SQLITE_OLDEST:
+        raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
+    _require_file(path, create=create)
+    return Database(_sqlite_engine(path, writes=False), _sqlite_engine(path, writes=True), path)
+
+
+def _require_file(path: Path, *, create: bool) -> None:
+    try:
+        if path.is_file():
+            return
+        if not create:
+            raise SettingsError(f"There is no database at {path}")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite opens it, since SQLite knows no mode; its companions (-wal, -shm) take that of this file.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        # Another process was quicker, or something else bears that name: SQLite will tell.
+        return
+    except OSError as error:
+        raise SettingsError(f"The database {path} cannot be made: {error.strerror}") from None
+
+
+def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
+    # isolation_level None: the driver opens no transaction by itself, `_begin` does, reading ones too. No limit to the
+    # pool: whoever must wait, waits for SQLite's lock, and the event loop never waits for a connection.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 256},
+        pool_size=5,
+        max_overflow=-1,
+    )
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        # First the patience, since the others may meet a lock.
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StorageError(f"The file system of {path} does not support SQLite's write-ahead log")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _open_postgresql(url: URL) -> Database:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={"connect_timeout": 5, "application_name": "latchgate"},
+            # A server that was restarted costs no request.
+            pool_pre_ping=True,
+            pool_timeout=5,
+        )
+    except ImportError:
+        raise SettingsError("PostgreSQL needs its driver: pip install 'latchgate[postgres]'") from None
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401  # psycopg may be absent
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {_BUSY_TIMEOUT_MS}")
+        connection.commit()
+
+    reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Database(reading, engine, None)

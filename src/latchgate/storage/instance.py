@@ -1,0 +1,24 @@
+"""Facts about the database as a whole."""
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from latchgate.storage.schema import fact
+
+__all__ = ["SqlInstance"]
+
+_FIND = select(fact.c.value).where(fact.c.name == bindparam("wanted"))
+_CHANGE = update(fact).where(fact.c.name == bindparam("wanted")).values(value=bindparam("stated"))
+
+
+class SqlInstance:
+    """Facts in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find_fact(self, name: str) -> str | None:
+        return self._connection.scalar(_FIND, {"wanted": name})
+
+    def set_fact(self, name: str, value: str) -> None:
+        if self._connection.execute(_CHANGE, {"wanted": name, "stated": value}).rowcount == 0:
+            self._connection.execute(insert(fact), {"name": name, "value": value})

@@ -1,0 +1,114 @@
+"""The revision of a database's tables: which one it has, which one this release needs, and the way up."""
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from latchgate.errors import SettingsError
+from latchgate.storage.database import Database
+from latchgate.storage.failures import translated
+
+__all__ = ["check_revision", "current_revision", "head_revision", "upgrade"]
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+# Any number, the same for every Latchgate: two that upgrade one database at once go one after the other.
+_UPGRADE_LOCK = 0x6C61746368
+_POSTGRESQL_UPGRADE = (
+    "SET LOCAL lock_timeout = '4s'",
+    "SET LOCAL statement_timeout = '5s'",
+    f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})",
+)
+
+
+def head_revision() -> str:
+    """Tell the revision that this release works with."""
+    return _chain()[-1]
+
+
+def current_revision(database: Database) -> str | None:
+    """Tell the revision of a database; None if it is empty. Raises StorageError."""
+    with database.read() as connection:
+        return _revision(connection)
+
+
+def check_revision(database: Database) -> None:
+    """Make sure that a database has the revision of this release.
+
+    Raises:
+        SettingsError: it is empty or older, with the command that mends it, or newer than this release.
+        StorageError: it cannot be read.
+    """
+    current = current_revision(database)
+    if current == head_revision():
+        return
+    if current is None:
+        raise SettingsError("The database has no tables yet; make them with: latchgate database upgrade")
+    if current in _chain():
+        raise SettingsError(
+            f"The database has revision {current}, this release needs {head_revision()}; "
+            "upgrade it with: latchgate database upgrade"
+        )
+    raise SettingsError(
+        f"The database has revision {current}, which is newer than this release of Latchgate (it knows up to "
+        f"{head_revision()}); install the newer release again"
+    )
+
+
+def upgrade(database: Database) -> list[str]:
+    """Bring a database to the revision of this release, each step in a transaction of its own.
+
+    On PostgreSQL no step waits longer than 4 s for a lock, nor runs a statement longer than 5 s.
+
+    Returns:
+        The revisions that were taken, none if there was nothing to do.
+
+    Raises:
+        SettingsError: the database is newer than this release.
+        StorageError: a step failed; it left nothing behind, and those before it stand.
+    """
+    taken = []
+    while (revision := _take_step(database)) is not None:
+        taken.append(revision)
+    return taken
+
+
+def _take_step(database: Database) -> str | None:
+    # The revision is read under the lock: another process may have taken the step meanwhile.
+    with translated(), database.writing.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            for statement in _POSTGRESQL_UPGRADE:
+                connection.execute(text(statement))
+        following = _following(_revision(connection))
+        if following is not None:
+            config = Config()
+            config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, following)
+        return following
+
+
+def _following(current: str | None) -> str | None:
+    chain = _chain()
+    if current is None:
+        return chain[0]
+    if current not in chain:
+        raise SettingsError(f"The database has revision {current}, which is newer than this release of Latchgate")
+    position = chain.index(current) + 1
+    return chain[position] if position < len(chain) else None
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def _chain() -> tuple[str, ...]:
+    """List the revisions of this release, the first one first."""
+    revisions = ScriptDirectory(str(_FOLDER)).walk_revisions()
+    return tuple(reversed([script.revision for script in revisions]))

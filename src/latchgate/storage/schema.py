@@ -1,0 +1,269 @@
+"""The tables, in one place, as the queries know them; the migrations make them, and a test holds the two together.
+
+Times are Unix seconds, but `creation`, `modified` and the activity log's `time`: microseconds. Ids are never reused.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+)
+
+from latchgate.storage.encodings import StoredText
+
+__all__ = [
+    "VERDICT_COLUMNS",
+    "activity_log",
+    "api_key",
+    "authorization_source",
+    "change",
+    "change_head",
+    "fact",
+    "link",
+    "metadata",
+    "oauth_token",
+    "role",
+    "session",
+    "source_record",
+    "user",
+    "user_role",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself, and never twice, only where the type is spelt INTEGER.
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _row_id() -> Column[int]:
+    return Column("id", _ROW_ID, Identity(always=True), primary_key=True)
+
+
+def _reference(name: str, target: str, *, nullable: bool = False, on_delete: str = "CASCADE") -> Column[Any]:
+    # Indexed: a deletion looks for what refers to its row.
+    return Column(name, _ROW_ID, ForeignKey(target, ondelete=on_delete), nullable=nullable, index=True)
+
+
+def _source() -> Column[str]:
+    return Column("source", StoredText, ForeignKey("authorization_source.name"), nullable=False)
+
+
+user = Table(
+    "user",
+    metadata,
+    _row_id(),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("first_name", StoredText, nullable=False),
+    Column("last_name", StoredText, nullable=False),
+    Column("user_type", StoredText, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("password_hash", StoredText),
+    Column("restrict_ip", StoredText, nullable=False),
+    Column("login_after", SmallInteger, nullable=False),
+    Column("login_before", SmallInteger, nullable=False),
+    Column("creation", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    CheckConstraint("user_type IN ('System User', 'Website User')", name="user_type"),
+    sqlite_autoincrement=True,
+)
+
+role = Table(
+    "role",
+    metadata,
+    _row_id(),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("creation", BigInteger, nullable=False),
+    # A user's roles are read as one text, a role a line.
+    CheckConstraint("name NOT LIKE '%\n%'", name="one_line"),
+    sqlite_autoincrement=True,
+)
+
+user_role = Table(
+    "user_role",
+    metadata,
+    Column("user_id", _ROW_ID, ForeignKey("user.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_id", _ROW_ID, ForeignKey("role.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+authorization_source = Table(
+    "authorization_source",
+    metadata,
+    _row_id(),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("creation", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+source_record = Table(
+    "source_record",
+    metadata,
+    _row_id(),
+    _source(),
+    Column("name", StoredText, nullable=False),
+    _reference("user_id", "user.id", nullable=True, on_delete="SET NULL"),
+    Column("enabled", Boolean, nullable=False),
+    UniqueConstraint("source", "name"),
+    # What a key refers to, so that its source is its record's.
+    UniqueConstraint("id", "source"),
+    sqlite_autoincrement=True,
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    _row_id(),
+    _source(),
+    Column("key_id", StoredText, nullable=False),
+    _reference("user_id", "user.id", nullable=True),
+    Column("record_id", _ROW_ID, nullable=True, index=True),
+    Column("label", StoredText, nullable=False),
+    Column("is_primary", Boolean, nullable=False),
+    Column("scopes", StoredText, nullable=False),
+    Column("networks", StoredText, nullable=False),
+    Column("limit_per_minute", Integer),
+    Column("expires_at", BigInteger),
+    # A key without a hash opens nothing: the row's id, which is part of what is hashed, is known after the insert.
+    Column("pepper", Integer),
+    Column("hash", LargeBinary),
+    Column("previous_pepper", Integer),
+    Column("previous_hash", LargeBinary),
+    Column("previous_until", BigInteger),
+    Column("creation", BigInteger, nullable=False),
+    Column("created_by", StoredText, nullable=False),
+    Column("revoked_at", BigInteger),
+    # The order serves the search for a key id in every source too.
+    UniqueConstraint("key_id", "source"),
+    ForeignKeyConstraint(["record_id", "source"], ["source_record.id", "source_record.source"], ondelete="CASCADE"),
+    CheckConstraint("(user_id IS NULL) <> (record_id IS NULL)", name="one_owner"),
+    CheckConstraint("(source = 'User') = (user_id IS NOT NULL)", name="owner_of_source"),
+    sqlite_autoincrement=True,
+)
+
+for _owner in (api_key.c.user_id, api_key.c.record_id):
+    _one_primary = api_key.c.is_primary.is_(True) & api_key.c.revoked_at.is_(None)
+    Index(
+        f"uq_api_key_primary_{_owner.name}",
+        _owner,
+        unique=True,
+        sqlite_where=_one_primary,
+        postgresql_where=_one_primary,
+    )
+
+oauth_token = Table(
+    "oauth_token",
+    metadata,
+    _row_id(),
+    Column("public_id", StoredText, nullable=False, unique=True),
+    Column("lookup", LargeBinary, nullable=False, unique=True),
+    # As in api_key: no hash, no entry.
+    Column("pepper", Integer),
+    Column("hash", LargeBinary),
+    _reference("user_id", "user.id"),
+    Column("client", StoredText, nullable=False),
+    Column("scopes", StoredText, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+session = Table(
+    "session",
+    metadata,
+    _row_id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("public_id", StoredText, nullable=False, unique=True),
+    _reference("user_id", "user.id"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    Column("ip_address", StoredText, nullable=False),
+    Column("user_agent", StoredText, nullable=False),
+    Column("revoked_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+link = Table(
+    "link",
+    metadata,
+    _row_id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("purpose", StoredText, nullable=False),
+    _reference("user_id", "user.id"),
+    Column("expires_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+activity_log = Table(
+    "activity_log",
+    metadata,
+    _row_id(),
+    Column("time", BigInteger, nullable=False),
+    # A name, not a reference: the row outlives the user.
+    Column("user", StoredText, nullable=False),
+    Column("operation", StoredText, nullable=False),
+    Column("subject", StoredText, nullable=False),
+    Column("detail", StoredText, nullable=False),
+    Column("ip_address", StoredText, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("name", StoredText, primary_key=True),
+    Column("value", StoredText, nullable=False),
+)
+
+# One row. The number order of changes is their commit order: whoever takes a number holds this row until its commit.
+change_head = Table(
+    "change_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("epoch", StoredText, nullable=False),
+    Column("floor", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# Written by SQL triggers alone, so that no writer can forget.
+change = Table(
+    "change",
+    metadata,
+    Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("kind", StoredText, nullable=False),
+    Column("ref", BigInteger, nullable=False),
+)
+
+VERDICT_COLUMNS: dict[str, frozenset[str]] = {
+    "user": frozenset(column.name for column in user.c) - frozenset({"password_hash", "creation", "modified"}),
+    "role": frozenset({"id", "name"}),
+    "user_role": frozenset({"user_id", "role_id"}),
+    "authorization_source": frozenset({"id", "name"}),
+    "source_record": frozenset({"id", "source", "name", "user_id", "enabled"}),
+    "api_key": frozenset(column.name for column in api_key.c)
+    - frozenset({"label", "is_primary", "creation", "created_by"}),
+    "oauth_token": frozenset(column.name for column in oauth_token.c),
+    "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),
+}
+"""The columns whose change may alter a verdict, by table: each such change adds a row to `change`."""

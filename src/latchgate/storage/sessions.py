@@ -1,0 +1,80 @@
+"""The sessions of a transaction. `find` is asked at every request with a cookie: one statement."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
+
+from latchgate.core.sessions import StoredSession
+from latchgate.services.ports import NewSession
+from latchgate.storage.rows import add_row
+from latchgate.storage.schema import session, user
+from latchgate.storage.users import USER_COLUMNS, decode_user
+
+__all__ = ["SqlSessions"]
+
+_SESSION_COLUMNS = (
+    session.c.id,
+    session.c.public_id,
+    session.c.created_at,
+    session.c.last_seen_at,
+    session.c.ip_address,
+    session.c.user_agent,
+    session.c.revoked_at,
+)
+_WIDTH = len(_SESSION_COLUMNS)
+_TOUCH = (
+    update(session)
+    .where(session.c.id == bindparam("row_id"), session.c.last_seen_at < bindparam("now"))
+    .values(last_seen_at=bindparam("now"))
+)
+_LIVE = update(session).where(session.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
+_REVOKE = _LIVE.where(session.c.id == bindparam("row_id"))
+_REVOKE_ALL = _LIVE.where(session.c.user_id == bindparam("owner"))
+
+
+class SqlSessions:
+    """Sessions in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, digests: Sequence[bytes]) -> StoredSession | None:
+        parameters = {f"digest_{number}": digest for number, digest in enumerate(digests)}
+        row = self._connection.execute(_find(len(digests)), parameters).first()
+        if row is None:
+            return None
+        id_, public_id, created_at, last_seen_at, ip_address, user_agent, revoked_at = row[:_WIDTH]
+        stored_user = decode_user(row[_WIDTH:])
+        return StoredSession(id_, public_id, stored_user, created_at, last_seen_at, ip_address, user_agent, revoked_at)
+
+    def add(self, new: NewSession, now: int) -> int:
+        values = {
+            "digest": new.digest,
+            "public_id": new.public_id,
+            "user_id": new.user_id,
+            "created_at": now,
+            "last_seen_at": now,
+            "ip_address": new.ip_address,
+            "user_agent": new.user_agent,
+        }
+        return add_row(self._connection, session, values, unique="digest", taken="There is such a session already")
+
+    def touch(self, session_id: int, now: int) -> None:
+        self._connection.execute(_TOUCH, {"row_id": session_id, "now": now})
+
+    def revoke(self, session_id: int, now: int) -> None:
+        self._connection.execute(_REVOKE, {"row_id": session_id, "now": now})
+
+    def revoke_all(self, user_id: int, now: int) -> int:
+        return self._connection.execute(_REVOKE_ALL, {"owner": user_id, "now": now}).rowcount
+
+
+@cache
+def _find(count: int) -> Select[Any]:
+    # As in access_tokens.py.
+    matches = or_(false(), *(session.c.digest == bindparam(f"digest_{number}") for number in range(count)))
+    return (
+        select(*_SESSION_COLUMNS, *USER_COLUMNS).join_from(session, user, user.c.id == session.c.user_id).where(matches)
+    )

@@ -1,0 +1,96 @@
+"""The store of accounts and credentials on SQL: what the services ask for, over one database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from latchgate.storage.access_tokens import SqlAccessTokens
+from latchgate.storage.activity import SqlActivityLog
+from latchgate.storage.api_keys import SqlApiKeys
+from latchgate.storage.database import Database
+from latchgate.storage.instance import SqlInstance
+from latchgate.storage.links import SqlLinks
+from latchgate.storage.roles import SqlRoles
+from latchgate.storage.sessions import SqlSessions
+from latchgate.storage.sources import SqlSources
+from latchgate.storage.users import SqlUsers
+
+__all__ = ["SqlStore", "SqlTransaction"]
+
+
+class SqlStore:
+    """Accounts and credentials in a database whose revision is this release's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def read(self) -> Iterator["SqlTransaction"]:
+        """Open a snapshot that cannot write. Raises StorageError."""
+        with self._database.read() as connection:
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def write(self) -> Iterator["SqlTransaction"]:
+        """Open the one transaction that writes now; on an exception nothing of it stays.
+
+        What it read stays true until its end: other writers wait, 5 s at most.
+
+        Raises:
+            StorageError: another writer took too long, or the database cannot be reached.
+        """
+        with self._database.write() as connection:
+            yield SqlTransaction(connection)
+
+
+class SqlTransaction:
+    """All tables as one transaction sees them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def users(self) -> SqlUsers:
+        """Users."""
+        return SqlUsers(self._connection)
+
+    @property
+    def roles(self) -> SqlRoles:
+        """Roles, and whom they were granted to."""
+        return SqlRoles(self._connection)
+
+    @property
+    def sources(self) -> SqlSources:
+        """Document types that own keys, and their records."""
+        return SqlSources(self._connection)
+
+    @property
+    def api_keys(self) -> SqlApiKeys:
+        """API keys."""
+        return SqlApiKeys(self._connection)
+
+    @property
+    def access_tokens(self) -> SqlAccessTokens:
+        """OAuth 2 access tokens."""
+        return SqlAccessTokens(self._connection)
+
+    @property
+    def sessions(self) -> SqlSessions:
+        """Sessions of signed-in browsers."""
+        return SqlSessions(self._connection)
+
+    @property
+    def links(self) -> SqlLinks:
+        """One-time links."""
+        return SqlLinks(self._connection)
+
+    @property
+    def activity(self) -> SqlActivityLog:
+        """What happened to accounts and credentials."""
+        return SqlActivityLog(self._connection)
+
+    @property
+    def instance(self) -> SqlInstance:
+        """Facts about the database as a whole."""
+        return SqlInstance(self._connection)

@@ -1,0 +1,96 @@
+"""The users of a transaction, and how a user is read wherever one stands beside a credential."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from latchgate.core.users import StoredUser, UserType
+from latchgate.services.ports import NewUser, UserChanges
+from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
+from latchgate.storage.rows import add_row, change_row
+from latchgate.storage.schema import role, user, user_role
+
+__all__ = ["USER_COLUMNS", "SqlUsers", "decode_user"]
+
+_GRANTED = (
+    select(func.aggregate_strings(role.c.name, "\n"))
+    .select_from(user_role.join(role, role.c.id == user_role.c.role_id))
+    .where(user_role.c.user_id == user.c.id)
+    .correlate(user)
+    .scalar_subquery()
+)
+USER_COLUMNS = (
+    user.c.id,
+    user.c.name,
+    user.c.first_name,
+    user.c.last_name,
+    user.c.user_type,
+    user.c.enabled,
+    _GRANTED.label("granted"),
+    user.c.password_hash,
+    user.c.restrict_ip,
+    user.c.login_after,
+    user.c.login_before,
+    user.c.creation,
+    user.c.modified,
+)
+"""What `decode_user` reads, in its order."""
+
+_FIND = select(*USER_COLUMNS).where(user.c.name == bindparam("wanted"))
+_LIST = select(*USER_COLUMNS).order_by(user.c.name)
+_DELETE = delete(user).where(user.c.id == bindparam("user_id"))
+_USER_TYPES = {str(user_type): user_type for user_type in UserType}
+
+
+class SqlUsers:
+    """Users in SQL; deleting one takes its keys, tokens, sessions and links with it, by the tables' references."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, name: str) -> StoredUser | None:
+        row = self._connection.execute(_FIND, {"wanted": name}).one_or_none() if is_storable(name) else None
+        return None if row is None else decode_user(row)
+
+    def list_all(self) -> list[StoredUser]:
+        return [decode_user(row) for row in self._connection.execute(_LIST)]
+
+    def add(self, new: NewUser, now_us: int) -> int:
+        values = {**_values(new), "creation": now_us, "modified": now_us}
+        return add_row(self._connection, user, values, unique="name", taken=f"There is a user {new.name} already")
+
+    def change(self, user_id: int, changes: UserChanges, now_us: int) -> None:
+        values = {name: value for name, value in _values(changes).items() if value is not None}
+        statement = update(user).where(user.c.id == user_id)
+        change_row(self._connection, statement, {**values, "modified": now_us})
+
+    def delete(self, user_id: int) -> None:
+        self._connection.execute(_DELETE, {"user_id": user_id})
+
+
+def decode_user(row: Sequence[Any]) -> StoredUser:
+    """Read a user from the values of USER_COLUMNS."""
+    (id_, name, first, last, user_type, enabled, granted, password, networks, after, before, creation, modified) = row
+    return StoredUser(
+        id_,
+        name,
+        first,
+        last,
+        _USER_TYPES[user_type],
+        enabled,
+        decode_roles(granted),
+        password,
+        decode_networks(networks),
+        after,
+        before,
+        creation,
+        modified,
+    )
+
+
+def _values(source: NewUser | UserChanges) -> dict[str, Any]:
+    # Its fields are called as the columns are.
+    networks = source.restrict_ip
+    return {**asdict(source), "restrict_ip": None if networks is None else encode_networks(networks)}
