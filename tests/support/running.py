@@ -94,7 +94,7 @@ class RunningLatchgate:
             check=False,
         )
 
-    def ask(self, *arguments: str, typed: str = "") -> Any:
+    def ask(self, *arguments: str, typed: str = "") -> Any:  # noqa: ANN401  # whatever the command prints
         """Run a command with --json, which must succeed, and give its document."""
         done = self.run(*arguments, "--json", typed=typed)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"

@@ -39,14 +39,10 @@ def test_recorded_exchanges_replay(
     chosen = tmp_path / "cases.json"
     chosen.write_text(json.dumps(kept))
 
-    done = subprocess.run(
-        [sys.executable, str(_REPLAY), "--base", frappe_like.base, "--cases", str(chosen), "--version", version]
-        + ["--area", areas, "--differences", str(_VECTORS / differences), "--headers"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    command = [sys.executable, str(_REPLAY), "--base", frappe_like.base, "--cases", str(chosen), "--version", version]
+    command += ["--area", areas, "--differences", str(_VECTORS / differences)]
+    command += ["--headers"] if version == "16" else []  # version 14 set neither of the two that are compared
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 0, done.stdout
 
