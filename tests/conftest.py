@@ -2,10 +2,13 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from support.postgres import PostgresServer, run_postgres
 
 # A shared machine is slow at times, and slowness is measured by bench/, not by tests.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,3 +36,10 @@ def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "bind", refuse)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for every test that wants one, started when the first does."""
+    with run_postgres() as server:
+        yield server

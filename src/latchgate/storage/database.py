@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError
@@ -42,14 +42,24 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a snapshot. Raises StorageError."""
         with translated(), self.reading.connect() as connection:
+            if self.sqlite_path:
+                _begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that is alone in writing, committed at the end. Raises Conflict and StorageError."""
-        with translated(), self.writing.begin() as connection:
-            if self.sqlite_path is None:
+        with self.change_tables() as connection:
+            if not self.sqlite_path:
                 connection.execute(_WRITERS_LOCK)
+            yield connection
+
+    @contextmanager
+    def change_tables(self) -> Iterator[Connection]:
+        """Open a writing transaction that needs no table to exist. Raises Conflict and StorageError."""
+        with translated(), self.writing.begin() as connection:
+            if self.sqlite_path:
+                _begin(connection, "BEGIN IMMEDIATE")
             yield connection
 
     def close(self) -> None:
@@ -105,7 +115,7 @@ def _require_file(path: Path, *, create: bool) -> None:
 
 
 def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
-    # isolation_level None: the driver opens no transaction by itself, `_begin` does, reading ones too. No limit to the
+    # isolation_level None: the driver opens no transaction by itself, `_begin` does, for reading too. No limit to the
     # pool: whoever must wait, waits for SQLite's lock, and the event loop never waits for a connection.
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
@@ -113,7 +123,6 @@ def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
         pool_size=5,
         max_overflow=-1,
     )
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -127,11 +136,14 @@ def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     return engine
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    # By the driver, which commits and rolls back as SQLAlchemy tells it: an event "begin" would cost as much as a
+    # look-up, since every connection then asks for listeners at every step.
+    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    driver.execute(statement)
 
 
 def _open_postgresql(url: URL) -> Database:

@@ -11,9 +11,8 @@ from sqlalchemy import Connection, text
 
 from latchgate.errors import SettingsError
 from latchgate.storage.database import Database
-from latchgate.storage.failures import translated
 
-__all__ = ["check_revision", "current_revision", "head_revision", "upgrade"]
+__all__ = ["check_revision", "current_revision", "head_revision", "require_known", "upgrade"]
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -49,15 +48,20 @@ def check_revision(database: Database) -> None:
         return
     if current is None:
         raise SettingsError("The database has no tables yet; make them with: latchgate database upgrade")
-    if current in _chain():
-        raise SettingsError(
-            f"The database has revision {current}, this release needs {head_revision()}; "
-            "upgrade it with: latchgate database upgrade"
-        )
+    require_known(current)
     raise SettingsError(
-        f"The database has revision {current}, which is newer than this release of Latchgate (it knows up to "
-        f"{head_revision()}); install the newer release again"
+        f"The database has revision {current}, this release needs {head_revision()}; "
+        "upgrade it with: latchgate database upgrade"
     )
+
+
+def require_known(revision: str) -> None:
+    """Make sure that a revision is of this release or an earlier one. Raises SettingsError."""
+    if revision not in _chain():
+        raise SettingsError(
+            f"The database has revision {revision}, which is newer than this release of Latchgate (it knows up to "
+            f"{head_revision()}); use the newer release"
+        )
 
 
 def upgrade(database: Database) -> list[str]:
@@ -80,7 +84,7 @@ def upgrade(database: Database) -> list[str]:
 
 def _take_step(database: Database) -> str | None:
     # The revision is read under the lock: another process may have taken the step meanwhile.
-    with translated(), database.writing.begin() as connection:
+    with database.change_tables() as connection:
         if connection.dialect.name == "postgresql":
             for statement in _POSTGRESQL_UPGRADE:
                 connection.execute(text(statement))
@@ -97,8 +101,7 @@ def _following(current: str | None) -> str | None:
     chain = _chain()
     if current is None:
         return chain[0]
-    if current not in chain:
-        raise SettingsError(f"The database has revision {current}, which is newer than this release of Latchgate")
+    require_known(current)
     position = chain.index(current) + 1
     return chain[position] if position < len(chain) else None
 

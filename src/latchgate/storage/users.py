@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
 
 from latchgate.core.users import StoredUser, UserType
 from latchgate.services.ports import NewUser, UserChanges
@@ -15,7 +15,8 @@ from latchgate.storage.schema import role, user, user_role
 __all__ = ["USER_COLUMNS", "SqlUsers", "decode_user"]
 
 _GRANTED = (
-    select(func.aggregate_strings(role.c.name, "\n"))
+    # The separator as SQL text: as a value it would be written anew into the statement at every execution.
+    select(func.aggregate_strings(role.c.name, literal_column("'\n'")))  # type: ignore[arg-type]
     .select_from(user_role.join(role, role.c.id == user_role.c.role_id))
     .where(user_role.c.user_id == user.c.id)
     .correlate(user)
