@@ -46,7 +46,7 @@ soak: $(VENV)/dev postgresql
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak --timeout=7200
 
 bench: $(VENV)/dev
-	@$(BIN)/python bench/verify.py
+	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py
 
 # Why so, and why no registry is named: docs/decisions/0002-requirements.md.
 lock: $(VENV)/lock
