@@ -1,6 +1,6 @@
 """Generate, list, rotate, revoke and import API keys, for users and for the records of other sources."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from latchgate.core.api_keys import Limits, StoredKey, beyond, digest_secret, parse_foreign_pair
 from latchgate.core.credentials import USER_SOURCE
@@ -151,6 +151,8 @@ class ApiKeyService:
         with self.store.read() as tx:
             owner_user = None
             if wanted.record is not None:
+                # A record of another source may bear a user's name; its keys are not the user's.
+                wanted = replace(wanted, source=wanted.source or USER_SOURCE)
                 owner_user = _require_owner(tx, Owner(wanted.source or USER_SOURCE, wanted.record), any_user=True).user
             self._require_manager(actor, owner_user)
             keys = tx.api_keys.list_some(wanted, self.clock.now())
