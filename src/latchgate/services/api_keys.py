@@ -107,6 +107,10 @@ class ApiKeyService:
         with self.store.write() as tx:
             ids = _require_owner(tx, owner)
             key = tx.api_keys.find_primary(owner.source, owner.record)
+            if key is not None and self._has_ended(key):
+                # A new secret for a key that has expired would be handed out dead.
+                tx.api_keys.revoke(key.id, self.clock.now())
+                key = None
             self._require_permission(actor, ids.user, key.limits if key else _UNLIMITED)
             if key is None:
                 return self._add(tx, actor, owner, (ids, KeyOrder("Generate Keys"), True))
@@ -125,9 +129,9 @@ class ApiKeyService:
         with self.store.write() as tx:
             key = _get_key(tx, key_id, source)
             self._require_permission(actor, _user_of(key), key.limits)
-            now = self.clock.now()
-            if key.revoked_at is not None or (key.limits.expires_at or now + 1) <= now:
+            if self._has_ended(key):
                 raise Invalid({"key": f"{key_id} has ended; generate a new one"})
+            now = self.clock.now()
             until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
             return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
 
@@ -191,6 +195,10 @@ class ApiKeyService:
         told = _told(key) + (f", former secret works until {until}" if until else "")
         note(tx, self.clock, actor, "api_key.rotated", key.key_id, detail=told)
         return IssuedKey(_get_key(tx, key.key_id, key.source), _user_of(key), secret)
+
+    def _has_ended(self, key: StoredKey) -> bool:
+        expires_at = key.limits.expires_at
+        return key.revoked_at is not None or (expires_at is not None and expires_at <= self.clock.now())
 
     def _issue(self, kind: TokenKind) -> str:
         return issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind)))
