@@ -31,7 +31,8 @@ USER_SOURCE = "User"
 # RFC 9110, section 5.6.3: optional white space around a value is space and tab, nothing else.
 _OWS = b" \t"
 _SOURCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,140}")
-_BASE64_ALPHABET = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_BASE64_WRONG_PADDING = re.compile(rb"[A-Za-z0-9+/]*=*")
 # RFC 6750, section 2.1: b64token.
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 # RFC 9110, section 11.1: an authentication scheme is a token.
@@ -156,13 +157,9 @@ def _parse_basic(rest: bytes, sources: tuple[bytes, ...]) -> KeyPair | Malformed
     if _BYTES_LITERAL.fullmatch(rest):
         # What `"Basic %s" % base64.b64encode(...)` really sends on Python 3.
         return Malformed(Fault.BYTES_LITERAL)
-    if not _BASE64_ALPHABET.fullmatch(rest):
-        return Malformed(Fault.UNREADABLE)
-    try:
-        decoded = base64.b64decode(rest, validate=True)
-    except ValueError:
-        return Malformed(Fault.BASE64)
-    return _parse_pair(Scheme.BASIC, decoded, sources)
+    if not _BASE64.fullmatch(rest):
+        return Malformed(Fault.BASE64 if _BASE64_WRONG_PADDING.fullmatch(rest) else Fault.UNREADABLE)
+    return _parse_pair(Scheme.BASIC, base64.b64decode(rest), sources)
 
 
 def _parse_pair(scheme: Scheme, pair: bytes, sources: tuple[bytes, ...]) -> KeyPair | Malformed:

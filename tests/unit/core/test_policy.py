@@ -1,0 +1,133 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latchgate.core.credentials import Scheme
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Judgement, Requirement, decide, may_manage_keys
+from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from unit.core.examples import PRINCIPAL
+
+_ALLOWED = Judgement(Decision.ALLOWED)
+_FORBIDDEN_GUEST = Judgement(Decision.FORBIDDEN)
+_GUEST = Anonymous()
+_READER = replace(PRINCIPAL, scopes=frozenset({"read"}))
+_MANAGER = replace(PRINCIPAL, roles=PRINCIPAL.roles | {"System Manager"})
+_BY_SESSION = replace(PRINCIPAL, scheme=Scheme.SESSION)
+
+_MANAGERS_ONLY = Requirement(user=True, roles=frozenset({"System Manager", "Key Manager"}))
+_WRITERS_ONLY = Requirement(user=True, scope="User:write")
+_READERS_ONLY = Requirement(user=True, scope="User:read")
+_SESSION_ONLY = Requirement(user=True, schemes=frozenset({Scheme.SESSION}))
+
+_ROLES = st.frozensets(st.sampled_from(["All", "Guest", "System Manager", "Report Manager"]))
+_SCOPE_NAMES = st.sampled_from(["all", "read", "User:read", "User:write", "openid", ""])
+_PRINCIPALS = st.builds(
+    replace,
+    st.just(PRINCIPAL),
+    roles=_ROLES,
+    scopes=st.frozensets(_SCOPE_NAMES),
+    scheme=st.sampled_from(Scheme),
+)
+_WHO: st.SearchStrategy[Who] = st.one_of(
+    st.builds(Anonymous, st.booleans()), st.builds(Rejected, st.sampled_from(Reason)), _PRINCIPALS
+)
+_REQUIREMENTS = st.builds(
+    Requirement,
+    user=st.booleans(),
+    scope=st.none() | _SCOPE_NAMES,
+    roles=_ROLES,
+    schemes=st.frozensets(st.sampled_from(Scheme)),
+    csrf=st.booleans(),
+)
+
+
+@pytest.mark.parametrize(
+    ("who", "requirement", "expected"),
+    [
+        (_GUEST, PUBLIC, _ALLOWED),
+        (_GUEST, SIGNED_IN, _FORBIDDEN_GUEST),
+        (_GUEST, _MANAGERS_ONLY, _FORBIDDEN_GUEST),
+        (_GUEST, Requirement(user=False, roles=frozenset({"System Manager"})), _FORBIDDEN_GUEST),
+        (_GUEST, Requirement(user=False, scope="read"), _FORBIDDEN_GUEST),
+        (_GUEST, Requirement(user=False, scope=""), _FORBIDDEN_GUEST),
+        (Anonymous(session_expired=True), PUBLIC, _ALLOWED),
+        (Anonymous(session_expired=True), SIGNED_IN, _FORBIDDEN_GUEST),
+        (PRINCIPAL, PUBLIC, _ALLOWED),
+        (PRINCIPAL, SIGNED_IN, _ALLOWED),
+        (PRINCIPAL, _MANAGERS_ONLY, Judgement(Decision.FORBIDDEN, Reason.ROLE_MISSING)),
+        (_MANAGER, _MANAGERS_ONLY, _ALLOWED),
+        (PRINCIPAL, _WRITERS_ONLY, _ALLOWED),
+        (_READER, _WRITERS_ONLY, Judgement(Decision.FORBIDDEN, Reason.SCOPE_MISSING)),
+        (_READER, _READERS_ONLY, _ALLOWED),
+        (_READER, SIGNED_IN, _ALLOWED),
+        (_READER, Requirement(user=True, scope=""), Judgement(Decision.FORBIDDEN, Reason.SCOPE_MISSING)),
+        (PRINCIPAL, _SESSION_ONLY, Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)),
+        (_BY_SESSION, _SESSION_ONLY, _ALLOWED),
+        (
+            PRINCIPAL,
+            Requirement(user=True, schemes=frozenset()),
+            Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED),
+        ),
+    ],
+)
+def test_decide(who: Who, requirement: Requirement, expected: Judgement) -> None:
+    """A guest may do what is public; a user what its scheme, roles and scopes allow."""
+    assert decide(who, requirement) == expected
+
+
+@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("requirement", [PUBLIC, SIGNED_IN, _MANAGERS_ONLY])
+def test_what_was_rejected_stays_rejected(reason: Reason, requirement: Requirement) -> None:
+    """A bad credential never turns into Guest, on public routes either, and its reason is kept for the log."""
+    assert decide(Rejected(reason), requirement) == Judgement(Decision.UNAUTHENTICATED, reason)
+
+
+@given(_WHO, _REQUIREMENTS)
+def test_decide_is_total(who: Who, requirement: Requirement) -> None:
+    """Everybody gets an answer for everything, and a user that is refused a reason."""
+    judgement = decide(who, requirement)
+
+    assert isinstance(judgement.decision, Decision)
+    assert (judgement.decision is Decision.UNAUTHENTICATED) == isinstance(who, Rejected)
+    if judgement.decision is Decision.ALLOWED:
+        assert judgement.reason is None
+    elif not isinstance(who, Anonymous):
+        assert judgement.reason is not None
+
+
+@given(_PRINCIPALS, _REQUIREMENTS, _ROLES, st.frozensets(_SCOPE_NAMES))
+def test_more_never_takes_away(
+    principal: Principal, requirement: Requirement, roles: frozenset[str], scopes: frozenset[str]
+) -> None:
+    """No role and no scope that is added turns a yes into a no."""
+    more = replace(principal, roles=principal.roles | roles, scopes=principal.scopes | scopes)
+
+    if decide(principal, requirement) == _ALLOWED:
+        assert decide(more, requirement) == _ALLOWED
+
+
+@given(_PRINCIPALS, _REQUIREMENTS)
+def test_guests_may_do_no_more_than_users(principal: Principal, requirement: Requirement) -> None:
+    """What a guest may do, a user may do whose scheme is accepted."""
+    if decide(_GUEST, requirement) == _ALLOWED and principal.scheme in requirement.schemes:
+        assert decide(principal, requirement) == _ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("principal", "owner", "own_keys", "reason"),
+    [
+        (_MANAGER, PRINCIPAL.user, False, None),
+        (_MANAGER, "other@example.com", False, None),
+        (_MANAGER, None, False, None),
+        (PRINCIPAL, PRINCIPAL.user, True, None),
+        (PRINCIPAL, PRINCIPAL.user, False, Reason.ROLE_MISSING),
+        (PRINCIPAL, "other@example.com", True, Reason.ROLE_MISSING),
+        (PRINCIPAL, PRINCIPAL.user.upper(), True, Reason.ROLE_MISSING),
+        (PRINCIPAL, None, True, Reason.ROLE_MISSING),
+    ],
+)
+def test_may_manage_keys(principal: Principal, owner: str | None, own_keys: bool, reason: Reason | None) -> None:
+    """System Managers manage every key, others their own alone, where that is allowed."""
+    assert may_manage_keys(principal, owner, own_keys=own_keys) == reason
