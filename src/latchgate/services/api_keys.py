@@ -7,10 +7,10 @@ from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.policy import may_manage_keys
 from latchgate.core.scopes import ALL
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.core.users import GUEST
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor
+from latchgate.services.key_owners import Owner, OwnerIds, require_owner
 from latchgate.services.ports import (
     Clock,
     Entropy,
@@ -27,14 +27,6 @@ __all__ = ["ApiKeyService", "IssuedKey", "KeyOrder", "Owner", "PairText", "impor
 _UNLIMITED = Limits(scopes=frozenset({ALL}))
 _LABEL_LENGTH_MAX = 140
 _PER_MINUTE_MAX = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """To whom a key belongs: a user (source User) or a record of another source, by name."""
-
-    source: str
-    record: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +56,6 @@ class IssuedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _OwnerIds:
-    user_id: int | None
-    record_id: int | None
-    user: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ApiKeyService:
     """Every change of a key, by the command line, HTTP and the desk alike."""
 
@@ -93,7 +78,7 @@ class ApiKeyService:
         _require_sound(order, self.clock.now())
         self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = _require_owner(tx, owner)
+            ids = require_owner(tx, owner)
             self._require_permission(actor, ids.user, order.limits)
             primary = tx.api_keys.find_primary(owner.source, owner.record) is None
             return self._add(tx, actor, owner, (ids, order, primary))
@@ -105,7 +90,7 @@ class ApiKeyService:
         """
         self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = _require_owner(tx, owner)
+            ids = require_owner(tx, owner)
             key = tx.api_keys.find_primary(owner.source, owner.record)
             if key is not None and self._has_ended(key):
                 # A new secret for a key that has expired would be handed out dead.
@@ -156,8 +141,9 @@ class ApiKeyService:
             owner_user = None
             if wanted.record is not None:
                 # A record of another source may bear a user's name; its keys are not the user's.
-                wanted = replace(wanted, source=wanted.source or USER_SOURCE)
-                owner_user = _require_owner(tx, Owner(wanted.source or USER_SOURCE, wanted.record), any_user=True).user
+                owner = Owner(wanted.source or USER_SOURCE, wanted.record)
+                wanted = replace(wanted, source=owner.source)
+                owner_user = require_owner(tx, owner, any_user=True).user
             self._require_manager(actor, owner_user)
             keys = tx.api_keys.list_some(wanted, self.clock.now())
         last_uses = self.request_log.last_uses([key.key_id for key in keys])
@@ -174,12 +160,12 @@ class ApiKeyService:
         _require_sound(order, self.clock.now())
         self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = _require_owner(tx, owner)
+            ids = require_owner(tx, owner)
             self._require_permission(actor, ids.user, order.limits)
             import_pair(tx, self.clock, self.peppers, actor, (owner, pair, order))
             return _get_key(tx, pair.key_id, owner.source)
 
-    def _add(self, tx: Transaction, actor: Actor, owner: Owner, new: tuple[_OwnerIds, KeyOrder, bool]) -> IssuedKey:
+    def _add(self, tx: Transaction, actor: Actor, owner: Owner, new: tuple[OwnerIds, KeyOrder, bool]) -> IssuedKey:
         ids, order, primary = new
         key_id = self._issue(TokenKind.KEY_ID)
         secret = Secret(self._issue(TokenKind.KEY_SECRET))
@@ -234,7 +220,7 @@ def import_pair(
     problems = parse_foreign_pair(pair.key_id, pair.secret)
     if problems:
         raise Invalid(problems)
-    ids = _require_owner(tx, owner)
+    ids = require_owner(tx, owner)
     primary = tx.api_keys.find_primary(owner.source, owner.record) is None
     row_id = tx.api_keys.add(_new_key(owner, ids, pair.key_id, (order, primary, actor)), clock.now_us())
     digest = digest_secret(peppers, (row_id, owner.source, pair.key_id), pair.secret)
@@ -243,7 +229,7 @@ def import_pair(
     return row_id
 
 
-def _new_key(owner: Owner, ids: _OwnerIds, key_id: str, how: tuple[KeyOrder, bool, Actor]) -> NewKey:
+def _new_key(owner: Owner, ids: OwnerIds, key_id: str, how: tuple[KeyOrder, bool, Actor]) -> NewKey:
     order, primary, actor = how
     return NewKey(
         key_id=key_id,
@@ -255,22 +241,6 @@ def _new_key(owner: Owner, ids: _OwnerIds, key_id: str, how: tuple[KeyOrder, boo
         limits=order.limits,
         created_by=actor.user,
     )
-
-
-def _require_owner(tx: Transaction, owner: Owner, *, any_user: bool = False) -> _OwnerIds:
-    if owner.source == USER_SOURCE:
-        user = tx.users.find(owner.record)
-        if user is None:
-            raise NotFound(f"User {owner.record} not found")
-        if user.name == GUEST and not any_user:
-            raise Invalid({"user": "Guest is who carries no credential; it can own none"})
-        return _OwnerIds(user.id, None, user.name)
-    if not tx.sources.exists(owner.source):
-        raise NotFound(f"Authorization Source {owner.source} not found")
-    record = tx.sources.find_record(owner.source, owner.record)
-    if record is None:
-        raise NotFound(f"{owner.source} {owner.record} not found")
-    return _OwnerIds(None, record.id, record.user)
 
 
 def _get_key(tx: Transaction, key_id: str, source: str | None) -> StoredKey:
