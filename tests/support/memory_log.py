@@ -35,8 +35,9 @@ class MemoryLog:
         self._answer()
         uses: dict[str, LastUse] = {}
         for entry in sorted(self.entries, key=lambda entry: entry.time):
-            if entry.reason is None and entry.user is not None and entry.api_key in credentials:
-                uses[entry.api_key] = LastUse(entry.time, entry.ip_address)
+            key = entry.api_key
+            if key is not None and key in credentials and entry.user is not None and entry.reason is None:
+                uses[key] = LastUse(entry.time, entry.ip_address)
         return uses
 
     def close(self) -> None:

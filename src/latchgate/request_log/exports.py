@@ -1,0 +1,58 @@
+"""Rows of the request log as text for other programs: JSON, one a line, and CSV. Times are microseconds since 1970."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+
+from latchgate.core.log_entries import LogEntry
+
+__all__ = ["CSV_COLUMNS", "csv_records", "json_line"]
+
+CSV_COLUMNS = (
+    "time",
+    "request_id",
+    "user",
+    "api_key",
+    "scheme",
+    "source",
+    "method",
+    "path",
+    "status",
+    "seconds",
+    "ip_address",
+    "user_agent",
+    "reason",
+)
+
+# A spreadsheet takes a cell that begins so for a formula, and callers choose their own path and user agent.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def json_line(entry: LogEntry) -> str:
+    """Write a row as one line of ASCII, whatever its texts hold; without the line end."""
+    return json.dumps(entry.document())
+
+
+def csv_records(entries: Iterable[LogEntry]) -> Iterator[str]:
+    r"""Write the names of the columns and then the rows, each with its line end, \r\n.
+
+    A text that a spreadsheet would take for a formula is preceded by an apostrophe.
+
+    Source: RFC 4180.
+    """
+    writer = csv.writer(_Line())
+    yield writer.writerow(CSV_COLUMNS)
+    for entry in entries:
+        row = entry.document()
+        yield writer.writerow([_cell(row.get(name)) for name in CSV_COLUMNS])
+
+
+class _Line:
+    """What csv writes to: gives each record back instead of keeping it."""
+
+    def write(self, record: str) -> str:
+        return record
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
