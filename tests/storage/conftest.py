@@ -1,10 +1,13 @@
 """The store on each engine, fresh for every test: a copy of a database that was upgraded once."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from latchgate.storage.database import Database, open_database
@@ -13,6 +16,8 @@ from latchgate.storage.store import SqlStore
 from support.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
+
+Outside = Callable[[str], list[tuple[Any, ...]]]
 
 
 class Databases:
@@ -69,6 +74,28 @@ def database(databases: Databases) -> Iterator[Database]:
     """A database of head revision that nobody else uses."""
     with databases.fresh() as database:
         yield database
+
+
+@pytest.fixture
+def outside(database: Database) -> Iterator[Outside]:
+    """Another program at the same database: the plain driver, each statement committed by itself."""
+    if database.sqlite_path is not None:
+        with closing(sqlite3.connect(database.sqlite_path, isolation_level=None)) as connection:
+            yield lambda statement: connection.execute(statement).fetchall()
+        return
+    with psycopg.connect(plain_address(database), autocommit=True) as connection:
+        yield lambda statement: fetch(connection, statement)
+
+
+def plain_address(database: Database) -> str:
+    """Write the address of a PostgreSQL database as its own tools take it."""
+    return database.writing.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def fetch(connection: psycopg.Connection[Any], statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement and give its rows, none if it has none to give."""
+    cursor = connection.execute(statement.encode())
+    return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

@@ -52,7 +52,10 @@ class PostgresServer:
     def fresh_database(self, template: str = "template0") -> Iterator[str]:
         """Give the name of a new database, dropped at the end whoever is still connected."""
         name = f"test_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Since version 15 the default is a way that is meant for larger databases.
+        [(version,)] = self.execute("SELECT current_setting('server_version_num')::int / 10000")
+        strategy = "STRATEGY file_copy" if isinstance(version, int) and version >= 15 else ""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
         try:
             yield name
         finally:
@@ -69,7 +72,19 @@ def run_postgres() -> Iterator[PostgresServer]:
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
     try:
-        command = [initdb, "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        command = [
+            str(initdb),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
         subprocess.run(command, check=True, capture_output=True, **_as_account(account))
         yield from _serve(initdb.with_name("postgres"), folder, account)
     finally:
@@ -81,7 +96,7 @@ def _serve(program: Path, folder: Path, account: pwd.struct_passwd | None) -> It
     with (
         (folder / "server.log").open("wb") as log,
         subprocess.Popen(
-            [program, "-D", folder / "data", "-k", folder, *settings],
+            [str(program), "-D", str(folder / "data"), "-k", str(folder), *settings],
             stdout=log,
             stderr=log,
             **_as_account(account),

@@ -110,8 +110,12 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-@cache
 def _chain() -> tuple[str, ...]:
     """List the revisions of this release, the first one first."""
-    revisions = ScriptDirectory(str(_FOLDER)).walk_revisions()
+    return _read_chain(_FOLDER)
+
+
+@cache
+def _read_chain(folder: Path) -> tuple[str, ...]:
+    revisions = ScriptDirectory(str(folder)).walk_revisions()
     return tuple(reversed([script.revision for script in revisions]))

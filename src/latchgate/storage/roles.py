@@ -49,9 +49,9 @@ class SqlRoles:
         role_id = self._find(name)
         if role_id is None:
             raise NotFound(f"There is no role {name}")
-        statement = insert_unless_there(self._connection, user_role, "user_id role_id")
-        result = self._connection.execute(statement, {"user_id": user_id, "role_id": role_id})
-        return result.rowcount == 1
+        grant = insert_unless_there(self._connection, user_role, "user_id role_id").returning(user_role.c.role_id)
+        # What comes back tells whether a row was added: not every driver counts the rows of such an insert.
+        return self._connection.scalar(grant, {"user_id": user_id, "role_id": role_id}) is not None
 
     def revoke(self, user_id: int, name: str) -> bool:
         result = self._connection.execute(_REVOKE, {"holder": user_id, "taken": self._find(name)})
