@@ -1,0 +1,292 @@
+"""The only wiring: opens what the settings name and joins store, log and services."""
+
+import base64
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from argon2 import Parameters
+
+from latchgate.core.passwords import PROFILES, SALT_BYTES
+from latchgate.core.sessions import SessionLifetime
+from latchgate.core.tokens import PEPPER_BYTES, Digest, Peppers, Purpose, Secret
+from latchgate.core.users import ADMINISTRATOR
+from latchgate.errors import Invalid, SettingsError, StorageError
+from latchgate.request_log.database import connect
+from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
+from latchgate.request_log.revisions import upgrade as upgrade_request_log
+from latchgate.services.access_tokens import AccessTokenService
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.authentication import Authenticator, Rules
+from latchgate.services.clock import SystemClock
+from latchgate.services.entropy import SystemEntropy
+from latchgate.services.gate import Gate
+from latchgate.services.imports import ImportService
+from latchgate.services.ports import KeyFilter
+from latchgate.services.roles import RoleService
+from latchgate.services.sign_in import SignIn
+from latchgate.services.sources import SourceService
+from latchgate.services.throttles import ThrottleRules, Throttles
+from latchgate.services.users import UserService
+from latchgate.settings import Settings
+from latchgate.storage.data_folder import DataFolder, prepare_folder
+from latchgate.storage.database import Database, open_database
+from latchgate.storage.key_file import load_key_file, make_key_file
+from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
+from latchgate.storage.store import SqlStore
+
+__all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
+
+_KEY_CHECK = "key_check"
+_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latchgate:
+    """An open instance: every service, ready to use from any thread, but not across a fork."""
+
+    settings: Settings
+    clock: SystemClock
+    store: SqlStore
+    request_log: SqlRequestLog
+    peppers: Peppers = field(repr=False)
+    rules: Rules
+    users: UserService
+    roles: RoleService
+    sources: SourceService
+    api_keys: ApiKeyService
+    access_tokens: AccessTokenService
+    sign_in: SignIn
+    imports: ImportService
+    gate: Gate
+    gate_may_wait: bool
+    """Whether the gate's look-ups cross a network."""
+    opened: ExitStack = field(repr=False)
+
+    def setup_url(self, link: Secret) -> str:
+        """Write a one-time set-up link as the address that opens it."""
+        return f"{self.settings.public_url}/setup/{link.text}"
+
+    def close(self) -> None:
+        """Close every connection and let the data folder go; a second call does nothing."""
+        self.opened.close()
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the data folder, mode 0700, if it is not there. Raises SettingsError if it cannot be used."""
+    prepare_folder(settings.home)
+
+
+def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
+    """Open the instance that the settings name.
+
+    On an empty data folder this makes one: the key file first, then the database. While Administrator has no password
+    and the settings name one, it is set.
+
+    Args:
+        settings: Where everything is.
+        create: Whether to make an instance where there is none.
+
+    Raises:
+        SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
+        StorageError: The database cannot be reached.
+    """
+    stack = ExitStack()
+    try:
+        database, peppers = _open_accounts(settings, stack, create=create)
+        request_log = open_request_log(settings.log_database_url.get_secret_value())
+        stack.callback(request_log.close)
+        latchgate = _wire(settings, (database, request_log, peppers), stack)
+        _set_first_password(latchgate)
+    except BaseException:
+        stack.close()
+        raise
+    return latchgate
+
+
+def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
+    """Bring database and request log to this release's revision, making the instance where there is none.
+
+    Returns:
+        The database's revision before (None if there was none) and after.
+
+    Raises:
+        SettingsError, StorageError: As `open_latchgate`.
+    """
+    prepare_home(settings)
+    before = None
+    with ExitStack() as stack:
+        stack.callback(DataFolder(settings.home).close)
+        database = _find_database(settings, stack)
+        if database is not None:
+            load_key_file(settings.key_file)
+            before = current_revision(database)
+            upgrade(database)
+            log_database = connect(settings.log_database_url.get_secret_value(), _PATIENCE_SECONDS)
+            stack.callback(log_database.close)
+            upgrade_request_log(log_database)
+    open_latchgate(settings).close()
+    return before, head_revision()
+
+
+def _open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tuple[Database, Peppers]:
+    if create:
+        prepare_home(settings)
+    elif not settings.home.exists():
+        raise _no_instance(settings)
+    folder = DataFolder(settings.home)
+    stack.callback(folder.close)
+    database = _find_database(settings, stack)
+    if database is None:
+        if not create:
+            raise _no_instance(settings)
+        with folder.alone():
+            # Another process may have been quicker.
+            database = _find_database(settings, stack) or _make_instance(settings, stack)
+    check_revision(database)
+    peppers = load_key_file(settings.key_file)
+    _check_key(SqlStore(database), peppers, settings)
+    return database, peppers
+
+
+def _find_database(settings: Settings, stack: ExitStack) -> Database | None:
+    """Open the database if there is one with tables in it."""
+    path = settings.database_path
+    if path is not None and not path.exists():
+        return None
+    database = open_database(settings.database_url.get_secret_value())
+    stack.callback(database.close)
+    try:
+        return database if current_revision(database) is not None else None
+    except StorageError as error:
+        origin = getattr(error.__cause__, "orig", None)
+        if getattr(origin, "sqlite_errorname", None) == "SQLITE_NOTADB":
+            raise SettingsError(f"{path} is not a database; restore it from the backup") from None
+        raise
+
+
+def _make_instance(settings: Settings, stack: ExitStack) -> Database:
+    # The key file comes first: a database is never bound to a key file that is not safely on the disk. If this is
+    # interrupted, the next start finds a key file and no tables, and goes on from there.
+    if settings.staging.exists():
+        raise SettingsError(
+            f"A restore into {settings.home} was interrupted; run it again: latchgate database restore DIR"
+        )
+    if settings.key_file.exists():
+        log_path = settings.log_database_path
+        if log_path is not None and log_path.exists():
+            raise SettingsError(
+                f"{settings.home} holds a key file and a request log but no database; restore it "
+                "(latchgate database restore DIR), or move the others away to begin anew"
+            )
+    else:
+        make_key_file(settings.key_file, SystemEntropy().random_bytes(PEPPER_BYTES))
+    database = open_database(settings.database_url.get_secret_value(), create=True)
+    stack.callback(database.close)
+    upgrade(database)
+    return database
+
+
+def _no_instance(settings: Settings) -> SettingsError:
+    return SettingsError(
+        f"There is no instance of Latchgate in {settings.home}; start one with latchgate serve, or name its data folder"
+        " with LATCHGATE_HOME"
+    )
+
+
+def _check_key(store: SqlStore, peppers: Peppers, settings: Settings) -> None:
+    """Make sure that the key file is the database's; the check moves on to the newest pepper by itself."""
+    with store.read() as tx:
+        stated = tx.instance.find_fact(_KEY_CHECK)
+        unbound = stated is None and not tx.api_keys.list_some(KeyFilter(include_ended=True), 0)
+    if not unbound and not _key_matches(peppers, stated):
+        raise SettingsError(
+            f"The key file {settings.key_file} is not the one that the database was made with; restore that one, or "
+            "nobody's key, token or session would open anything"
+        )
+    present = peppers.digest(Purpose.KEY_CHECK, _KEY_CHECK)
+    text = f"{present.pepper}:{present.value.hex()}"
+    if stated != text:
+        with store.write() as tx:
+            tx.instance.set_fact(_KEY_CHECK, text)
+
+
+def _key_matches(peppers: Peppers, stated: str | None) -> bool:
+    found = re.fullmatch(r"([0-9]{1,10}):([0-9a-f]{64})", stated or "")
+    if found is None:
+        return False
+    return peppers.matches(Digest(int(found[1]), bytes.fromhex(found[2])), Purpose.KEY_CHECK, _KEY_CHECK)
+
+
+def _set_first_password(latchgate: Latchgate) -> None:
+    wanted = latchgate.settings.admin_password
+    if wanted is None or latchgate.users.get(ADMINISTRATOR).password_hash is not None:
+        return
+    try:
+        latchgate.users.set_password(COMMAND_LINE, ADMINISTRATOR, Secret(wanted.get_secret_value()))
+    except Invalid as error:
+        raise SettingsError(f"LATCHGATE_ADMIN_PASSWORD: {error.fields['password']}") from None
+
+
+def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], stack: ExitStack) -> Latchgate:
+    database, request_log, peppers = opened
+    store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
+    profile = PROFILES[settings.password_profile]
+    rules = Rules(settings.zone, SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds))
+    throttles = Throttles(
+        clock,
+        ThrottleRules(
+            sign_ins_per_user=settings.sign_in_failures_per_user,
+            sign_ins_per_address=settings.sign_in_failures_per_address,
+            sign_in_window_seconds=settings.sign_in_window_seconds,
+            credentials_per_minute=settings.credential_failures_per_minute,
+        ),
+    )
+    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
+    authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
+    access_tokens = AccessTokenService(store, peppers, clock, entropy)
+    return Latchgate(
+        settings=settings,
+        clock=clock,
+        store=store,
+        request_log=request_log,
+        peppers=peppers,
+        rules=rules,
+        users=UserService(store, clock, entropy, profile),
+        roles=RoleService(store, clock),
+        sources=SourceService(store, clock),
+        api_keys=ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys),
+        access_tokens=access_tokens,
+        sign_in=sign_in,
+        imports=ImportService(store, peppers, clock, entropy, profile, access_tokens),
+        gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
+        gate_may_wait=settings.database_path is None or settings.log_database_path is None,
+        opened=stack,
+    )
+
+
+def _in_background(work: Callable[[int], None], stack: ExitStack) -> Callable[[int], None]:
+    """Let one thread do it, so that no request waits; what is left at the end is done before the store closes."""
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="latchgate-background")
+    stack.callback(executor.shutdown)
+
+    def begin(argument: int) -> None:
+        executor.submit(work, argument)
+
+    return begin
+
+
+def _decoy_hash(profile: Parameters, entropy: SystemEntropy) -> str:
+    """Write a hash that no password has and that takes as long to compare with as a real one.
+
+    Written, not computed: each command would wait for it.
+    """
+    salt, digest = (
+        base64.b64encode(entropy.random_bytes(length)).rstrip(b"=").decode()
+        for length in (SALT_BYTES, profile.hash_len)
+    )
+    cost = f"m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
+    return f"$argon2id$v={profile.version}${cost}${salt}${digest}"

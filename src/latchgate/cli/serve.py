@@ -1,0 +1,133 @@
+"""latchgate serve: bind the port, open the instance, say what to do next, and serve."""
+
+import errno
+import shlex
+import shutil
+import signal
+import socket
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latchgate import __version__
+from latchgate.cli.output import print_line, print_note
+from latchgate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from latchgate.bootstrap import Latchgate
+    from latchgate.settings import Settings
+
+__all__ = ["exposure_warning", "serve"]
+
+_BACKLOG = 2048
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="N", help="The port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="How many processes serve.")] = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; the first start makes database and key file."""
+    from latchgate.bootstrap import open_latchgate
+    from latchgate.settings import load_settings
+
+    # A stop that comes before the server can take it is a clean one too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    given = {"host": host, "port": port, "workers": workers}
+    options = {name: value for name, value in given.items() if value is not None}
+    settings = load_settings(options)
+    with ExitStack() as stack:
+        # Before anything is made or opened, so that a second start by mistake does nothing at all.
+        sockets = _listen(settings, stack)
+        if settings.port == 0:
+            settings = load_settings({**options, "port": sockets[0].getsockname()[1]})
+        latchgate = stack.enter_context(closing(open_latchgate(settings)))
+        # Loaded after the instance was opened: whatever keeps that from opening is told sooner.
+        from latchgate.server.run import run_server
+
+        _greet(latchgate)
+        run_server(latchgate, sockets)
+
+
+def exposure_warning(settings: "Settings") -> str | None:
+    """Tell why the listening address is a danger, or None."""
+    from latchgate.core.addresses import normal_address
+
+    address = normal_address(settings.host)
+    loopback = settings.host == "localhost" or (address is not None and address.is_loopback)
+    if loopback or settings.public_url.startswith("https://"):
+        return None
+    return (
+        f"{settings.host} can be reached from other machines without https, so that keys and passwords can be read on "
+        "the way; put a proxy with https before it and set LATCHGATE_PUBLIC_URL=https://…"
+    )
+
+
+def _listen(settings: "Settings", stack: ExitStack) -> list[socket.socket]:
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name such as localhost may have an address of each family.
+        addresses = list(dict.fromkeys((family, address[0]) for family, _, _, _, address in found))
+        sockets: list[socket.socket] = []
+        for family, address in addresses:
+            port = sockets[0].getsockname()[1] if sockets else settings.port
+            both = family == socket.AF_INET6 and address == "::" and socket.has_dualstack_ipv6()
+            listener = socket.create_server((str(address), port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+            sockets.append(stack.enter_context(listener))
+    except OSError as error:
+        raise _cannot_listen(settings, error) from None
+    return sockets
+
+
+def _cannot_listen(settings: "Settings", error: OSError) -> SettingsError:
+    place = f"port {settings.port} of {settings.host}"
+    if error.errno == errno.EADDRINUSE:
+        problem = SettingsError(f"Another program listens on {place}")
+        problem.add_note("another port: latchgate serve --port N, or LATCHGATE_PORT")
+        return problem
+    return SettingsError(f"Cannot listen on {place}: {error.strerror}")
+
+
+def _greet(latchgate: "Latchgate") -> None:
+    from latchgate.services.ports import KeyFilter
+
+    settings = latchgate.settings
+    print_line(f"Latchgate {__version__} serves {settings.public_url}, data in {settings.home}. Ctrl-C stops it.")
+    warning = exposure_warning(settings)
+    if warning:
+        print_note(f"warning: {warning}")
+    link = latchgate.sign_in.make_setup_link()
+    if link is not None:
+        print_line("\nAdministrator has no password yet. Set one within an hour, on this page, which works once:")
+        print_line(f"  {latchgate.setup_url(link)}")
+    with latchgate.store.read() as tx:
+        keys = tx.api_keys.list_some(KeyFilter(include_ended=True), latchgate.clock.now())
+    if not keys:
+        if link is None:
+            print_line(f"\nSign in as Administrator: {settings.public_url}/login")
+        print_line("\nIn another terminal, make a first API key and use it:")
+        print_line(
+            f"  {_command(settings)} key generate Administrator --header | "
+            f"curl -H @- {settings.local_url}/api/method/frappe.auth.get_logged_user"
+        )
+    sys.stdout.flush()
+
+
+def _command(settings: "Settings") -> str:
+    """Write the command as it can be typed in another terminal that stands in the same folder."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        words = [sys.executable, "-m", "latchgate"]
+    elif shutil.which("latchgate") == str(program.absolute()):
+        words = ["latchgate"]
+    else:
+        words = [str(program)]
+    command = shlex.join(words)
+    if settings.home == (Path.cwd() / "data").absolute():
+        return command
+    return f"LATCHGATE_HOME={shlex.quote(str(settings.home))} {command}"

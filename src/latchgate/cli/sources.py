@@ -1,0 +1,105 @@
+"""latchgate source: the document types whose records own keys, and those records."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latchgate.cli.arguments import JsonFlag
+from latchgate.cli.context import open_instance
+from latchgate.cli.output import Record, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from latchgate.core.sources import SourceRecord
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Authorization sources: document types that own keys.", no_args_is_help=True)
+records_app = typer.Typer(help="The records of a source: what its keys belong to.", no_args_is_help=True)
+app.add_typer(records_app, name="record")
+
+_LISTS = "latchgate source list, latchgate source record list SOURCE"
+_Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The document type, such as API Device.")]
+_RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="The record's name.")]
+
+
+@app.command(epilog='Example: latchgate source create "API Device"')
+def create(source: _Source, as_json: JsonFlag = False) -> None:
+    """Define a document type whose records own keys."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance("latchgate source list") as latchgate:
+        name = latchgate.sources.create(COMMAND_LINE, source)
+    if as_json:
+        print_json({"name": name, "records": 0})
+    else:
+        print_line(f"Created the source {name}. Requests name it in the header Frappe-Authorization-Source.")
+
+
+@app.command("list", epilog="Example: latchgate source list")
+def list_sources(as_json: JsonFlag = False) -> None:
+    """List the sources, each with the number of its records."""
+    with open_instance() as latchgate:
+        records = [{"name": name, "records": count} for name, count in latchgate.sources.list_sources()]
+    print_json(records) if as_json else print_table(records, ("name", "records"), empty="There are no sources.")
+
+
+@records_app.command(
+    "create", epilog='Example: latchgate source record create "API Device" dev-1 --user ann@example.com'
+)
+def create_record(
+    source: _Source,
+    record: _RecordName,
+    user: Annotated[
+        str | None, typer.Option(metavar="U", help="Whose requests its keys make. Nobody's: refused.")
+    ] = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Its keys do not work until it is enabled.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create a record that keys can be generated for."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance("latchgate source list, latchgate user list") as latchgate:
+        made = latchgate.sources.create_record(COMMAND_LINE, source, record, user, enabled=not disabled)
+    _tell(made, f"Created {made.source} {made.name}.", as_json=as_json)
+
+
+@records_app.command("list", epilog='Example: latchgate source record list "API Device"')
+def list_records(source: _Source, as_json: JsonFlag = False) -> None:
+    """List the records of a source."""
+    with open_instance(_LISTS) as latchgate:
+        records = [_record(record) for record in latchgate.sources.list_records(source)]
+    if as_json:
+        print_json(records)
+    else:
+        print_table(records, ("name", "user", "enabled"), empty=f"{source} has no records.")
+
+
+@records_app.command("disable", epilog='Example: latchgate source record disable "API Device" dev-1')
+def disable_record(source: _Source, record: _RecordName, as_json: JsonFlag = False) -> None:
+    """Refuse a record's keys, from the next request on."""
+    _enable(source, record, enabled=False, as_json=as_json)
+
+
+@records_app.command("enable", epilog='Example: latchgate source record enable "API Device" dev-1')
+def enable_record(source: _Source, record: _RecordName, as_json: JsonFlag = False) -> None:
+    """Let a record's keys work again."""
+    _enable(source, record, enabled=True, as_json=as_json)
+
+
+def _enable(source: str, name: str, *, enabled: bool, as_json: bool) -> None:
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        record = latchgate.sources.enable_record(COMMAND_LINE, source, name, enabled=enabled)
+    _tell(record, f"{'Enabled' if enabled else 'Disabled'} {record.source} {record.name}.", as_json=as_json)
+
+
+def _record(record: "SourceRecord") -> Record:
+    return {"source": record.source, "name": record.name, "user": record.user, "enabled": record.enabled}
+
+
+def _tell(record: "SourceRecord", sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_record(record))
+    else:
+        print_line(sentence)

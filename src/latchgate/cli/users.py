@@ -1,0 +1,153 @@
+"""latchgate user: the people and programs that requests act as."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latchgate.cli.arguments import JsonFlag, read_secret
+from latchgate.cli.context import open_instance
+from latchgate.cli.output import Record, format_time, print_fields, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from latchgate.core.users import StoredUser
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Users: who a request acts as.", no_args_is_help=True)
+
+_LIST = "latchgate user list"
+_Name = Annotated[str, typer.Argument(metavar="USER", help="Its e-mail address, or Administrator.")]
+_PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command(epilog='Example: latchgate user create ann@example.com --role "System Manager"')
+def create(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Its name, for good.")],
+    *,
+    first_name: Annotated[str, typer.Option(metavar="N", help="First name.")] = "",
+    last_name: Annotated[str, typer.Option(metavar="N", help="Last name.")] = "",
+    role: Annotated[list[str] | None, typer.Option(metavar="ROLE", help="A role to grant; may be repeated.")] = None,
+    website: Annotated[bool, typer.Option("--website", help="Make a Website User, who may not use the desk.")] = False,
+    password_stdin: _PasswordStdin = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create a user. Without a password it can use API keys but not sign in."""
+    from latchgate.core.users import UserType
+    from latchgate.services.actors import COMMAND_LINE
+    from latchgate.services.users import UserOrder
+
+    order = UserOrder(
+        name=email,
+        first_name=first_name,
+        last_name=last_name,
+        user_type=UserType.WEBSITE if website else UserType.SYSTEM,
+        roles=frozenset(role or []),
+        password=read_secret("Password", from_stdin=True) if password_stdin else None,
+    )
+    with open_instance("latchgate role list, latchgate user list") as latchgate:
+        user = latchgate.users.create(COMMAND_LINE, order)
+    _tell(user, f"Created the user {user.name}.", as_json=as_json)
+
+
+@app.command("list", epilog="Example: latchgate user list --json")
+def list_users(as_json: JsonFlag = False) -> None:
+    """List the users."""
+    with open_instance() as latchgate:
+        records = [user_record(user) for user in latchgate.users.list_users()]
+    if as_json:
+        print_json(records)
+    else:
+        print_table(records, ("name", "full_name", "user_type", "enabled", "roles"), empty="There are no users.")
+
+
+@app.command(epilog="Example: latchgate user show ann@example.com")
+def show(name: _Name, as_json: JsonFlag = False) -> None:
+    """Show a user."""
+    with open_instance(_LIST) as latchgate:
+        record = user_record(latchgate.users.get(name))
+    print_json(record) if as_json else print_fields(record)
+
+
+@app.command(epilog="Example: latchgate user enable ann@example.com")
+def enable(name: _Name, as_json: JsonFlag = False) -> None:
+    """Let a user act again, from the next request on."""
+    _set_enabled(name, enabled=True, as_json=as_json)
+
+
+@app.command(epilog="Example: latchgate user disable ann@example.com")
+def disable(name: _Name, as_json: JsonFlag = False) -> None:
+    """Refuse a user's every credential, from the next request on."""
+    _set_enabled(name, enabled=False, as_json=as_json)
+
+
+@app.command(epilog="Example: latchgate user delete ann@example.com")
+def delete(name: _Name, as_json: JsonFlag = False) -> None:
+    """Delete a user with its keys, tokens and sessions; the log keeps its rows."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LIST) as latchgate:
+        user = latchgate.users.get(name)
+        latchgate.users.delete(COMMAND_LINE, user.name)
+    _tell(user, f"Deleted the user {user.name}.", as_json=as_json)
+
+
+@app.command("set-password", epilog="Example: latchgate user set-password ann@example.com")
+def set_password(name: _Name, password_stdin: _PasswordStdin = False, as_json: JsonFlag = False) -> None:
+    """Give a user a new password, asked for or from standard input, and end its sessions."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    password = read_secret("New password", from_stdin=password_stdin, twice=True)
+    with open_instance(_LIST) as latchgate:
+        latchgate.users.set_password(COMMAND_LINE, name, password)
+        user = latchgate.users.get(name)
+    _tell(user, f"Set the password of {user.name}; its sessions have ended.", as_json=as_json)
+
+
+@app.command("setup-link", epilog="Example: latchgate user setup-link")
+def setup_link(as_json: JsonFlag = False) -> None:
+    """Print a new one-time link that sets Administrator's first password; an older one ends."""
+    from latchgate.errors import Conflict
+
+    with open_instance("latchgate user set-password Administrator") as latchgate:
+        link = latchgate.sign_in.make_setup_link()
+        if link is None:
+            raise Conflict("Administrator has a password already")
+        url = latchgate.setup_url(link)
+    if as_json:
+        print_json({"user": "Administrator", "url": url})
+    else:
+        print_line(url)
+
+
+def user_record(user: "StoredUser") -> Record:
+    """Give a user as commands print it."""
+    return {
+        "name": user.name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "full_name": user.full_name,
+        "user_type": user.user_type.value,
+        "enabled": user.enabled,
+        "roles": sorted(user.roles),
+        "can_sign_in": user.password_hash is not None,
+        "restrict_ip": [str(network) for network in user.restrict_ip],
+        "login_after": user.login_after,
+        "login_before": user.login_before,
+        "created": format_time(user.creation / 1_000_000),
+        "modified": format_time(user.modified / 1_000_000),
+    }
+
+
+def _set_enabled(name: str, *, enabled: bool, as_json: bool) -> None:
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LIST) as latchgate:
+        user = latchgate.users.set_enabled(COMMAND_LINE, name, enabled=enabled)
+    _tell(user, f"{'Enabled' if enabled else 'Disabled'} the user {user.name}.", as_json=as_json)
+
+
+def _tell(user: "StoredUser", sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(user_record(user))
+    else:
+        print_line(sentence)

@@ -1,0 +1,253 @@
+"""Take users, keys, tokens and sources over from another server: all of a document, or nothing of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from argon2 import Parameters
+from pydantic import SecretStr
+
+from latchgate.core.access_tokens import lookup_values
+from latchgate.core.api_keys import secret_matches
+from latchgate.core.credentials import USER_SOURCE
+from latchgate.core.passwords import SALT_BYTES, hash_password
+from latchgate.core.sources import SourceRecord
+from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, parse_user_name
+from latchgate.errors import Conflict, Invalid, NotFound
+from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.api_keys import KeyOrder, Owner, PairText, import_pair
+from latchgate.services.import_documents import (
+    NEVER,
+    ImportDocument,
+    ImportedRecord,
+    ImportedSource,
+    ImportedToken,
+    ImportedUser,
+    parse_document,
+)
+from latchgate.services.ports import Clock, Entropy, Store, Transaction, UserChanges
+from latchgate.services.roles import add_role
+from latchgate.services.sources import add_record, add_source
+from latchgate.services.users import UserOrder, add_user
+
+__all__ = ["ImportReport", "ImportService", "Left"]
+
+_AUTOMATIC = frozenset({ALL_ROLE, DESK_USER, GUEST})
+_LEFT_WHOLE = {
+    "todos": "Latchgate has no such document type",
+    "oauth_clients": "this release has no OAuth clients",
+    "oauth_settings_note": "Latchgate has settings of its own",
+    "system_settings": "Latchgate has settings of its own",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Something in the document that was not taken, and why."""
+
+    entry: str
+    """Such as `users[8].api_secret`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What came of an import: how many of each kind were taken, how many existed, and what was left."""
+
+    taken: Counter[str] = field(default_factory=Counter)
+    existed: Counter[str] = field(default_factory=Counter)
+    left: list[Left] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportService:
+    """Reads documents. Only System Managers and the command line may."""
+
+    store: Store
+    peppers: Peppers = field(repr=False)
+    clock: Clock
+    entropy: Entropy
+    profile: Parameters = field(repr=False)
+    access_tokens: AccessTokenService
+
+    def import_document(self, actor: Actor, text: bytes, on_progress: Callable[[int, int], None]) -> ImportReport:
+        """Take a document over, in one transaction. What exists already stays as it is.
+
+        Args:
+            actor: Who asks.
+            text: The document, JSON in UTF-8.
+            on_progress: Told how many passwords are hashed and how many there are: what takes the time.
+
+        Raises:
+            Invalid: Something in it cannot be taken; names each entry and field. Nothing was written.
+            NotPermitted: The actor is no System Manager.
+        """
+        require_system_manager(actor)
+        document = parse_document(text)
+        hashes = self._hash_passwords(document, on_progress)
+        with self.store.write() as tx:
+            work = _Import(self, tx, actor, hashes)
+            return work.run(document)
+
+    def _hash_passwords(self, document: ImportDocument, on_progress: Callable[[int, int], None]) -> dict[str, str]:
+        # Before the transaction: nobody else could write while it lasts.
+        with self.store.read() as tx:
+            known = {user.name: user for user in tx.users.list_all()}
+        wanted = {}
+        for user in document.users:
+            name = parse_user_name(user.name) or ""
+            password = document.passwords.get(user.name, document.passwords.get("*"))
+            stands = name in known and (name != ADMINISTRATOR or known[name].password_hash is not None)
+            if password and password.get_secret_value() and not stands:
+                wanted[name] = Secret(password.get_secret_value())
+        hashes: dict[str, str] = {}
+        for name, secret in wanted.items():
+            on_progress(len(hashes), len(wanted))
+            hashes[name] = hash_password(secret, self.entropy.random_bytes(SALT_BYTES), self.profile)
+        return hashes
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """One import, in its transaction."""
+
+    service: ImportService
+    tx: Transaction
+    actor: Actor
+    hashes: dict[str, str] = field(repr=False)
+    report: ImportReport = field(default_factory=ImportReport)
+
+    def run(self, document: ImportDocument) -> ImportReport:
+        for index, user in enumerate(document.users):
+            with _naming(f"users[{index}]"):
+                self._take_user(f"users[{index}]", user)
+        for index, source in enumerate(document.alternate_sources):
+            self._take_source(f"alternate_sources[{index}]", source)
+        for index, token in enumerate(document.bearer_tokens):
+            with _naming(f"bearer_tokens[{index}]"):
+                self._take_token(f"bearer_tokens[{index}]", token)
+        for name, reason in _LEFT_WHOLE.items():
+            if getattr(document, name) is not None:
+                self._leave(name, reason)
+        return self.report
+
+    def _take_user(self, place: str, entry: ImportedUser) -> None:
+        name = parse_user_name(entry.name)
+        if name is None:
+            raise Invalid({"name": f"'{entry.name[:60]}' is not an e-mail address"})
+        if self.tx.users.find(name) is not None:
+            self.report.existed["users"] += 1
+            if name in self.hashes:
+                self._give_password(name)
+        else:
+            self._add_user(place, entry, name)
+        self._take_key(place, Owner(USER_SOURCE, name), entry.api_key, entry.api_secret)
+
+    def _add_user(self, place: str, entry: ImportedUser, name: str) -> None:
+        roles = frozenset(role.strip() for role in entry.roles)
+        for role in sorted(roles & _AUTOMATIC):
+            self._leave(f"{place}.roles", f"{role} comes with the user's type")
+        for role in sorted(roles - _AUTOMATIC):
+            if not self.tx.roles.exists(role):
+                add_role(self.tx, self.service.clock, self.actor, role)
+                self.report.taken["roles"] += 1
+        order = UserOrder(
+            name=name,
+            first_name=entry.first_name,
+            last_name=entry.last_name,
+            user_type=entry.user_type,
+            enabled=entry.enabled,
+            roles=roles - _AUTOMATIC,
+            restrict_ip=entry.restrict_ip,
+            login_after=NEVER if entry.login_hours_closed else entry.login_after,
+            login_before=0 if entry.login_hours_closed else entry.login_before,
+        )
+        add_user(self.tx, self.service.clock, self.actor, order, self.hashes.get(name))
+        self.report.taken["users"] += 1
+        self.report.taken["passwords"] += name in self.hashes
+
+    def _give_password(self, name: str) -> None:
+        # Administrator's first; what somebody chose here is never replaced by a file.
+        user = self.tx.users.find(name)
+        if user is not None and user.password_hash is None:
+            self.tx.users.change(user.id, UserChanges(password_hash=self.hashes[name]), self.service.clock.now_us())
+            note(self.tx, self.service.clock, self.actor, "user.password_set", name, detail="by import")
+            self.report.taken["passwords"] += 1
+
+    def _take_key(self, place: str, owner: Owner, key_id: str | None, hidden: SecretStr | None) -> None:
+        secret = hidden.get_secret_value() if hidden else ""
+        if not key_id or not secret:
+            if key_id or secret:
+                self._leave(f"{place}.api_key", "a key works with its secret only, and one of the two is missing")
+            return
+        found = self.tx.api_keys.find(owner.source, key_id)
+        if found is not None:
+            same = secret_matches(self.service.peppers, found, Secret(secret), self.service.clock.now())
+            if same and found.owner.record == owner.record:
+                self.report.existed["api_keys"] += 1
+            else:
+                self._leave(f"{place}.api_key", "there is a key of that name with another secret or owner")
+        elif ":" in secret or ":" in key_id:
+            self._leave(f"{place}.api_secret", "it holds a colon, so that no header can present it")
+        else:
+            order = KeyOrder("Imported")
+            pair = PairText(key_id, Secret(secret))
+            import_pair(self.tx, self.service.clock, self.service.peppers, self.actor, (owner, pair, order))
+            self.report.taken["api_keys"] += 1
+
+    def _take_source(self, place: str, entry: ImportedSource) -> None:
+        with _naming(place, name="doctype"):
+            if self.tx.sources.exists(entry.doctype):
+                self.report.existed["sources"] += 1
+            else:
+                add_source(self.tx, self.service.clock, self.actor, entry.doctype)
+                self.report.taken["sources"] += 1
+        for index, row in enumerate(entry.rows):
+            with _naming(f"{place}.rows[{index}]"):
+                self._take_record(f"{place}.rows[{index}]", entry.doctype, row)
+
+    def _take_record(self, place: str, source: str, row: ImportedRecord) -> None:
+        if self.tx.sources.find_record(source, row.name) is not None:
+            self.report.existed["records"] += 1
+        else:
+            wanted = SourceRecord(0, source, row.name, row.user, row.enabled)
+            add_record(self.tx, self.service.clock, self.actor, wanted)
+            self.report.taken["records"] += 1
+        self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret)
+
+    def _take_token(self, place: str, entry: ImportedToken) -> None:
+        if entry.refresh_token:
+            self._leave(f"{place}.refresh_token", "refresh tokens are not taken over; the client asks the user anew")
+        token = Secret(entry.access_token.get_secret_value())
+        if self.tx.access_tokens.find(lookup_values(self.service.peppers, token)) is not None:
+            self.report.existed["access_tokens"] += 1
+            return
+        now = self.service.clock.now()
+        order = TokenOrder(
+            token=token,
+            user=entry.user,
+            client=entry.client,
+            scopes=entry.scopes,
+            expires_at=now - 1 if entry.expired else now + entry.expires_in,
+            revoked=entry.status == "Revoked",
+        )
+        import_token(self.tx, self.service.access_tokens, self.actor, order)
+        self.report.taken["access_tokens"] += 1
+
+    def _leave(self, entry: str, reason: str) -> None:
+        self.report.left.append(Left(entry, reason))
+
+
+@contextmanager
+def _naming(place: str, name: str | None = None) -> Iterator[None]:
+    """Let a refusal name the entry of the document that it is about."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid({f"{place}.{name or key}": reason for key, reason in error.fields.items()}) from None
+    except (NotFound, Conflict) as error:
+        raise Invalid({place: error.public}) from None

@@ -1,0 +1,309 @@
+"""The settings: environment variables LATCHGATE_… and a TOML file, read here and nowhere else.
+
+What counts, first to last: an option of the command line, the environment, the file, the default.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from latchgate.core.addresses import Network, normal_address, parse_networks
+from latchgate.errors import SettingsError
+
+__all__ = ["CONFIG_FILE_NAME", "CONFIG_VARIABLE", "PREFIX", "Settings", "find_origins", "load_settings"]
+
+PREFIX = "LATCHGATE_"
+CONFIG_VARIABLE = "LATCHGATE_CONFIG"
+CONFIG_FILE_NAME = "latchgate.toml"
+
+# Where a listening address means "every address", a browser on this machine reaches it here.
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on: looked up
+
+
+def _parse_home(home: Path) -> Path:
+    return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  # absolute, without following links
+
+
+def _parse_database_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if not text.startswith(("sqlite:////", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("must be sqlite:////folder/file.db (an absolute path) or postgresql://user:password@host/name")
+    return url
+
+
+def _parse_host(host: str) -> str:
+    if not host or any(character.isspace() or character in "/:@[]" for character in host.replace(":", "")):
+        raise ValueError("must be an address such as 127.0.0.1 or ::1, or a host name, without scheme and port")
+    if ":" in host and normal_address(host) is None:
+        raise ValueError("must not hold a port; that is LATCHGATE_PORT")
+    return host
+
+
+def _parse_workers(workers: int) -> int:
+    if workers != 1:
+        raise ValueError("only 1 is possible so far")
+    return workers
+
+
+def _parse_public_url(url: str) -> str:
+    parts = urlsplit(url.rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
+        raise ValueError("must be http:// or https:// and a host, with a port if need be, and nothing more")
+    if parts.username is not None:
+        raise ValueError("must not hold a user or a password")
+    return parts.geturl()
+
+
+def _parse_proxies(value: object) -> object:
+    if isinstance(value, list):
+        value = " ".join(str(entry) for entry in value)
+    if not isinstance(value, str):
+        return value
+    networks = parse_networks(value)
+    if isinstance(networks, str):
+        raise ValueError(networks)  # noqa: TRY004  # it is a text, the parser's complaint
+    return networks
+
+
+def _parse_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise ValueError("must be the name of a time zone such as UTC or Europe/Berlin") from None
+    return name
+
+
+def _default_database_url(values: dict[str, Any]) -> SecretStr:
+    return SecretStr(f"sqlite:///{values['home']}/latchgate.db")
+
+
+def _default_log_database_url(values: dict[str, Any]) -> SecretStr:
+    accounts: SecretStr = values["database_url"]
+    if accounts.get_secret_value().startswith("sqlite:"):
+        return SecretStr(f"sqlite:///{values['home']}/log.db")
+    return accounts
+
+
+def _default_public_url(values: dict[str, Any]) -> str:
+    host = _WILDCARDS.get(values["host"], values["host"])
+    return f"http://{f'[{host}]' if ':' in host else host}:{values['port']}"
+
+
+_Home = Annotated[Path, AfterValidator(_parse_home)]
+_DatabaseUrl = Annotated[SecretStr, AfterValidator(_parse_database_url)]
+_Proxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_parse_proxies)]
+_Seconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400)]
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Settings(BaseSettings):
+    """How this instance is set up; checked, complete and unchangeable."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    home: _Home = Field(default=Path("data"), validate_default=True)
+    """The data folder: databases, key file, `latchgate.toml`. A relative path starts at the current folder. Made with
+    mode 0700 if it is not there."""
+    database_url: _DatabaseUrl = Field(default_factory=_default_database_url)
+    """The database of accounts and credentials: `sqlite:////folder/file.db` or `postgresql://user:password@host/name`.
+    Default: `latchgate.db` in the data folder."""
+    log_database_url: _DatabaseUrl = Field(default_factory=_default_log_database_url)
+    """The database of the request log. Default: `log.db` in the data folder; with PostgreSQL the same database as
+    `database_url`."""
+    host: Annotated[str, AfterValidator(_parse_host)] = "127.0.0.1"
+    """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port to listen on. 0 takes a free one, which is printed at start."""
+    workers: Annotated[int, AfterValidator(_parse_workers)] = 1
+    """How many processes serve. Only 1 is possible so far."""
+    public_url: Annotated[str, AfterValidator(_parse_public_url)] = Field(default_factory=_default_public_url)
+    """The address under which people and programs reach this instance, such as `https://auth.example.com`. It stands in
+    links and makes cookies `Secure` if it is https. Default: the listening address; never the Host header."""
+    trusted_proxies: _Proxies = ()
+    """Addresses or ranges of the proxies before this instance, separated by commas. Only from them does
+    `X-Forwarded-For` count. Empty: from nobody."""
+    admin_password: SecretStr | None = None
+    """Administrator's password, at least 8 characters. Counts on the first run only, while Administrator has none;
+    without it a one-time set-up link is printed."""
+    time_zone: Annotated[str, AfterValidator(_parse_time_zone)] = "UTC"
+    """The zone in which users' hours (`login_after`, `login_before`) are meant, such as `Europe/Berlin`. Times on the
+    wire stay UTC."""
+    session_idle_seconds: _Seconds = 3 * 86_400
+    """After how many seconds without a request a session ends. The smaller of this and `session_absolute_seconds`
+    counts."""
+    session_absolute_seconds: _Seconds = 7 * 86_400
+    """After how many seconds since sign-in a session ends, however much it is used."""
+    sign_in_failures_per_user: _Count = 5
+    """How many failed sign-ins of one user from one address are answered as such in a window; those beyond are
+    refused unexamined."""
+    sign_in_failures_per_address: _Count = 50
+    """How many failed sign-ins from one address (IPv6: /64), whoever the user, are answered as such in a window."""
+    sign_in_window_seconds: _Seconds = 600
+    """How long the window of failed sign-ins lasts, in seconds."""
+    credential_failures_per_minute: _Count = 300
+    """How many wrong keys and tokens from one address (IPv6: /64) are answered 401 in a minute; those beyond get 429.
+    A good credential is never refused for them."""
+    password_hashes_at_once: int = Field(default=2, ge=1, le=256)
+    """How many passwords are hashed at the same time; each takes 64 MiB of memory and most of a processor. 1 is the
+    least."""
+    password_profile: Literal["standard", "cheapest"] = "standard"
+    """The cost of a password's hash: `standard` is RFC 9106's for little memory (64 MiB). `cheapest` is for tests
+    alone: it is worth nothing against a stolen database."""
+    allow_own_keys: bool = True
+    """Whether users may make keys for themselves. `false`: only a System Manager makes keys."""
+    shutdown_seconds: int = Field(default=10, ge=0, le=3600)
+    """How many seconds a stop waits for requests under way. 0 waits for none."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """`time_zone`, to reckon with."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def local_url(self) -> str:
+        """The address at which a program on this machine reaches this instance."""
+        return _default_public_url({"host": self.host, "port": self.port})
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key file is."""
+        return self.home / "latchgate.key"
+
+    @property
+    def staging(self) -> Path:
+        """Where a restore prepares what it puts in place; there only while one is under way."""
+        return self.home / ".restoring"
+
+    @property
+    def database_path(self) -> Path | None:
+        """The file of the database of accounts; None on PostgreSQL."""
+        return _sqlite_path(self.database_url)
+
+    @property
+    def log_database_path(self) -> Path | None:
+        """The file of the request log's database; None on PostgreSQL."""
+        return _sqlite_path(self.log_database_url)
+
+    @property
+    def home_is_named(self) -> bool:
+        """Whether somebody named the data folder, rather than leaving it to the current folder."""
+        return "home" in self.model_fields_set
+
+
+def _sqlite_path(url: SecretStr) -> Path | None:
+    scheme, _, path = url.get_secret_value().partition(":///")
+    return Path(path) if scheme == "sqlite" else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where values come from. Built before anything is validated."""
+
+    options: Mapping[str, Any]
+    variables: frozenset[str]
+    file: Path | None
+    file_values: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+    def origin(self, name: str) -> str:
+        if name in self.options:
+            return f"--{name.replace('_', '-')}"
+        if PREFIX + name.upper() in self.variables:
+            return PREFIX + name.upper()
+        return str(self.file) if name in self.file_values else "default"
+
+    def subject(self, name: str) -> str:
+        origin = self.origin(name)
+        return f"{name} in {origin}" if name in self.file_values and origin == str(self.file) else origin
+
+
+def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        options: What the command line says, by the settings' names; counts before all else.
+
+    Raises:
+        SettingsError: With one line for each problem, all of them at once.
+    """
+    return _load(_read_sources(options or {}))
+
+
+def find_origins() -> dict[str, str]:
+    """Tell where each setting's value comes from: `default`, the environment variable's name, or the file's path."""
+    sources = _read_sources({})
+    return {name: sources.origin(name) for name in Settings.model_fields}
+
+
+def _load(sources: _Sources) -> Settings:
+    values = {name: value for name, value in sources.file_values.items() if sources.origin(name) == str(sources.file)}
+    problems = list(sources.problems)
+    try:
+        settings = Settings(**{**values, **sources.options})
+    except ValidationError as error:
+        problems += _problems(error, sources)
+        raise SettingsError(*problems) from None
+    if problems:
+        raise SettingsError(*problems)
+    return settings
+
+
+def _read_sources(options: Mapping[str, Any]) -> _Sources:
+    present = {name.upper(): value for name, value in os.environ.items() if value}
+    variables = {name: value for name, value in present.items() if name.startswith(PREFIX)}
+    problems = [*_unknown_variables(variables)]
+    file, values = _find_file(variables), {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            problems.append(f"The settings file {file} cannot be read: {reason}")
+    if "home" in values and CONFIG_VARIABLE not in variables:
+        problems.append(f"home in {file} would be another folder than the file's; name it by {PREFIX}HOME")
+        del values["home"]
+    return _Sources(options, frozenset(variables), file, values, tuple(problems))
+
+
+def _find_file(variables: Mapping[str, str]) -> Path | None:
+    if CONFIG_VARIABLE in variables:
+        return _parse_home(Path(variables[CONFIG_VARIABLE]))
+    file = _parse_home(Path(variables.get(f"{PREFIX}HOME", "data"))) / CONFIG_FILE_NAME
+    return file if file.exists() else None
+
+
+def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
+    known = [CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)]
+    return [f"{name} is no setting{_nearest(name, known)}" for name in sorted(variables) if name not in known]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else "; `latchgate config show` lists them"
+
+
+def _problems(error: ValidationError, sources: _Sources) -> list[str]:
+    problems = []
+    for one in error.errors():
+        name = str(one["loc"][0])
+        if one["type"] == "extra_forbidden":
+            problems.append(f"{name} in {sources.file} is no setting{_nearest(name, list(Settings.model_fields))}")
+        elif one["type"] != "default_factory_not_called":  # follows from a problem that has a line of its own
+            reason = str(one["ctx"]["error"]) if one["type"] == "value_error" else one["msg"].removeprefix("Input ")
+            problems.append(f"{sources.subject(name)}: {reason}{_was(name, one['input'])}")
+    return problems
+
+
+def _was(name: str, value: object) -> str:
+    # A database's address may hold a password.
+    hidden = isinstance(value, SecretStr) or "url" in name or name == "admin_password"
+    return "" if hidden else f" (it is '{str(value)[:60]}')"
