@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio.to_thread
 import structlog
@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC
-from latchgate.core.principals import Anonymous
-from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
+from latchgate.core.principals import Reason
+from latchgate.errors import BadRequest, ErrorCode, LatchgateError, NotFound, NotPermitted
 from latchgate.server.refusals import refusal_of
 from latchgate.server.replies import Dialect, Fault, Reply, fault_of, prefers_html, render_fault_json, render_reply
 from latchgate.server.requests import Call, collect, read_arguments
@@ -30,7 +30,7 @@ _METHOD_PREFIXES = {
     "/api/v2/method/": Dialect.FRAPPE_V2,
 }
 _NAME_LENGTH_MAX = 140
-_FORBIDDEN = 403
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Site:
     trusted_proxies: tuple[Network, ...]
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network, so that they must leave the event loop."""
-    render_fault_page: Callable[[Fault, Request], Response]
+    render_fault_page: Callable[[Fault], Response]
 
     @property
     def challenge(self) -> str:
@@ -58,7 +58,7 @@ class _Exchange:
     dialect: Dialect = Dialect.PLAIN
     admission: Admission | None = None
     reason: str | None = None
-    """Why a handler refused."""
+    """Why it was refused after the gate had let it in; for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,11 @@ class Application:
         except ClientDisconnect:
             raise
         except RefusedMethod:
-            return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted"))
+            exchange.reason = Reason.NOT_PERMITTED.value
+            headers = {"WWW-Authenticate": self.site.challenge}  # for whoever asks, as recorded
+            return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted", headers=headers))
         except UnknownMethod as error:
+            exchange.reason = ErrorCode.INVALID.value
             name = escape(str(error), _NAME_LENGTH_MAX)
             return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
         except LatchgateError as error:
@@ -99,6 +102,7 @@ class Application:
             return self._refuse(exchange, fault_of(error))
         except Exception:  # noqa: BLE001  # the outermost handler may
             # The outermost handler: whatever went wrong, the caller gets a clean reply and the operator the traceback.
+            exchange.reason = "internal"
             _log.exception("unexpected error", request_id=exchange.admission and exchange.admission.request_id)
             return self._refuse(exchange, Fault(500, "InternalError", "Something went wrong here; it was logged."))
 
@@ -106,13 +110,13 @@ class Application:
         request = exchange.request
         target, unreadable = await self._resolve(request)
         exchange.dialect = target.dialect
-        presented = await collect(request, self.site.trusted_proxies)
+        presented = await collect(request, target.requires, self.site.trusted_proxies)
         if self.site.gate_may_wait:
             admission = await anyio.to_thread.run_sync(self.gate.admit, presented, target.requires)
         else:
             admission = self.gate.admit(presented, target.requires)
         exchange.admission = admission
-        fault = refusal_of(admission, target.what, self.site.challenge)
+        fault = refusal_of(admission, target.what)
         if fault:
             return self._refuse(exchange, fault)
         if unreadable:
@@ -147,36 +151,34 @@ class Application:
         return self.table.find_page(path, asked) or _absent(path)
 
     def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
-        dialect, admission = exchange.dialect, exchange.admission
-        if (
-            dialect is Dialect.PAGE
-            and admission
-            and isinstance(admission.who, Anonymous)
-            and fault.status == _FORBIDDEN
-        ):
+        dialect, request = exchange.dialect, exchange.request
+        guest = exchange.admission is None or exchange.admission.principal is None
+        if fault.status == _UNAUTHORIZED or (fault.status == _FORBIDDEN and guest):
+            fault = replace(fault, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
+        if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
-        if dialect is Dialect.PAGE or prefers_html(exchange.request):
-            return self.site.render_fault_page(fault, exchange.request)
+        if dialect is Dialect.PAGE or prefers_html(request):
+            return self.site.render_fault_page(fault)
         return render_fault_json(fault, dialect)
 
     async def _record(self, exchange: _Exchange, response: Response) -> Response:
+        admission = exchange.admission
+        if admission is not None:
+            seconds = time.perf_counter() - exchange.started
+            arguments = admission, response.status_code, seconds, exchange.reason
+            try:
+                if self.site.gate_may_wait:
+                    await anyio.to_thread.run_sync(self.gate.record, *arguments)
+                else:
+                    self.gate.record(*arguments)
+            except LatchgateError as error:
+                # What is not in the log must not be answered as if it were.
+                detail = error.detail or error.public
+                _log.error("request log failed", request_id=admission.request_id, detail=detail)  # no traceback
+                response = self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
+            response.headers["X-Request-Id"] = admission.request_id
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        admission = exchange.admission
-        if admission is None:
-            return response
-        response.headers["X-Request-Id"] = admission.request_id
-        seconds = time.perf_counter() - exchange.started
-        arguments = admission, response.status_code, seconds, exchange.reason
-        try:
-            if self.site.gate_may_wait:
-                await anyio.to_thread.run_sync(self.gate.record, *arguments)
-            else:
-                self.gate.record(*arguments)
-        except LatchgateError as error:
-            # What is not in the log must not be answered as if it were.
-            _log.error("request log failed", detail=error.detail or error.public)  # no traceback
-            return self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
         return response
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -35,32 +35,30 @@ _FORBIDDEN = {
 }
 
 
-def refusal_of(admission: Admission, what: str, challenge: str) -> Fault | None:
+def refusal_of(admission: Admission, what: str) -> Fault | None:
     """Tell how a request that the gate did not allow is answered; None if it was allowed.
 
     Args:
         admission: What the gate decided.
         what: What was asked for, as the guest's message names it.
-        challenge: The WWW-Authenticate value.
     """
     if admission.decision is Decision.ALLOWED:
         return None
     who, reason = admission.who, admission.reason
     if isinstance(who, Rejected):
-        return _rejected(who, challenge)
+        return _rejected(who)
     if isinstance(who, Anonymous):
         message = f"You are not permitted to access {what} as a guest. Sign in, or send an Authorization header."
         extra = {"session_expired": 1} if who.session_expired else {}
-        headers = {"WWW-Authenticate": challenge}
-        return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra, headers=headers)
+        return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra)
     return Fault(403, "PermissionError", quiet=_FORBIDDEN[reason] if reason else "Not permitted")
 
 
-def _rejected(who: Rejected, challenge: str) -> Fault:
+def _rejected(who: Rejected) -> Fault:
     if who.reason in _BAD_REQUESTS:
         exc_type, message = _BAD_REQUESTS[who.reason]
         return Fault(400, exc_type, message)
     if who.reason in _TOO_MANY:
         headers = {"Retry-After": str(who.retry_after_seconds or 1)}
         return Fault(429, "RateLimitExceededError", _TOO_MANY[who.reason], headers=headers)
-    return Fault(401, "AuthenticationError", headers={"WWW-Authenticate": challenge})
+    return Fault(401, "AuthenticationError")

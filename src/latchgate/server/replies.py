@@ -10,8 +10,9 @@ from enum import Enum
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from latchgate.core.log_entries import escape
 from latchgate.errors import ErrorCode, LatchgateError, RateLimited, SignInFailed
 
 __all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "render_fault_json", "render_reply"]
@@ -64,29 +65,31 @@ _FAULTS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.STORAGE: (503, "ServiceUnavailable"),
     ErrorCode.SETTINGS: (500, "InternalError"),
 }
+_MESSAGE_LENGTH_MAX = 500
 
 
 def fault_of(error: LatchgateError) -> Fault:
-    """Tell how an error of a service is answered."""
+    """Tell how an error of a service is answered; what it repeats of the caller's words is escaped and cut."""
     status, exc_type = _FAULTS[error.code]
+    text = escape(error.public, _MESSAGE_LENGTH_MAX)
     match error:
         case RateLimited(retry_after_seconds=seconds):
-            return Fault(status, exc_type, error.public, headers={"Retry-After": str(seconds)})
+            return Fault(status, exc_type, text, headers={"Retry-After": str(seconds)})
         case SignInFailed(revealed=False):
-            return Fault(status, exc_type, extra={"message": error.public})
+            return Fault(status, exc_type, extra={"message": text})
         case _ if error.code is ErrorCode.NOT_PERMITTED:
-            return Fault(status, exc_type, quiet=error.public)
+            return Fault(status, exc_type, quiet=text)
         case _:
-            return Fault(status, exc_type, error.public)
+            return Fault(status, exc_type, text)
 
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
     if dialect is Dialect.FRAPPE_V2:
         value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
-        response = JSONResponse({"data": value})
+        response = _json_response({"data": value})
     else:
-        response = JSONResponse({"message": reply.value, **reply.extra})
+        response = _json_response({"message": reply.value, **reply.extra})
     for cookie in reply.cookies:
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     return response
@@ -108,7 +111,7 @@ def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
             document["_server_messages"] = json.dumps([json.dumps({**shown, "raise_exception": 1})])
         if fault.quiet:
             document["_error_message"] = fault.quiet
-    return JSONResponse(document, status_code=fault.status, headers=dict(fault.headers))
+    return _json_response(document, fault.status, fault.headers)
 
 
 def prefers_html(request: Request) -> bool:
@@ -117,3 +120,9 @@ def prefers_html(request: Request) -> bool:
     if not accept or accept.strip() == "*/*" or "json" in accept.lower():
         return False
     return request.headers.get("x-requested-with", "").lower() != "xmlhttprequest"
+
+
+def _json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    # In ASCII: a caller's text may hold half a surrogate pair, which JSON can say and UTF-8 cannot.
+    text = json.dumps(document, separators=(",", ":"))
+    return Response(text, status, headers=headers and dict(headers), media_type="application/json")

@@ -10,7 +10,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from latchgate.core.addresses import Network
-from latchgate.core.credentials import Presented
+from latchgate.core.credentials import Presented, Scheme
+from latchgate.core.policy import Requirement
 from latchgate.core.principals import Principal
 from latchgate.errors import BadRequest, Invalid
 from latchgate.server.peers import resolve_peer
@@ -47,11 +48,18 @@ class Call:
         return Actor.of(self.principal, self.admission.presented.peer_address)
 
 
-async def collect(request: Request, trusted_proxies: Sequence[Network]) -> Presented:
-    """Collect all that authentication looks at; never raises for anything sent."""
+async def collect(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
+    """Collect all that authentication looks at; never raises for anything sent.
+
+    Args:
+        request: What came.
+        requires: What its address requires: where sessions do not count, the cookie is not looked at.
+        trusted_proxies: Whose X-Forwarded-For counts.
+    """
     headers = request.scope["headers"]
     authorization = tuple(value for name, value in headers if name == b"authorization")
-    sid = None if any(value.strip() for value in authorization) else request.cookies.get("sid")
+    decided = any(value.strip() for value in authorization) or Scheme.SESSION not in requires.schemes
+    sid = None if decided else _find_session_cookie(request)
     client = request.scope.get("client")
     forwarded_for = [value for name, value in headers if name == b"x-forwarded-for"]
     return Presented(
@@ -90,6 +98,13 @@ def require_text(arguments: dict[str, Any], name: str) -> str:
     return value
 
 
+def _find_session_cookie(request: Request) -> str | None:
+    # Of two, one may be a neighbour domain's, set to have a visitor act as somebody else; nobody can tell which.
+    pairs = [chunk.partition("=") for header in request.headers.getlist("cookie") for chunk in header.split(";")]
+    found = {value.strip() for name, _, value in pairs if name.strip() == "sid"}
+    return found.pop() if len(found) == 1 else None
+
+
 def _target(request: Request) -> str:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = request.scope["query_string"]
@@ -111,6 +126,8 @@ async def _csrf_token(request: Request) -> str | None:
 
 
 async def _read_form(request: Request) -> dict[str, Any]:
+    # The whole body first: the form is read once more where its csrf_token or cmd is looked for.
+    await request.body()
     try:
         form = await request.form(max_files=0, max_fields=_FIELDS_MAX)
     except (MultiPartException, HTTPException, ValueError) as error:

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from latchgate.core.policy import PUBLIC, Requirement
+from latchgate.core.credentials import Scheme
+from latchgate.core.policy import ANY_SCHEME, PUBLIC, Requirement
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 
-__all__ = ["DEFAULT_METHODS", "Handler", "Method", "Page", "Table", "Target"]
+__all__ = ["DEFAULT_METHODS", "WITHOUT_SESSION", "Handler", "Method", "Page", "Table", "Target"]
 
 Handler = Callable[[Call], Awaitable[Reply | Response]]
 
 # HEAD and PATCH are refused, as recorded; OPTIONS is answered before any handler.
 DEFAULT_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+
+# Browsers send the session's cookie unasked. It must not stand in the way of signing in, when it is stale or its user
+# disabled, and files that are the same for everybody are no requests of its user.
+WITHOUT_SESSION = Requirement(user=False, schemes=ANY_SCHEME - {Scheme.SESSION})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ from importlib.resources import files
 
 import anyio.to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from latchgate import __version__
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import UserType
@@ -18,7 +17,7 @@ from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
 from latchgate.server.frappe.sessions import attempt_of, end_session
 from latchgate.server.replies import Dialect, Fault
 from latchgate.server.requests import Call
-from latchgate.server.routes import Page
+from latchgate.server.routes import WITHOUT_SESSION, Page
 from latchgate.server.sign_in import Door, cleared_cookies, require_same_site
 
 __all__ = ["Pages"]
@@ -37,8 +36,6 @@ _ASSETS = {"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
 _ASSET_SECONDS = 3600
 _GET = frozenset({"GET"})
 _FORM = frozenset({"GET", "POST"})
-# What signs somebody in uses no session, so that a stale cookie must not stand in its way.
-_SIGN_IN = Requirement(user=False, csrf=False)
 _TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 429: "Too many requests"}
 
 
@@ -67,19 +64,19 @@ class Pages:
         """List the pages by address."""
         return {
             "/": Page(PUBLIC, _GET, self.home, Dialect.PAGE),
-            "/login": Page(_SIGN_IN, _FORM, self.login, Dialect.PAGE),
+            "/login": Page(WITHOUT_SESSION, _FORM, self.login, Dialect.PAGE),
             "/logout": Page(PUBLIC, frozenset({"POST"}), self.logout, Dialect.PAGE),
             "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
             "/me": Page(SIGNED_IN, _GET, self.account, Dialect.PAGE),
-            "/setup/{name}": Page(_SIGN_IN, _FORM, self.set_up, Dialect.PAGE),
-            "/assets/{name}": Page(PUBLIC, _GET, self.asset, Dialect.PLAIN),
+            "/setup/{name}": Page(WITHOUT_SESSION, _FORM, self.set_up, Dialect.PAGE),
+            "/assets/{name}": Page(WITHOUT_SESSION, _GET, self.asset, Dialect.PLAIN),
         }
 
-    def fault(self, fault: Fault, request: Request) -> Response:
+    def fault(self, fault: Fault) -> Response:
         """Render a refusal as a page; what a program needs stays in its headers."""
         title = _TITLES.get(fault.status, "Something went wrong")
         message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
-        response = self._render("fault.html", fault.status, title=title, message=message, path=request.url.path)
+        response = self._render("fault.html", fault.status, title=title, message=message)
         response.headers.update(fault.headers)
         return response
 
@@ -153,7 +150,8 @@ class Pages:
 
     def _render(self, template: str, status: int = 200, **values: object) -> Response:
         text = self.environment.get_template(template).render(**values)
-        return HTMLResponse(text, status, headers=_HEADERS)
+        # A caller's text may hold half a surrogate pair, which no page can.
+        return HTMLResponse(text.encode("utf-8", "replace"), status, headers=_HEADERS)
 
 
 def _chosen_password(call: Call) -> Secret:

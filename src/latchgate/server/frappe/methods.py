@@ -8,22 +8,20 @@ from latchgate.server.frappe.keys import GenerateKeys
 from latchgate.server.frappe.sessions import Login, Logout
 from latchgate.server.replies import Reply
 from latchgate.server.requests import Call
-from latchgate.server.routes import DEFAULT_METHODS, Method
+from latchgate.server.routes import DEFAULT_METHODS, WITHOUT_SESSION, Method
 from latchgate.server.sign_in import Door
 from latchgate.services.api_keys import ApiKeyService
 
 __all__ = ["frappe_methods"]
 
 _POST = frozenset({"POST"})
-# Signing in makes a session and uses none: one that lingers in the browser must not stand in its way.
-_SIGN_IN = Requirement(user=False, csrf=False)
 _MAKE_KEYS = Requirement(user=True, scope="API Key:create")
 
 
 def frappe_methods(api_keys: ApiKeyService, door: Door) -> Mapping[str, Method]:
     """Build the table of remote methods on the services."""
     ping = Method(PUBLIC, DEFAULT_METHODS, _ping)
-    login = Method(_SIGN_IN, _POST, Login(door))
+    login = Method(WITHOUT_SESSION, _POST, Login(door))
     logout = Method(PUBLIC, DEFAULT_METHODS, Logout(door.sign_in))
     generate_keys = Method(_MAKE_KEYS, _POST, GenerateKeys(api_keys))
     return {

@@ -1,0 +1,244 @@
+"""Latchgate in this process, asked in bytes as an ASGI server would ask; each answer comes with its rows of the log."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from latchgate.bootstrap import open_latchgate
+from latchgate.core.api_keys import Limits
+from latchgate.core.log_entries import LogEntry
+from latchgate.core.tokens import Secret
+from latchgate.server.app import Application
+from latchgate.server.run import build_application
+from latchgate.services.access_tokens import TokenOrder
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.api_keys import KeyOrder, Owner
+from latchgate.services.users import UserOrder
+from latchgate.settings import load_settings
+
+__all__ = ["LOGGED_USER", "PASSWORD", "PEER", "Answer", "Pair", "Service", "opened_service"]
+
+LOGGED_USER = "/api/method/frappe.auth.get_logged_user"
+PEER = "192.0.2.7"
+PASSWORD = "correct horse battery"
+
+Headers = Sequence[tuple[str | bytes, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; names of headers are in lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    rows: tuple[LogEntry, ...]
+    """What the request added to the request log."""
+
+    def header(self, name: str) -> str | None:
+        """Give a header that must not be there twice."""
+        values = [value for other, value in self.headers if other == name]
+        assert len(values) < 2, f"{name} came twice: {values}"
+        return values[0] if values else None
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Each cookie that is set, with its attributes."""
+        return {value.partition("=")[0]: value for name, value in self.headers if name == "set-cookie"}
+
+    @property
+    def sid(self) -> str:
+        """The session id that was given."""
+        return self.cookies["sid"].partition(";")[0].removeprefix("sid=")
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401  # whatever the JSON is
+        """The body as JSON."""
+        assert self.header("content-type") == "application/json"
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    @property
+    def row(self) -> LogEntry:
+        """The only row that the request left."""
+        (row,) = self.rows
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An API key and secret, as the schemes write them."""
+
+    key_id: str
+    secret: str
+
+    @property
+    def token(self) -> str:
+        """The header's value by `token`."""
+        return f"token {self.key_id}:{self.secret}"
+
+    @property
+    def basic(self) -> str:
+        """The header's value by Basic."""
+        return "Basic " + base64.b64encode(f"{self.key_id}:{self.secret}".encode()).decode()
+
+
+class Service:
+    """One open instance and its application, on an event loop of its own."""
+
+    def __init__(self, home: Path, **options: object) -> None:
+        self.latchgate = open_latchgate(load_settings({"home": home, "password_profile": "cheapest", **options}))
+        self.application: Application = build_application(self.latchgate)
+        self._runner = asyncio.Runner()
+
+    def close(self) -> None:
+        """Close the loop first: its threads may be using the database."""
+        self._runner.close()
+        self.latchgate.close()
+
+    def ask(
+        self,
+        target: str | bytes = LOGGED_USER,
+        authorization: str | bytes | None = None,
+        *,
+        method: str = "GET",
+        headers: Headers = (),
+        body: bytes = b"",
+        peer: str = PEER,
+    ) -> Answer:
+        """Send one request and give its answer, which must be whole and sound."""
+        fields = [] if authorization is None else [(b"authorization", _bytes(authorization))]
+        fields += [(_bytes(name), _bytes(value)) for name, value in headers]
+        _, position = self.latchgate.request_log.follow(None)
+        status, received, content = self._runner.run(
+            _exchange(self.application, _scope(method, _bytes(target), fields, peer), body)
+        )
+        rows, _ = self.latchgate.request_log.follow(position)
+        answer = Answer(status, received, content, tuple(rows))
+        _assert_sound(answer)
+        return answer
+
+    def post(
+        self,
+        target: str,
+        arguments: Any = None,  # noqa: ANN401  # whatever is sent
+        authorization: str | None = None,
+        *,
+        form: bool = False,
+        headers: Headers = (),
+        peer: str = PEER,
+    ) -> Answer:
+        """Send a POST with arguments as JSON or as a form."""
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        body = urlencode(arguments or {}) if form else json.dumps(arguments)
+        fields = [("content-type", kind), *headers]
+        return self.ask(target, authorization, method="POST", headers=fields, body=body.encode(), peer=peer)
+
+    def sign_in(self, user: str, *, peer: str = PEER) -> Answer:
+        """Open a session with the password that all users here have."""
+        answer = self.post("/api/method/login", {"usr": user, "pwd": PASSWORD}, form=True, peer=peer)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def csrf_token(self, sid: str) -> str:
+        """Read a session's token from a page, as the recorded client does."""
+        text = self.ask("/me", headers=[("cookie", f"sid={sid}")]).text
+        return text.partition('csrf_token="')[2].partition('"')[0]
+
+    def make_user(self, name: str, **order: Any) -> str:  # noqa: ANN401  # whatever UserOrder takes
+        """Make a user with the password that all users here have."""
+        user = UserOrder(name, **{"password": Secret(PASSWORD), **order})
+        return self.latchgate.users.create(COMMAND_LINE, user).name
+
+    def make_key(self, record: str, *, source: str = "User", **limits: Any) -> Pair:  # noqa: ANN401  # as Limits takes
+        """Generate a key, unlimited but for what is named."""
+        order = KeyOrder(limits=Limits(**{"scopes": frozenset({"all"}), **limits}))
+        issued = self.latchgate.api_keys.generate(COMMAND_LINE, Owner(source, record), order)
+        return Pair(issued.key.key_id, issued.secret.text)
+
+    def make_bearer(self, user: str, text: str, *scopes: str) -> str:
+        """Take in an access token and give the header's value."""
+        expires_at = self.latchgate.clock.now() + 3600
+        order = TokenOrder(Secret(text), user, "some-client", frozenset(scopes or {"all"}), expires_at)
+        self.latchgate.access_tokens.import_token(COMMAND_LINE, order)
+        return f"Bearer {text}"
+
+
+@contextmanager
+def opened_service(home: Path, **options: object) -> Iterator[Service]:
+    """Open an instance for a while, with settings by their names."""
+    service = Service(home, **options)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def _assert_sound(answer: Answer) -> None:
+    """Hold any answer to what all promise: no caching, no sniffing, no traceback, a row that is its own."""
+    assert answer.header("cache-control") in {"no-store", "public, max-age=3600"}
+    assert answer.header("x-content-type-options") == "nosniff"
+    assert b"Traceback" not in answer.body
+    assert b'File "' not in answer.body
+    for row in answer.rows:
+        assert row.request_id == answer.header("x-request-id")
+        assert row.status == answer.status
+        assert row.reason or answer.status < 400
+    if answer.status == 401:
+        assert answer.header("www-authenticate")
+    if answer.status == 429:
+        assert int(answer.header("retry-after") or 0) > 0
+
+
+def _scope(method: str, target: bytes, headers: list[tuple[bytes, bytes]], peer: str) -> dict[str, Any]:
+    raw_path, _, query = target.partition(b"?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(raw_path.decode("latin-1")),
+        "raw_path": raw_path,
+        "query_string": query,
+        "root_path": "",
+        # As the specification asks of servers: names in lower case.
+        "headers": [(name.lower(), value) for name, value in headers],
+        "client": (peer, 50_000),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    }
+
+
+async def _exchange(
+    application: Application, scope: dict[str, Any], body: bytes
+) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    arriving = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return arriving.pop(0) if arriving else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401  # as ASGI says
+        sent.append(message)
+
+    await application(scope, receive, send)
+    start, *pieces = sent
+    assert start["type"] == "http.response.start"
+    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    received = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"])
+    return start["status"], received, b"".join(piece.get("body", b"") for piece in pieces)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
