@@ -1,0 +1,285 @@
+"""All services over a real SQLite database, with a clock that tests move, steady randomness and a log in memory."""
+
+import base64
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from argon2.profiles import CHEAPEST
+from sqlalchemy import event, text
+
+from latchgate.core.api_keys import Limits
+from latchgate.core.credentials import USER_SOURCE, Presented, Scheme
+from latchgate.core.log_entries import ActivityEntry, LogEntry
+from latchgate.core.passwords import SALT_BYTES, hash_password
+from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.core.principals import Principal
+from latchgate.core.sessions import SessionLifetime
+from latchgate.core.tokens import Peppers, Secret, derive_pepper
+from latchgate.core.users import StoredUser
+from latchgate.services.access_tokens import AccessTokenService, TokenOrder
+from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owner
+from latchgate.services.authentication import Authenticator, Rules
+from latchgate.services.gate import Admission, Gate
+from latchgate.services.ports import UserChanges
+from latchgate.services.roles import RoleService
+from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
+from latchgate.services.sources import SourceService
+from latchgate.services.throttles import ThrottleRules, Throttles
+from latchgate.services.users import UserOrder, UserService
+from latchgate.storage.database import Database, open_database
+from latchgate.storage.revisions import upgrade
+from latchgate.storage.store import SqlStore
+from support.memory_log import MemoryLog
+
+__all__ = [
+    "ADDRESS",
+    "EVERYTHING",
+    "LIFETIME",
+    "NOTHING_PRESENTED",
+    "NOW",
+    "OLD_PEPPERS",
+    "OTHER_PEPPERS",
+    "PASSWORD",
+    "PEPPERS",
+    "TOKEN_TEXT",
+    "USER",
+    "CountingEntropy",
+    "FakeClock",
+    "House",
+    "build_house",
+    "make_blank_database",
+    "open_house",
+    "present_pair",
+    "present_session",
+    "present_token",
+]
+
+NOW = 1_800_000_000
+"""2027-01-15, 08:00:00 UTC, a Friday."""
+ADDRESS = "192.0.2.1"
+USER = "api@example.com"
+PASSWORD = Secret("correct horse battery")
+TOKEN_TEXT = "access-token-made-elsewhere"
+EVERYTHING = Limits(frozenset({"all"}))
+LIFETIME = SessionLifetime(idle_seconds=6 * 3600, absolute_seconds=3 * 86400)
+THROTTLES = ThrottleRules(
+    sign_ins_per_user=5, sign_ins_per_address=50, sign_in_window_seconds=600, credentials_per_minute=300
+)
+
+_FIRST, _SECOND = derive_pepper(1, bytes(32)), derive_pepper(2, bytes(range(32)))
+OLD_PEPPERS = Peppers([_FIRST])
+"""The key file before its rotation: what was hashed then, PEPPERS recognise too."""
+PEPPERS = Peppers([_FIRST, _SECOND])
+OTHER_PEPPERS = Peppers([derive_pepper(1, b"\x01" * 32), derive_pepper(2, b"\x02" * 32)])
+"""Another installation's key file, with the same numbers."""
+
+NOTHING_PRESENTED = Presented("GET", "/api/method/frappe.auth.get_logged_user", ADDRESS, user_agent="test")
+
+_DECOY_HASH = hash_password(Secret("nobody's"), bytes(SALT_BYTES), CHEAPEST)
+
+
+class FakeClock:
+    """Fulfils the port Clock; moves only when a test moves it, but for the microsecond that tells two calls apart."""
+
+    def __init__(self, seconds: int = NOW) -> None:
+        self.seconds = seconds
+        self._last_us = 0
+
+    def now(self) -> int:
+        return self.seconds
+
+    def now_us(self) -> int:
+        self._last_us = max(self._last_us + 1, self.seconds * 1_000_000)
+        return self._last_us
+
+    def advance(self, seconds: int) -> None:
+        self.seconds += seconds
+
+
+class CountingEntropy:
+    """Fulfils the port Entropy with bytes that no call gives twice, the same in each run.
+
+    `interrupt` runs once, before the next bytes are given: what another process does meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.interrupt: Callable[[], object] | None = None
+
+    def random_bytes(self, count: int) -> bytes:
+        interrupt, self.interrupt = self.interrupt, None
+        if interrupt is not None:
+            interrupt()
+        self.calls += 1
+        return hashlib.shake_256(self.calls.to_bytes(8, "big")).digest(count)
+
+
+@dataclass(frozen=True)
+class House:
+    """Every service, what they stand on, and the few steps that most tests begin with."""
+
+    database: Database
+    store: SqlStore
+    clock: FakeClock
+    entropy: CountingEntropy
+    log: MemoryLog
+    peppers: Peppers = field(repr=False)
+    throttles: Throttles
+    users: UserService
+    roles: RoleService
+    sources: SourceService
+    keys: ApiKeyService
+    tokens: AccessTokenService
+    sign_in: SignIn
+    gate: Gate
+
+    def add_user(self, wanted: str | UserOrder = USER) -> StoredUser:
+        """Make a user as ordered; if only named, one that can sign in with PASSWORD."""
+        order = UserOrder(wanted, password=PASSWORD) if isinstance(wanted, str) else wanted
+        return self.users.create(COMMAND_LINE, order)
+
+    def change_user(self, user: StoredUser, changes: UserChanges) -> None:
+        """Change fields that no service changes yet."""
+        with self.store.write() as tx:
+            tx.users.change(user.id, changes, self.clock.now_us())
+
+    def add_key(self, record: str = USER, limits: Limits = EVERYTHING, *, source: str = USER_SOURCE) -> IssuedKey:
+        """Generate a key for a user or a source's record."""
+        return self.keys.generate(COMMAND_LINE, Owner(source, record), KeyOrder(limits=limits))
+
+    def add_token(self, user: str = USER, text: str = TOKEN_TEXT, limits: Limits = EVERYTHING) -> str:
+        """Import an access token that lives for an hour unless the limits say else; tells its public id."""
+        expires_at = limits.expires_at or self.clock.now() + 3600
+        order = TokenOrder(Secret(text), user, "client", limits.scopes, expires_at)
+        return self.tokens.import_token(COMMAND_LINE, order).public_id
+
+    def open_session(self, user: str = USER, password: Secret = PASSWORD, address: str = ADDRESS) -> SignedIn:
+        """Sign a user in. Raises as `SignIn.sign_in`."""
+        return self.sign_in.sign_in(SignInAttempt(user, password, address, "browser"))
+
+    def carry(self, scheme: Scheme, user: str = USER) -> Presented:
+        """Give a user a new credential of a scheme; tell what a request that carries it presents."""
+        match scheme:
+            case Scheme.TOKEN | Scheme.BASIC:
+                issued = self.add_key(user)
+                return present_pair(issued.key.key_id, issued.secret.text, scheme)
+            case Scheme.BEARER:
+                text_ = f"{TOKEN_TEXT}-{self.entropy.calls}"
+                self.add_token(user, text_)
+                return present_token(text_)
+            case Scheme.SESSION:
+                return present_session(self.open_session(user).sid.text)
+
+    def admit(self, presented: Presented, requirement: Requirement = SIGNED_IN) -> Admission:
+        """Ask the gate."""
+        return self.gate.admit(presented, requirement)
+
+    def logged(self, presented: Presented, requirement: Requirement = SIGNED_IN, *, status: int = 200) -> LogEntry:
+        """Let a request pass the gate both ways; give its row."""
+        self.gate.record(self.admit(presented, requirement), status, 0.25)
+        return self.log.entries[-1]
+
+    def principal(self, presented: Presented) -> Principal:
+        """Give the principal of a request that must be let in."""
+        principal = self.admit(presented).principal
+        assert principal is not None
+        return principal
+
+    def actor(self, user: str = USER, limits: Limits = EVERYTHING, address: str = ADDRESS) -> Actor:
+        """Give the actor of a request by a new key with these limits."""
+        issued = self.add_key(user, limits)
+        presented = replace(present_pair(issued.key.key_id, issued.secret.text), peer_address=address)
+        return Actor.of(self.principal(presented), address)
+
+    def activity(self) -> list[ActivityEntry]:
+        """List the activity log, oldest first."""
+        with self.store.read() as tx:
+            return tx.activity.list_latest(10_000)[::-1]
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run SQL behind the services' back, as whoever holds the database file can."""
+        with self.database.writing.begin() as connection:
+            result = connection.execute(text(statement), dict(parameters or {}))
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def with_peppers(self, peppers: Peppers) -> "House":
+        """Open the same database with another key file."""
+        return build_house(self.database, peppers, self.clock, self.entropy)
+
+
+def present_pair(key_id: str, secret: str, scheme: Scheme = Scheme.TOKEN, source: str | None = None) -> Presented:
+    """Tell what a request with a key and secret presents."""
+    pair = f"{key_id}:{secret}".encode()
+    value = b"Basic " + base64.b64encode(pair) if scheme is Scheme.BASIC else b"token " + pair
+    return replace(NOTHING_PRESENTED, authorization=(value,), source=() if source is None else (source.encode(),))
+
+
+def present_token(token: str) -> Presented:
+    """Tell what a request with an access token presents."""
+    return replace(NOTHING_PRESENTED, authorization=(b"Bearer " + token.encode(),))
+
+
+def present_session(sid: str) -> Presented:
+    """Tell what a request with a session's cookie presents."""
+    return replace(NOTHING_PRESENTED, session_cookie=sid)
+
+
+def make_blank_database(path: Path) -> None:
+    """Make a database of this release's revision, without sync: what tests write need not survive the machine."""
+    database = _open(path, create=True)
+    upgrade(database)
+    database.close()
+
+
+@contextmanager
+def open_house(blank: Path, path: Path) -> Iterator[House]:
+    """Build all services over a copy of a blank database."""
+    with closing(sqlite3.connect(blank)) as source, closing(sqlite3.connect(path)) as target:
+        target.execute("PRAGMA synchronous = OFF")
+        source.backup(target)
+    database = _open(path, create=False)
+    try:
+        yield build_house(database, PEPPERS, FakeClock(), CountingEntropy())
+    finally:
+        database.close()
+
+
+def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy: CountingEntropy) -> House:
+    """Join the services over a database, as a start of the server does."""
+    store, log, throttles = SqlStore(database), MemoryLog(), Throttles(clock, THROTTLES)
+    rules = Rules(UTC, LIFETIME)
+    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, CHEAPEST, _DECOY_HASH)
+    authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
+    return House(
+        database=database,
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        log=log,
+        peppers=peppers,
+        throttles=throttles,
+        users=UserService(store, clock, entropy, CHEAPEST),
+        roles=RoleService(store, clock),
+        sources=SourceService(store, clock),
+        keys=ApiKeyService(store, peppers, clock, entropy, log, own_keys=True),
+        tokens=AccessTokenService(store, peppers, clock, entropy),
+        sign_in=sign_in,
+        gate=Gate(authenticator, throttles, log, clock, entropy, peppers),
+    )
+
+
+def _open(path: Path, *, create: bool) -> Database:
+    database = open_database(f"sqlite:///{path}", create=create)
+
+    @event.listens_for(database.writing, "connect")
+    def _hurry(connection: sqlite3.Connection, _entry: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    return database

@@ -1,0 +1,407 @@
+"""What the gate lets in, and the reason of everything that it does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from latchgate.core.api_keys import Limits
+from latchgate.core.credentials import Presented, Scheme
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
+from latchgate.core.principals import Anonymous, Principal, Reason, Rejected
+from latchgate.core.sessions import csrf_token
+from latchgate.core.tokens import Secret
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.ports import UserChanges
+from support.house import (
+    ADDRESS,
+    EVERYTHING,
+    LIFETIME,
+    NOTHING_PRESENTED,
+    NOW,
+    TOKEN_TEXT,
+    USER,
+    House,
+    present_pair,
+    present_session,
+    present_token,
+)
+
+_PAIRS = (Scheme.TOKEN, Scheme.BASIC)
+_SCHEMES = tuple(Scheme)
+_ELSEWHERE = (ip_network("198.51.100.0/24"),)
+
+Arrange = Callable[[House, Scheme], Presented]
+
+
+def _authorization(*values: bytes) -> Arrange:
+    return lambda _house, _scheme: replace(NOTHING_PRESENTED, authorization=values)
+
+
+def _of_key(limits: Limits = EVERYTHING, *, secret: str | None = None) -> Arrange:
+    def arrange(house: House, scheme: Scheme) -> Presented:
+        house.add_user()
+        issued = house.add_key(limits=limits)
+        return present_pair(issued.key.key_id, secret or issued.secret.text, scheme)
+
+    return arrange
+
+
+def _expired_key(house: House, scheme: Scheme) -> Presented:
+    presented = _of_key(Limits(frozenset({"all"}), expires_at=NOW + 10))(house, scheme)
+    house.clock.advance(10)
+    return presented
+
+
+def _revoked_key(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    issued = house.add_key()
+    house.keys.revoke(COMMAND_LINE, issued.key.key_id)
+    return present_pair(issued.key.key_id, issued.secret.text, scheme)
+
+
+def _key_over_limit(house: House, scheme: Scheme) -> Presented:
+    presented = _of_key(Limits(frozenset({"all"}), per_minute=1))(house, scheme)
+    assert house.admit(presented).decision is Decision.ALLOWED
+    return presented
+
+
+def _of_record(user: str | None, *, enabled: bool = True) -> Arrange:
+    def arrange(house: House, scheme: Scheme) -> Presented:
+        house.add_user()
+        house.sources.create_record(COMMAND_LINE, "Event Consumer", "consumer-1", user, enabled=enabled)
+        issued = house.add_key("consumer-1", source="Event Consumer")
+        return present_pair(issued.key.key_id, issued.secret.text, scheme, "Event Consumer")
+
+    return arrange
+
+
+def _of_user(changes: UserChanges) -> Arrange:
+    def arrange(house: House, scheme: Scheme) -> Presented:
+        user = house.add_user()
+        presented = house.carry(scheme)
+        house.change_user(user, changes)
+        return presented
+
+    return arrange
+
+
+def _carried(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    return house.carry(scheme)
+
+
+def _forged_form(house: House, scheme: Scheme) -> Presented:
+    return replace(_carried(house, scheme), method="POST", csrf_token="0" * 64)
+
+
+def _unknown_pair(house: House, scheme: Scheme) -> Presented:
+    return present_pair("nobodys-key", "nobodys-secret", scheme)
+
+
+def _mistyped_key_id(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    issued = house.add_key()
+    return present_pair(issued.key.key_id[:-1] + "!", issued.secret.text, scheme)
+
+
+def _unknown_source(house: House, scheme: Scheme) -> Presented:
+    return replace(_carried(house, scheme), source=(b"API Device",))
+
+
+def _token_that_ended(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    house.add_token()
+    house.clock.advance(3600)
+    return present_token(TOKEN_TEXT)
+
+
+def _revoked_token(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    house.add_token()
+    house.tokens.revoke(COMMAND_LINE, Secret(TOKEN_TEXT))
+    return present_token(TOKEN_TEXT)
+
+
+def _unbound_token(house: House, scheme: Scheme) -> Presented:
+    house.add_user()
+    house.add_token()
+    house.execute("UPDATE oauth_token SET hash = NULL")
+    return present_token(TOKEN_TEXT)
+
+
+def _too_many(arrange: Arrange) -> Arrange:
+    def exhaust(house: House, scheme: Scheme) -> Presented:
+        presented = arrange(house, scheme)
+        for _ in range(300):
+            house.admit(presented)
+        return presented
+
+    return exhaust
+
+
+_OUTSIDE = UserChanges(login_after=9)
+_REJECTIONS: list[tuple[Reason, str, tuple[Scheme, ...], Arrange]] = [
+    (Reason.TWO_AUTHORIZATIONS, "", _PAIRS[:1], _authorization(b"token a:b", b"token a:b")),
+    (
+        Reason.TWO_SOURCES,
+        "",
+        _PAIRS,
+        lambda house, scheme: replace(_carried(house, scheme), source=(b"User", b"User")),
+    ),
+    (Reason.BASE64, "", _PAIRS[:1], _authorization(b"Basic YWJj=")),
+    (Reason.BYTES_LITERAL, "", _PAIRS[:1], _authorization(b"Basic b'YTpi'")),
+    (Reason.UNREADABLE, "", _PAIRS[:1], _authorization(b"token")),
+    (Reason.UNKNOWN_SCHEME, "", _PAIRS[:1], _authorization(b"Digest abc")),
+    (Reason.UNKNOWN_SOURCE, "", _PAIRS, _unknown_source),
+    (Reason.UNKNOWN_KEY, "foreign form", _PAIRS, _unknown_pair),
+    (Reason.UNKNOWN_KEY, "our form, wrong checksum", _PAIRS, _mistyped_key_id),
+    (
+        Reason.UNKNOWN_KEY,
+        "another source's",
+        _PAIRS,
+        lambda house, scheme: replace(_carried(house, scheme), source=(b"Event Consumer",)),
+    ),
+    (Reason.WRONG_SECRET, "", _PAIRS, _of_key(secret="wrong-secret")),
+    (Reason.UNKNOWN_TOKEN, "foreign form", (Scheme.BEARER,), lambda _house, _scheme: present_token("nobodys")),
+    (
+        Reason.UNKNOWN_TOKEN,
+        "our form, wrong checksum",
+        (Scheme.BEARER,),
+        lambda _h, _s: present_token("lga_" + "0" * 39),
+    ),
+    (Reason.UNKNOWN_TOKEN, "not bound to its row", (Scheme.BEARER,), _unbound_token),
+    (Reason.REVOKED, "", _PAIRS, _revoked_key),
+    (Reason.REVOKED, "", (Scheme.BEARER,), _revoked_token),
+    (Reason.EXPIRED, "", _PAIRS, _expired_key),
+    (Reason.EXPIRED, "", (Scheme.BEARER,), _token_that_ended),
+    (Reason.ADDRESS_NOT_ALLOWED, "", _PAIRS, _of_key(Limits(frozenset({"all"}), _ELSEWHERE))),
+    (Reason.RECORD_WITHOUT_USER, "", _PAIRS, _of_record(None)),
+    (Reason.RECORD_DISABLED, "", _PAIRS, _of_record(USER, enabled=False)),
+    (Reason.USER_DISABLED, "", _SCHEMES, _of_user(UserChanges(enabled=False))),
+    (Reason.USER_ADDRESS_NOT_ALLOWED, "", _SCHEMES, _of_user(UserChanges(restrict_ip=_ELSEWHERE))),
+    (Reason.OUTSIDE_HOURS, "", _SCHEMES, _of_user(_OUTSIDE)),
+    (Reason.OVER_LIMIT, "", _PAIRS, _key_over_limit),
+    (Reason.TOO_MANY_FAILURES, "", _PAIRS, _too_many(_of_key(secret="wrong-secret"))),
+    (Reason.TOO_MANY_FAILURES, "", (Scheme.BEARER,), _too_many(lambda _house, _scheme: present_token("nobodys"))),
+    (Reason.CSRF, "", (Scheme.SESSION,), _forged_form),
+]
+_REJECTED = [
+    pytest.param(reason, scheme, arrange, id=f"{reason.value} {what} {scheme.value}")
+    for reason, what, schemes, arrange in _REJECTIONS
+    for scheme in schemes
+]
+_FORBIDDEN = [
+    pytest.param(Reason.ROLE_MISSING, scheme, Requirement(user=True, roles=frozenset({"Auditor"})))
+    for scheme in _SCHEMES
+] + [
+    pytest.param(Reason.SCHEME_NOT_ACCEPTED, scheme, Requirement(user=True, schemes=frozenset(_SCHEMES) - {scheme}))
+    for scheme in _SCHEMES
+]
+
+
+@pytest.mark.parametrize("requirement", [SIGNED_IN, PUBLIC], ids=["signed in", "public"])
+@pytest.mark.parametrize(("reason", "scheme", "arrange"), _REJECTED)
+def test_what_is_no_good_credential_is_refused_with_its_reason(
+    house: House, reason: Reason, scheme: Scheme, arrange: Arrange, requirement: Requirement
+) -> None:
+    """A credential that opens nothing is refused for one stated reason, where guests are welcome too."""
+    presented = arrange(house, scheme)
+
+    admission = house.admit(presented, requirement)
+
+    assert (admission.decision, admission.reason) == (Decision.UNAUTHENTICATED, reason)
+    assert isinstance(admission.who, Rejected)
+    assert admission.principal is None
+
+
+@pytest.mark.parametrize(("reason", "scheme", "requirement"), _FORBIDDEN)
+def test_a_good_credential_without_the_right_is_forbidden(
+    house: House, reason: Reason, scheme: Scheme, requirement: Requirement
+) -> None:
+    """A genuine credential that lacks what the route asks for is told apart from a bad one."""
+    presented = _carried(house, scheme)
+
+    admission = house.admit(presented, requirement)
+
+    assert (admission.decision, admission.reason) == (Decision.FORBIDDEN, reason)
+    assert admission.principal is not None
+
+
+@pytest.mark.parametrize("scheme", [Scheme.TOKEN, Scheme.BASIC, Scheme.BEARER])
+def test_a_scope_limits_whichever_scheme_carries_it(house: House, scheme: Scheme) -> None:
+    """A credential without the scope that a route needs is forbidden there, by every scheme."""
+    house.add_user()
+    narrow = Limits(frozenset({"read"}))
+    if scheme is Scheme.BEARER:
+        house.add_token(limits=narrow)
+        presented = present_token(TOKEN_TEXT)
+    else:
+        issued = house.add_key(limits=narrow)
+        presented = present_pair(issued.key.key_id, issued.secret.text, scheme)
+
+    reading = house.admit(presented, Requirement(user=True, scope="User:read"))
+    writing = house.admit(presented, Requirement(user=True, scope="User:write"))
+
+    assert reading.decision is Decision.ALLOWED
+    assert (writing.decision, writing.reason) == (Decision.FORBIDDEN, Reason.SCOPE_MISSING)
+
+
+def test_every_reason_of_the_gate_is_met() -> None:
+    """No reason can be added without a request that brings it about."""
+    met = {case[0] for case in _REJECTIONS} | {Reason.ROLE_MISSING, Reason.SCHEME_NOT_ACCEPTED, Reason.SCOPE_MISSING}
+
+    # The one that handlers give.
+    assert set(Reason) - met == {Reason.NOT_PERMITTED}
+
+
+@pytest.mark.parametrize("scheme", _SCHEMES)
+def test_a_good_credential_acts_as_its_user(house: House, scheme: Scheme) -> None:
+    """A request is answered as the user that its credential belongs to, with that user's roles."""
+    user = house.add_user()
+    house.roles.create(COMMAND_LINE, "Report Manager")
+    house.roles.grant(COMMAND_LINE, USER, "Report Manager")
+
+    admission = house.admit(house.carry(scheme))
+
+    assert admission.decision is Decision.ALLOWED
+    assert isinstance(admission.principal, Principal)
+    assert (admission.principal.user, admission.principal.user_id) == (USER, user.id)
+    assert admission.principal.scheme is scheme
+    assert "Report Manager" in admission.principal.roles
+
+
+@pytest.mark.parametrize("scheme", _PAIRS)
+def test_a_record_s_key_acts_as_the_record_s_user(house: House, scheme: Scheme) -> None:
+    """A key of another source makes requests as the user that its record names."""
+    presented = _of_record(USER)(house, scheme)
+
+    principal = house.principal(presented)
+
+    assert (principal.user, principal.source) == (USER, "Event Consumer")
+
+
+def test_nothing_presented_is_a_guest(house: House) -> None:
+    """A request without a credential may see what is public, and nothing else."""
+    public = house.admit(NOTHING_PRESENTED, PUBLIC)
+    closed = house.admit(NOTHING_PRESENTED, SIGNED_IN)
+
+    assert (public.who, public.decision) == (Anonymous(), Decision.ALLOWED)
+    assert (closed.decision, closed.reason) == (Decision.FORBIDDEN, None)
+
+
+@pytest.mark.parametrize("seconds", [LIFETIME.idle_seconds, LIFETIME.absolute_seconds])
+def test_a_session_that_ended_is_a_guest(house: House, seconds: int) -> None:
+    """The cookie of an ended session opens nothing, but keeps the sign-in page within reach."""
+    presented = _carried(house, Scheme.SESSION)
+    house.clock.advance(seconds)
+
+    admission = house.admit(presented, PUBLIC)
+
+    assert (admission.who, admission.decision) == (Anonymous(session_expired=True), Decision.ALLOWED)
+    assert house.admit(presented, SIGNED_IN).decision is Decision.FORBIDDEN
+
+
+def test_a_cookie_of_no_session_is_a_guest(house: House) -> None:
+    """An invented session id is nobody's."""
+    admission = house.admit(present_session("0" * 56))
+
+    assert admission.who == Anonymous(session_expired=True)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [(b"token nobodys-key:nobodys-secret", Reason.UNKNOWN_KEY), (b"nonsense", Reason.UNREADABLE)],
+)
+def test_a_bad_header_never_falls_back_on_the_cookie(house: House, authorization: bytes, reason: Reason) -> None:
+    """Where there is an Authorization header, a good session beside it counts for nothing."""
+    presented = replace(_carried(house, Scheme.SESSION), authorization=(authorization,))
+
+    admission = house.admit(presented)
+
+    assert (admission.decision, admission.reason) == (Decision.UNAUTHENTICATED, reason)
+
+
+def test_a_page_of_ours_may_post(house: House) -> None:
+    """An unsafe request by session is let in with the session's own token."""
+    presented = replace(_carried(house, Scheme.SESSION), method="POST")
+    sid = Secret(presented.session_cookie or "")
+
+    admission = house.admit(replace(presented, csrf_token=csrf_token(house.peppers, sid)))
+
+    assert admission.decision is Decision.ALLOWED
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "BREW"])
+def test_an_unsafe_request_by_session_needs_its_token(house: House, method: str) -> None:
+    """Every method that is not known as safe must prove that a page of ours sent it."""
+    presented = replace(_carried(house, Scheme.SESSION), method=method)
+
+    assert house.admit(presented).reason is Reason.CSRF
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_safe_request_by_session_needs_no_token(house: House, method: str) -> None:
+    """Reading by session needs no proof of its origin."""
+    presented = replace(_carried(house, Scheme.SESSION), method=method)
+
+    assert house.admit(presented).decision is Decision.ALLOWED
+
+
+def test_another_session_s_token_proves_nothing(house: House) -> None:
+    """The token of an attacker's own session does not let a victim's browser post."""
+    presented = replace(_carried(house, Scheme.SESSION), method="POST")
+    attacker = house.open_session(house.add_user("attacker@example.com").name)
+
+    admission = house.admit(replace(presented, csrf_token=csrf_token(house.peppers, attacker.sid)))
+
+    assert admission.reason is Reason.CSRF
+
+
+def test_a_route_may_forgo_the_proof(house: House) -> None:
+    """Where a route asks for none (signing out of a broken page), an unsafe request by session is let in."""
+    presented = replace(_carried(house, Scheme.SESSION), method="POST")
+
+    assert house.admit(presented, Requirement(user=True, csrf=False)).decision is Decision.ALLOWED
+
+
+@pytest.mark.parametrize("scheme", [Scheme.TOKEN, Scheme.BASIC, Scheme.BEARER])
+def test_a_header_needs_no_csrf_token(house: House, scheme: Scheme) -> None:
+    """No browser sends an Authorization header by itself, so that a program may post without a page's token."""
+    presented = replace(_carried(house, scheme), method="POST")
+
+    assert house.admit(presented).decision is Decision.ALLOWED
+
+
+def test_a_request_has_an_id_of_its_own(house: House) -> None:
+    """Two requests are told apart in the log, however alike."""
+    first, second = house.admit(NOTHING_PRESENTED), house.admit(NOTHING_PRESENTED)
+
+    assert len(first.request_id) == 32
+    assert first.request_id != second.request_id
+    assert first.arrived_us < second.arrived_us
+
+
+def test_a_refusal_over_the_limit_tells_when_to_come_back(house: House) -> None:
+    """Whoever is over a limit learns after how many seconds the same request may succeed."""
+    presented = _key_over_limit(house, Scheme.TOKEN)
+    house.clock.advance(20)
+
+    who = house.admit(presented).who
+
+    assert isinstance(who, Rejected)
+    assert who.retry_after_seconds == 40
+
+
+def test_an_address_in_another_spelling_is_the_same_address(house: House) -> None:
+    """An IPv4 caller on an IPv6 socket is inside the IPv4 range that its key may be used from."""
+    house.add_user()
+    issued = house.add_key(limits=Limits(frozenset({"all"}), (ip_network(ADDRESS),)))
+    presented = present_pair(issued.key.key_id, issued.secret.text)
+
+    mapped = house.admit(replace(presented, peer_address=f"::ffff:{ADDRESS}"))
+    without = house.admit(replace(presented, peer_address="unix socket"))
+
+    assert mapped.decision is Decision.ALLOWED
+    assert without.reason is Reason.ADDRESS_NOT_ALLOWED

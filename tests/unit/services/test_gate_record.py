@@ -1,0 +1,291 @@
+"""What the request log holds of a request: who, with what, and what came of it – and never a secret."""
+
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latchgate.core.api_keys import Limits
+from latchgate.core.credentials import Presented, Scheme
+from latchgate.core.log_entries import LogEntry
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.tokens import TokenKind, issue_token
+from latchgate.errors import StorageError
+from latchgate.services.ports import UserChanges
+from support.house import (
+    ADDRESS,
+    LIFETIME,
+    NOTHING_PRESENTED,
+    NOW,
+    TOKEN_TEXT,
+    USER,
+    House,
+    present_pair,
+    present_session,
+    present_token,
+)
+
+_PAIRS = (Scheme.TOKEN, Scheme.BASIC)
+
+
+def _named(row: LogEntry) -> tuple[str | None, ...]:
+    """Whom and what a row names."""
+    return row.user, row.api_key, row.scheme, row.source
+
+
+def test_a_row_tells_the_whole_request(house: House) -> None:
+    """An accepted request leaves who, with what, what, when, from where, how long and the outcome."""
+    user = house.add_user()
+    issued = house.add_key()
+    presented = present_pair(issued.key.key_id, issued.secret.text)
+    admission = house.admit(presented)
+
+    house.gate.record(admission, 200, 0.1234567)
+
+    assert house.log.entries == [
+        LogEntry(
+            time=admission.arrived_us,
+            request_id=admission.request_id,
+            user=USER,
+            api_key=issued.key.key_id,
+            scheme="token",
+            source="User",
+            method="GET",
+            path="/api/method/frappe.auth.get_logged_user",
+            status=200,
+            seconds=0.123457,
+            ip_address=ADDRESS,
+            user_agent="test",
+            reason=None,
+            user_id=user.id,
+        )
+    ]
+    assert admission.arrived_us // 1_000_000 == NOW
+
+
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_an_accepted_request_names_user_and_credential(house: House, scheme: Scheme) -> None:
+    """Whichever scheme carried it, the row names the user and the credential's public id."""
+    house.add_user()
+    presented = house.carry(scheme)
+
+    row = house.logged(presented)
+
+    assert _named(row) == (USER, house.principal(presented).credential, scheme.value, "User")
+    assert row.reason is None
+
+
+@pytest.mark.parametrize("scheme", _PAIRS)
+def test_a_wrong_secret_names_the_key_but_not_its_user(house: House, scheme: Scheme) -> None:
+    """Whoever guesses at a known key does not act as its user, but its owner can see which key was tried."""
+    house.add_user()
+    issued = house.add_key()
+
+    row = house.logged(present_pair(issued.key.key_id, "wrong-secret", scheme), status=401)
+
+    assert _named(row) == (None, issued.key.key_id, scheme.value, "User")
+    assert (row.user_id, row.status, row.reason) == (None, 401, "wrong_secret")
+
+
+@pytest.mark.parametrize("scheme", _PAIRS)
+@pytest.mark.parametrize("source", [None, "Nobody's Source"])
+def test_an_unknown_key_stores_nothing_of_it(house: House, scheme: Scheme, source: str | None) -> None:
+    """Text that is no credential of ours, the source's name included, stays out of the log."""
+    row = house.logged(present_pair("typed-by-a-stranger", "typed-too", scheme, source), status=401)
+
+    assert (row.user, row.api_key, row.scheme) == (None, None, scheme.value)
+    assert not {"typed-by-a-stranger", "typed-too", "Nobody's Source"} & set(map(str, asdict(row).values()))
+
+
+def test_an_unknown_token_stores_nothing_of_it(house: House) -> None:
+    """A bearer token that is not known leaves its scheme and nothing else."""
+    row = house.logged(present_token("typed-by-a-stranger"), status=401)
+
+    assert _named(row) == (None, None, "Bearer", None)
+    assert row.reason == "unknown_token"
+
+
+def test_what_cannot_be_read_names_nobody(house: House) -> None:
+    """A broken header leaves a row with its reason, and nothing of its text."""
+    row = house.logged(replace(NOTHING_PRESENTED, authorization=(b"token broken",)), status=401)
+
+    assert _named(row) == (None, None, None, None)
+    assert row.reason == "authorization_unreadable"
+    assert "broken" not in repr(row)
+
+
+@pytest.mark.parametrize("scheme", [Scheme.TOKEN, Scheme.BASIC, Scheme.BEARER])
+def test_an_expired_credential_names_its_user(house: House, scheme: Scheme) -> None:
+    """The right secret too late was its user's: the row says whose, with the same source as an accepted one."""
+    house.add_user()
+    if scheme is Scheme.BEARER:
+        public_id = house.add_token()
+        presented = present_token(TOKEN_TEXT)
+    else:
+        issued = house.add_key(limits=Limits(frozenset({"all"}), expires_at=NOW + 3600))
+        public_id = issued.key.key_id
+        presented = present_pair(issued.key.key_id, issued.secret.text, scheme)
+    house.clock.advance(3600)
+
+    row = house.logged(presented, status=401)
+
+    assert _named(row) == (USER, public_id, scheme.value, "User")
+    assert row.reason == "expired"
+
+
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_a_disabled_user_is_named(house: House, scheme: Scheme) -> None:
+    """A genuine credential of a user that may not act any more leaves that user's name."""
+    user = house.add_user()
+    presented = house.carry(scheme)
+    public_id = house.principal(presented).credential
+    house.change_user(user, UserChanges(enabled=False))
+
+    row = house.logged(presented, status=401)
+
+    assert _named(row) == (USER, public_id, scheme.value, "User")
+    assert row.reason == "user_disabled"
+
+
+def test_a_guest_without_a_credential_leaves_no_row(house: House) -> None:
+    """Only requests that present a credential are in the request log."""
+    house.gate.record(house.admit(NOTHING_PRESENTED, PUBLIC), 200, 0.1)
+    house.gate.record(house.admit(NOTHING_PRESENTED, SIGNED_IN), 403, 0.1)
+
+    assert house.log.entries == []
+
+
+def test_an_ended_session_leaves_a_row(house: House) -> None:
+    """The cookie of an ended session was a credential: its request is logged, as nobody's."""
+    house.add_user()
+    presented = house.carry(Scheme.SESSION)
+    house.clock.advance(LIFETIME.idle_seconds)
+
+    row = house.logged(presented, PUBLIC)
+
+    assert _named(row) == (None, None, "session", None)
+    assert (row.status, row.reason) == (200, "expired")
+
+
+def test_a_right_that_is_missing_is_the_reason(house: House) -> None:
+    """A request that was forbidden names its user and what was missing."""
+    house.add_user()
+
+    row = house.logged(house.carry(Scheme.TOKEN), Requirement(user=True, roles=frozenset({"Auditor"})), status=403)
+
+    assert (row.user, row.status, row.reason) == (USER, 403, "role_missing")
+
+
+def test_a_handler_s_refusal_is_the_reason(house: House) -> None:
+    """What the gate let in and a handler refused is in the log with the handler's reason."""
+    house.add_user()
+    admission = house.admit(house.carry(Scheme.TOKEN))
+
+    house.gate.record(admission, 403, 0.1, "not_permitted")
+
+    assert (house.log.entries[0].user, house.log.entries[0].reason) == (USER, "not_permitted")
+
+
+def test_a_log_that_cannot_be_written_is_not_passed_over(house: House) -> None:
+    """Without its row a reply must not leave: the failure reaches the caller."""
+    house.add_user()
+    admission = house.admit(house.carry(Scheme.TOKEN))
+    house.log.broken = True
+
+    with pytest.raises(StorageError):
+        house.gate.record(admission, 200, 0.1)
+
+
+def test_a_broken_log_stops_no_guest(house: House) -> None:
+    """A request that leaves no row does not need the log."""
+    house.log.broken = True
+
+    house.gate.record(house.admit(NOTHING_PRESENTED, PUBLIC), 200, 0.1)
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "refused"])
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_the_secret_is_in_no_row(house: House, scheme: Scheme, accepted: bool) -> None:
+    """What a request presents as its secret, or the header that holds it, is never stored."""
+    user = house.add_user()
+    presented = house.carry(scheme)
+    house.change_user(user, UserChanges(enabled=accepted))
+    header = presented.authorization[0].decode() if presented.authorization else presented.session_cookie or ""
+
+    row = house.logged(presented)
+
+    assert (row.reason is None) is accepted
+    assert header not in repr(row)
+    assert header.rpartition(":")[2].rpartition(" ")[2] not in repr(row)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/x?api_secret=hush&page=2", "/x?api_secret=***&page=2"),
+        ("/x?sid=hush", "/x?sid=***"),
+        ("/x?access_token=hush", "/x?access_token=***"),
+        ("/setup/hush", "/setup/***"),
+        ("/x\r\nGET /forged", "/x\\x0d\\x0aGET /forged"),
+    ],
+)
+def test_secrets_of_the_path_are_blanked(house: House, path: str, shown: str) -> None:
+    """A secret that somebody put into the address, and what would forge a row, does not reach the log."""
+    house.add_user()
+
+    row = house.logged(replace(house.carry(Scheme.TOKEN), path=path))
+
+    assert row.path == shown
+
+
+@given(texts=st.tuples(st.text(), st.text(), st.text()))
+def test_no_text_forges_a_row(lasting_house: House, texts: tuple[str, str, str]) -> None:
+    """Whatever stands in method, path and user agent, the row is printable, on one line and bounded."""
+    method, path, user_agent = texts
+    presented = replace(present_session("0"), method=method * 40, path="/" + path * 200, user_agent=user_agent * 60)
+
+    row = lasting_house.logged(presented, PUBLIC)
+
+    assert (row.method + row.path + row.user_agent).isprintable()
+    assert (len(row.method) <= 20, len(row.path) <= 1024, len(row.user_agent) <= 256) == (True, True, True)
+
+
+@given(
+    kind=st.sampled_from(sorted(set(TokenKind) - {TokenKind.KEY_ID})),
+    entropy=st.binary(min_size=24, max_size=24),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_a_secret_of_ours_is_blanked_anywhere_in_the_path(
+    lasting_house: House, kind: TokenKind, entropy: bytes, before: str, after: str
+) -> None:
+    """A secret that bears our prefix is found in the address wherever somebody put it."""
+    secret = issue_token(kind, entropy)
+
+    row = lasting_house.logged(replace(present_session("0"), path=f"/{before}{secret}{after}"), PUBLIC)
+
+    assert secret not in row.path
+
+
+@given(authorization=st.lists(st.binary(max_size=60), max_size=3), cookie=st.text(max_size=20) | st.none())
+def test_nothing_presented_makes_the_gate_raise(
+    lasting_house: House, authorization: list[bytes], cookie: str | None
+) -> None:
+    """Any bytes in any header are answered and recorded, never an error."""
+    presented = Presented(
+        "GET", "/", ADDRESS, authorization=tuple(authorization), source=tuple(authorization), session_cookie=cookie
+    )
+
+    admission = lasting_house.admit(presented)
+    lasting_house.gate.record(admission, 401, 0.0)
+
+    assert admission.principal is None
+
+
+@given(pair=st.binary(max_size=60), scheme=st.sampled_from([b"token ", b"Basic ", b"Bearer ", b"bearer "]))
+def test_nothing_behind_a_scheme_makes_the_gate_raise(lasting_house: House, pair: bytes, scheme: bytes) -> None:
+    """Any bytes behind the name of a scheme are answered, never an error."""
+    presented = replace(NOTHING_PRESENTED, authorization=(scheme + pair,))
+
+    assert lasting_house.admit(presented).principal is None
