@@ -119,7 +119,7 @@ class Authenticator:
         now = self.clock.now()
         reason = judge_token(stored, now) or self._judge_user(stored.user, now, address)
         if reason:
-            return Rejected(reason, Scheme.BEARER, None, stored.public_id, stored.user.name)
+            return Rejected(reason, Scheme.BEARER, USER_SOURCE, stored.public_id, stored.user.name)
         limits = Limits(stored.scopes, expires_at=stored.expires_at)
         return _principal(stored.user, Scheme.BEARER, USER_SOURCE, stored.public_id, limits)
 
@@ -132,7 +132,7 @@ class Authenticator:
             return Anonymous(session_expired=True)
         reason = self._judge_user(stored.user, now, address)
         if reason:
-            return Rejected(reason, Scheme.SESSION, None, stored.public_id, stored.user.name)
+            return Rejected(reason, Scheme.SESSION, USER_SOURCE, stored.public_id, stored.user.name)
         if now - stored.last_seen_at >= SESSION_TOUCH_SECONDS:
             self.touch_session(stored.id)
         everything = Limits(frozenset({ALL}))
