@@ -139,8 +139,8 @@ def parse_credential(presented: Presented) -> Credential:
 
 
 def _parse_authorization(value: bytes, sources: tuple[bytes, ...]) -> Credential:
-    scheme, space, rest = value.partition(b" ")
-    if not space or not rest or not _SCHEME.fullmatch(scheme):
+    scheme, _, rest = value.partition(b" ")
+    if not rest or not _SCHEME.fullmatch(scheme):
         return Malformed(Fault.UNREADABLE)
     match scheme.lower():
         case b"token":

@@ -208,10 +208,17 @@ def test_scheme_in_any_case(name: str, rest: bytes, data: st.DataObject) -> None
     assert not isinstance(_parse(spelled.encode() + rest), Malformed)
 
 
-@pytest.mark.parametrize("scheme", [b"tok\xc3\xa9n", b"t(ken", b"token,", b"\xe2\x84\xaa", b"b'token"])
+@pytest.mark.parametrize("scheme", [b"tok\xc3\xa9n", b"t(ken", b"token,", b"\xe2\x84\xaa", b'"token"', b"token\x00"])
 def test_scheme_that_is_no_token(scheme: bytes) -> None:
-    """What cannot be the name of a scheme, or is none that is known here, is refused."""
-    assert isinstance(_parse(scheme + b" a:b"), Malformed)
+    """What cannot be the name of a scheme is not taken for an unknown one."""
+    assert _parse(scheme + b" a:b") == _UNREADABLE
+
+
+@pytest.mark.parametrize("scheme", [b"Foo", b"tokens", b"Basic-x", b"DPoP", b"a"])
+def test_unknown_scheme(scheme: bytes) -> None:
+    """A scheme that is not spoken here is told apart, if anything follows it."""
+    assert _parse(scheme + b" a:b") == Malformed(Fault.UNKNOWN_SCHEME)
+    assert _parse(scheme) == _UNREADABLE
 
 
 @pytest.mark.parametrize(

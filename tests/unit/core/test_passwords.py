@@ -42,6 +42,13 @@ def test_password_problem(password: str, problem: str | None) -> None:
     assert told is None if problem is None else told is not None and problem in told
 
 
+@pytest.mark.parametrize("password", ["administrator", "Administrator", "ADMINISTRATOR", " administrator\t"])
+def test_the_name_in_any_case(password: str) -> None:
+    """No password is the user's name in other letters."""
+    assert password_problem(Secret(password), "Administrator") == "must not be the user's name"
+    assert password_problem(Secret(password), "Administrator@example.com") == "must not be the user's name"
+
+
 def test_hashes_are_argon2id() -> None:
     """The hash is Argon2id in PHC form and shows nothing of the password."""
     assert _HASH.startswith("$argon2id$v=19$")

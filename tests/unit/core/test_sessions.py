@@ -16,8 +16,9 @@ _METHODS = ["POST", "PUT", "PATCH", "DELETE", "get", "GET ", "PROPFIND", ""]
 
 
 def test_session_ids_have_190_bits() -> None:
-    """Nobody guesses a session."""
+    """Nobody guesses a session, whose id is as long as Frappe's: 56 hexadecimal digits."""
     assert SESSION_ENTROPY_BYTES * 8 >= 190
+    assert len(bytes(SESSION_ENTROPY_BYTES).hex()) == 56
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_what_names_no_source(text: str) -> None:
     assert parse_source_name(text) == (text.strip() if text == "User\n" else None)
 
 
-@pytest.mark.parametrize("name", ["dev-1", "http://consumer.local:8000", "Gerät 7", "設備", "n" * 140])
+@pytest.mark.parametrize("name", ["7", "dev-1", "http://consumer.local:8000", "Gerät 7", "設備", "n" * 140])
 def test_record_names(name: str) -> None:
     """A record is named by printable text."""
     assert parse_record_name(f" {name}\n") == name
