@@ -75,6 +75,7 @@ _Until = Annotated[
 
 @app.command(epilog="Example: latchgate log search --user ann@example.com --status 401 --since 24h")
 def search(
+    *,
     user: _User = None,
     key: _Key = None,
     path: _Path = None,
@@ -221,9 +222,10 @@ def _write(lines: Iterable[str], file: BinaryIO) -> None:
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that stands under its name, with mode 0600, only once all is written."""
-    if path.exists() and not path.is_file():
-        raise typer.BadParameter(f"{path} is not a file", param_hint="--output")
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    folder = path.absolute().parent
+    if not folder.is_dir() or (path.exists() and not path.is_file()):
+        raise typer.BadParameter(f"{path} is not a file, nor can it become one", param_hint="--output")
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
