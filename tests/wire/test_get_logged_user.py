@@ -4,21 +4,11 @@ import base64
 
 import pytest
 
-from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Pair, Service
 from support.envelopes import assert_refused, assert_refused_v2, assert_shown
 
 API = "api@example.com"
 V2 = "/api/v2/method/frappe.auth.get_logged_user"
-SOURCE = "Frappe-Authorization-Source"
-
-
-@pytest.fixture(scope="module")
-def device(service: Service) -> Pair:
-    """A key of a record of another source, which names the System User."""
-    service.latchgate.sources.create(COMMAND_LINE, "API Device")
-    service.latchgate.sources.create_record(COMMAND_LINE, "API Device", "gate-1", API)
-    return service.make_key("gate-1", source="API Device")
 
 
 # 200
@@ -89,28 +79,6 @@ def test_what_is_allowed_is_json_for_everybody(service: Service, api_key: Pair, 
     assert service.ask(authorization=api_key.token, headers=[("accept", accept)]).document == {"message": API}
 
 
-@pytest.mark.parametrize("scheme", ["token", "basic"])
-def test_a_source_s_key_is_its_record_s_user(service: Service, device: Pair, scheme: str) -> None:
-    """With the header the key is looked up among the source's records, and runs as the user that the record names."""
-    answer = service.ask(authorization=getattr(device, scheme), headers=[(SOURCE, " API Device\t")])
-
-    assert answer.document == {"message": API}
-    assert answer.row.source == "API Device"
-    assert answer.row.api_key == device.key_id
-
-
-def test_an_empty_source_is_none(service: Service, api_key: Pair) -> None:
-    """An empty source header counts as absent."""
-    assert service.ask(authorization=api_key.token, headers=[(SOURCE, " ")]).status == 200
-
-
-def test_a_source_does_not_concern_a_bearer(service: Service) -> None:
-    """An access token names its own user, whatever the source header says, as recorded."""
-    bearer = service.make_bearer(API, "made-elsewhere-for-a-source-0001")
-
-    assert service.ask(authorization=bearer, headers=[(SOURCE, "API Device")]).status == 200
-
-
 def test_a_session_tells_its_user(service: Service) -> None:
     """A session counts where no header is, and its row names it without its id."""
     sid = service.sign_in(API).sid
@@ -171,14 +139,6 @@ def test_a_python_bytes_literal_is_told_so(service: Service, api_key: Pair) -> N
     assert answer.row.reason == "basic_python_bytes_literal"
 
 
-def test_two_sources_are_refused(service: Service, device: Pair) -> None:
-    """Nobody can tell which of two sources was meant."""
-    answer = service.ask(authorization=device.token, headers=[(SOURCE, "API Device"), (SOURCE, "API Device")])
-
-    assert SOURCE in assert_refused(answer, 400, "InvalidAuthorizationToken")
-    assert answer.row.reason == "two_source_headers"
-
-
 def test_bad_base64_has_the_second_envelope_too(service: Service) -> None:
     """Version 2 says the same in its own form."""
     assert assert_refused_v2(service.ask(V2, "Basic abc"), 400, "InvalidAuthorizationToken")
@@ -236,34 +196,6 @@ def test_a_wrong_secret_names_the_key_in_the_log_alone(service: Service, api_key
 
     assert answer.document == {"exc_type": "AuthenticationError"}
     assert (answer.row.reason, answer.row.user, answer.row.api_key) == ("wrong_secret", None, api_key.key_id)
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("Nope", "unknown_source"),
-        ("api device", "unknown_source"),
-        ("API  Device", "unknown_source"),
-        ("Role", "unknown_source"),
-        ("User` --", "unknown_source"),
-        ("user", "unknown_source"),
-        ("Event Consumer", "unknown_key"),
-        ("User", "unknown_key"),
-        (b"\xff", "authorization_unreadable"),
-        (b"API\x00Device", "authorization_unreadable"),
-    ],
-)
-def test_a_key_counts_in_its_own_source_alone(service: Service, device: Pair, source: str | bytes, reason: str) -> None:
-    """A source's key opens nothing by another source's name, known or not."""
-    answer = service.ask(authorization=device.token, headers=[(SOURCE, source)])
-
-    assert answer.document == {"exc_type": "AuthenticationError"}
-    assert answer.row.reason == reason
-
-
-def test_a_source_s_key_is_not_a_user_s(service: Service, device: Pair) -> None:
-    """Without the header a source's key is unknown."""
-    assert service.ask(authorization=device.token).row.reason == "unknown_key"
 
 
 def test_a_bad_header_is_not_saved_by_a_session(service: Service) -> None:

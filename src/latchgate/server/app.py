@@ -12,11 +12,20 @@ from starlette.types import Receive, Scope, Send
 
 from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
-from latchgate.core.policy import PUBLIC
+from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Reason
 from latchgate.errors import BadRequest, ErrorCode, LatchgateError, NotFound, NotPermitted
 from latchgate.server.refusals import refusal_of
-from latchgate.server.replies import Dialect, Fault, Reply, fault_of, prefers_html, render_fault_json, render_reply
+from latchgate.server.replies import (
+    Dialect,
+    Fault,
+    Reply,
+    fault_of,
+    prefers_html,
+    reason_of,
+    render_fault_json,
+    render_reply,
+)
 from latchgate.server.requests import Call, collect, read_arguments
 from latchgate.server.routes import RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
@@ -153,7 +162,7 @@ class Application:
     def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
         dialect, request = exchange.dialect, exchange.request
         guest = exchange.admission is None or exchange.admission.principal is None
-        if fault.status == _UNAUTHORIZED or (fault.status == _FORBIDDEN and guest):
+        if fault.status == _FORBIDDEN and guest:
             fault = replace(fault, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
@@ -165,7 +174,9 @@ class Application:
         admission = exchange.admission
         if admission is not None:
             seconds = time.perf_counter() - exchange.started
-            arguments = admission, response.status_code, seconds, exchange.reason
+            let_in = admission.decision is Decision.ALLOWED
+            reason = exchange.reason or (reason_of(response.status_code) if let_in else None)
+            arguments = admission, response.status_code, seconds, reason
             try:
                 if self.site.gate_may_wait:
                     await anyio.to_thread.run_sync(self.gate.record, *arguments)
@@ -177,6 +188,9 @@ class Application:
                 _log.error("request log failed", request_id=admission.request_id, detail=detail)  # no traceback
                 response = self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
             response.headers["X-Request-Id"] = admission.request_id
+        if response.status_code == _UNAUTHORIZED:
+            # Every 401 has one, a page's too. Source: RFC 9110, section 11.6.1.
+            response.headers.setdefault("WWW-Authenticate", self.site.challenge)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from latchgate.core.log_entries import escape
 from latchgate.errors import ErrorCode, LatchgateError, RateLimited, SignInFailed
 
-__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "render_fault_json", "render_reply"]
+__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "reason_of", "render_fault_json", "render_reply"]
 
 
 class Dialect(Enum):
@@ -65,6 +65,7 @@ _FAULTS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.STORAGE: (503, "ServiceUnavailable"),
     ErrorCode.SETTINGS: (500, "InternalError"),
 }
+_REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
 _MESSAGE_LENGTH_MAX = 500
 
 
@@ -81,6 +82,11 @@ def fault_of(error: LatchgateError) -> Fault:
             return Fault(status, exc_type, quiet=text)
         case _:
             return Fault(status, exc_type, text)
+
+
+def reason_of(status: int) -> str | None:
+    """Tell for the log why a handler refused with that status by itself; None if it did not."""
+    return _REASONS.get(status)
 
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:

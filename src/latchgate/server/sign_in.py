@@ -78,7 +78,15 @@ def cleared_cookies() -> tuple[str, ...]:
 def require_same_site(call: Call) -> None:
     """Refuse a form that another site's page sent: it would sign a visitor in as somebody else. Raises BadRequest.
 
-    Browsers say where a request comes from (Fetch Metadata); programs say nothing and are let through.
+    Browsers say where a request comes from: by Sec-Fetch-Site to https and to their own machine, by Origin to others.
+    Programs say nothing and are let through.
     """
-    if call.request.headers.get("sec-fetch-site") == "cross-site":
+    headers = call.request.headers
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None:
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+    else:
+        # A neighbour under the same domain ("same-site") is another site too.
+        foreign = site not in {"same-origin", "none"}
+    if foreign:
         raise BadRequest("Signing in from another site's page is refused; open the sign-in page itself.")

@@ -18,7 +18,7 @@ from latchgate.server.frappe.sessions import attempt_of, end_session
 from latchgate.server.replies import Dialect, Fault
 from latchgate.server.requests import Call
 from latchgate.server.routes import WITHOUT_SESSION, Page
-from latchgate.server.sign_in import Door, cleared_cookies, require_same_site
+from latchgate.server.sign_in import Door, cleared_cookies
 
 __all__ = ["Pages"]
 
@@ -28,7 +28,8 @@ _CONTENT_SECURITY_POLICY = (
 )
 _HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
+    # Not none at all: browsers would send our own forms with "Origin: null".
+    "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -119,20 +120,19 @@ class Pages:
         """Show the first-run page to whoever holds the one-time link, and take Administrator's password."""
         link = Secret(call.request.scope["path"].rstrip("/").rpartition("/")[2])
         if not await anyio.to_thread.run_sync(self.door.sign_in.setup_link_opens, link):
-            return self._render("setup_ended.html", 404)
+            return self._render_secretly("setup_ended.html", 404)
         if call.request.method != "POST":
-            return self._render("setup.html", error="")
+            return self._render_secretly("setup.html", error="")
         try:
-            require_same_site(call)
             password = _chosen_password(call)
             address = call.admission.presented.peer_address
             await anyio.to_thread.run_sync(
                 self.door.sign_in.use_setup_link, link, password, address, limiter=self.door.limiter
             )
         except Invalid as error:
-            return self._render("setup.html", 417, error=next(iter(error.fields.values())))
+            return self._render_secretly("setup.html", 417, error=next(iter(error.fields.values())))
         except NotFound:
-            return self._render("setup_ended.html", 404)
+            return self._render_secretly("setup_ended.html", 404)
         return RedirectResponse("/login", 303)
 
     async def asset(self, call: Call) -> Response:
@@ -147,6 +147,12 @@ class Pages:
     def _csrf_token(self, call: Call) -> str:
         sid = call.admission.presented.session_cookie
         return csrf_token(self.peppers, Secret(sid)) if sid else ""
+
+    def _render_secretly(self, template: str, status: int = 200, **values: object) -> Response:
+        # The address is a secret itself: nobody else is told it. Nor need its form be guarded against other sites.
+        response = self._render(template, status, **values)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
 
     def _render(self, template: str, status: int = 200, **values: object) -> Response:
         text = self.environment.get_template(template).render(**values)
