@@ -132,7 +132,8 @@ def parse_credential(presented: Presented) -> Credential:
     if values and values[0]:
         return _parse_authorization(values[0], presented.source)
     if presented.session_cookie:
-        if not _SID.fullmatch(presented.session_cookie):
+        # Frappe gives every visitor the session id "Guest"; a browser may bring it along.
+        if presented.session_cookie == "Guest" or not _SID.fullmatch(presented.session_cookie):
             return Absent()
         return SessionCookie(Secret(presented.session_cookie), presented.method, presented.csrf_token)
     return Absent()

@@ -28,7 +28,7 @@ DESK_USER = "Desk User"
 _NEVER = 24
 
 # Deliberately narrower than RFC 5321: a name ends up in headers, logs and addresses.
-_EMAIL = re.compile(r"[a-z0-9.!#$%&*+=?^_~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
+_EMAIL = re.compile(r"[a-z0-9.!#$%&'*+=?^_~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
 
 
 class UserType(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.sources import SourceRecord, parse_record_name, parse_source_name
 from latchgate.core.users import GUEST
-from latchgate.errors import Invalid, NotFound
+from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
 from latchgate.services.ports import Clock, Store, Transaction
@@ -67,6 +67,10 @@ def add_source(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     parsed = parse_source_name(name)
     if parsed is None:
         raise Invalid({"source": f"'{name[:60]}' is not a name such as API Device: letters, digits, single spaces"})
+    for existing, _ in tx.sources.list_all():
+        if existing.lower() == parsed.lower():
+            # "api device" beside "API Device": whoever reads a header or the log would take one for the other.
+            raise Conflict(f"Authorization Source {existing} exists already")
     tx.sources.add(parsed, clock.now_us())
     note(tx, clock, actor, "source.created", parsed)
     return parsed

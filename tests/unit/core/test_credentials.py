@@ -356,7 +356,7 @@ def test_session_cookie() -> None:
     assert parse_credential(replace(presented, csrf_token=None)) == SessionCookie(Secret("0123abc"), "POST", None)
 
 
-@pytest.mark.parametrize("sid", ["", " ", "a b", "a;b", "é", "a\n", "\ud800", "0" * 129])
+@pytest.mark.parametrize("sid", ["Guest", "", " ", "a b", "a;b", "é", "a\n", "\ud800", "0" * 129])
 def test_unreadable_session_cookie(sid: str) -> None:
     """A cookie that cannot be a session's id counts as none."""
     assert _parse(session_cookie=sid) == Absent()

@@ -39,6 +39,7 @@ def _allowed(after: int, before: int, zone: tzinfo = UTC) -> set[int]:
         ("ADMINISTRATOR", "Administrator"),
         ("guest", "Guest"),
         ("a@b", "a@b"),
+        ("O'Brien@example.com", "o'brien@example.com"),
         ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
     ],
 )
