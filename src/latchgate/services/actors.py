@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+from latchgate.core.api_keys import Limits, beyond
 from latchgate.core.principals import Principal
+from latchgate.core.scopes import ALL
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
 
-__all__ = ["COMMAND_LINE", "Actor", "require_system_manager"]
+__all__ = ["COMMAND_LINE", "UNLIMITED", "Actor", "require_system_manager", "require_within"]
+
+UNLIMITED = Limits(scopes=frozenset({ALL}))
+"""What a key reaches that says nothing of limits, and a password always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +36,11 @@ def require_system_manager(actor: Actor) -> None:
     """Let nobody pass but the command line and System Managers. Raises NotPermitted."""
     if actor.principal is not None and SYSTEM_MANAGER not in actor.principal.roles:
         raise NotPermitted("Only a System Manager may do this", reason="role_missing")
+
+
+def require_within(actor: Actor, limits: Limits) -> None:
+    """Let no credential make another that reaches further than itself. Raises NotPermitted."""
+    problems = beyond(actor.principal, limits) if actor.principal else {}
+    if problems:
+        told = "; ".join(f"{field}: {problem}" for field, problem in problems.items())
+        raise NotPermitted(f"This would reach further than the credential used. {told}", reason="beyond")

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
-from latchgate.core.api_keys import Limits, StoredKey, beyond, digest_secret, parse_foreign_pair
+from latchgate.core.api_keys import Limits, StoredKey, digest_secret, parse_foreign_pair
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.policy import may_manage_keys
-from latchgate.core.scopes import ALL
+from latchgate.core.principals import Reason
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor
+from latchgate.services.actors import UNLIMITED, Actor, require_within
 from latchgate.services.key_owners import Owner, OwnerIds, require_owner
 from latchgate.services.ports import (
     Clock,
@@ -24,9 +24,10 @@ from latchgate.services.ports import (
 
 __all__ = ["ApiKeyService", "IssuedKey", "KeyOrder", "Owner", "PairText", "import_pair"]
 
-_UNLIMITED = Limits(scopes=frozenset({ALL}))
 _LABEL_LENGTH_MAX = 140
 _PER_MINUTE_MAX = 1_000_000
+_TIME_MAX = 253_402_300_799
+"""The last second of the year 9999, in Unix seconds: later ones cannot be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class KeyOrder:
     """What a new key should be like."""
 
     label: str = ""
-    limits: Limits = _UNLIMITED
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,14 @@ class ApiKeyService:
         """Make a key and show its secret this once.
 
         Raises:
-            NotFound: There is no such user, source or record.
+            NotFound: There is no such user, source or record; told only to whoever may manage any keys.
             NotPermitted: The actor may not, or the key would reach further than the actor's own credential.
             Invalid: A label, limit or expiry that cannot be.
         """
         _require_sound(order, self.clock.now())
-        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = require_owner(tx, owner)
-            self._require_permission(actor, ids.user, order.limits)
+            ids = self._require_owner(tx, actor, owner)
+            require_within(actor, order.limits)
             primary = tx.api_keys.find_primary(owner.source, owner.record) is None
             return self._add(tx, actor, owner, (ids, order, primary))
 
@@ -88,15 +88,14 @@ class ApiKeyService:
 
         Source: Frappe, frappe.core.doctype.user.user.generate_keys, as recorded. Raises as `generate`.
         """
-        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = require_owner(tx, owner)
+            ids = self._require_owner(tx, actor, owner)
             key = tx.api_keys.find_primary(owner.source, owner.record)
             if key is not None and self._has_ended(key):
                 # A new secret for a key that has expired would be handed out dead.
-                tx.api_keys.revoke(key.id, self.clock.now())
+                self._revoke(tx, actor, key)
                 key = None
-            self._require_permission(actor, ids.user, key.limits if key else _UNLIMITED)
+            require_within(actor, key.limits if key else UNLIMITED)
             if key is None:
                 return self._add(tx, actor, owner, (ids, KeyOrder("Generate Keys"), True))
             return self._replace_secret(tx, actor, key, None)
@@ -105,18 +104,19 @@ class ApiKeyService:
         """Give a key a new secret; the one before works for `overlap_seconds` more, never longer than it would have.
 
         Raises:
-            NotFound: There is no such key. Conflict: Several sources have one; name the source.
-            NotPermitted: As `generate`.
-            Invalid: The key has ended, or the overlap is negative.
+            NotFound: There is no such key that the actor may manage.
+            Conflict: Several sources have one; name the source.
+            NotPermitted: The actor may manage no keys, or the key reaches further than the actor's own credential.
+            Invalid: The key has ended, or the overlap is negative or without end.
         """
-        if overlap_seconds < 0:
-            raise Invalid({"overlap": "must not be negative"})
+        now = self.clock.now()
+        if not 0 <= overlap_seconds <= _TIME_MAX - now:
+            raise Invalid({"overlap": "must neither be negative nor last beyond the year 9999"})
         with self.store.write() as tx:
-            key = _get_key(tx, key_id, source)
-            self._require_permission(actor, _user_of(key), key.limits)
+            key = self._get_managed(tx, actor, key_id, source)
+            require_within(actor, key.limits)
             if self._has_ended(key):
                 raise Invalid({"key": f"{key_id} has ended; generate a new one"})
-            now = self.clock.now()
             until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
             return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
 
@@ -124,27 +124,26 @@ class ApiKeyService:
         """End a key now. Ending one that has ended changes nothing.
 
         Raises:
-            NotFound: There is no such key. Conflict: Several sources have one; name the source.
-            NotPermitted: The actor may not.
+            NotFound: There is no such key that the actor may manage.
+            Conflict: Several sources have one; name the source.
+            NotPermitted: The actor may manage no keys.
         """
         with self.store.write() as tx:
-            key = _get_key(tx, key_id, source)
-            self._require_manager(actor, _user_of(key))
+            key = self._get_managed(tx, actor, key_id, source)
             if key.revoked_at is None:
-                tx.api_keys.revoke(key.id, self.clock.now())
-                note(tx, self.clock, actor, "api_key.revoked", key.key_id, detail=_told(key))
+                self._revoke(tx, actor, key)
             return _get_key(tx, key_id, key.source)
 
     def list_keys(self, actor: Actor, wanted: KeyFilter) -> list[tuple[StoredKey, LastUse | None]]:
         """List keys, each with its last use. Raises NotPermitted for others' keys, NotFound for an unknown owner."""
         with self.store.read() as tx:
-            owner_user = None
-            if wanted.record is not None:
+            if wanted.record is None:
+                self._require_manager(actor, None)
+            else:
                 # A record of another source may bear a user's name; its keys are not the user's.
                 owner = Owner(wanted.source or USER_SOURCE, wanted.record)
                 wanted = replace(wanted, source=owner.source)
-                owner_user = require_owner(tx, owner, any_user=True).user
-            self._require_manager(actor, owner_user)
+                self._require_owner(tx, actor, owner, any_user=True)
             keys = tx.api_keys.list_some(wanted, self.clock.now())
         last_uses = self.request_log.last_uses([key.key_id for key in keys])
         return [(key, last_uses.get(key.key_id)) for key in keys]
@@ -158,10 +157,9 @@ class ApiKeyService:
             NotFound, NotPermitted: As `generate`.
         """
         _require_sound(order, self.clock.now())
-        self._require_may_ask(actor, owner)
         with self.store.write() as tx:
-            ids = require_owner(tx, owner)
-            self._require_permission(actor, ids.user, order.limits)
+            self._require_owner(tx, actor, owner)
+            require_within(actor, order.limits)
             import_pair(tx, self.clock, self.peppers, actor, (owner, pair, order))
             return _get_key(tx, pair.key_id, owner.source)
 
@@ -182,6 +180,10 @@ class ApiKeyService:
         note(tx, self.clock, actor, "api_key.rotated", key.key_id, detail=told)
         return IssuedKey(_get_key(tx, key.key_id, key.source), _user_of(key), secret)
 
+    def _revoke(self, tx: Transaction, actor: Actor, key: StoredKey) -> None:
+        tx.api_keys.revoke(key.id, self.clock.now())
+        note(tx, self.clock, actor, "api_key.revoked", key.key_id, detail=_told(key))
+
     def _has_ended(self, key: StoredKey) -> bool:
         expires_at = key.limits.expires_at
         return key.revoked_at is not None or (expires_at is not None and expires_at <= self.clock.now())
@@ -189,24 +191,30 @@ class ApiKeyService:
     def _issue(self, kind: TokenKind) -> str:
         return issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind)))
 
-    def _require_may_ask(self, actor: Actor, owner: Owner) -> None:
-        # Before any look-up, so that "not found" tells only those who may know which users there are.
-        if owner.source == USER_SOURCE:
-            self._require_manager(actor, owner.record)
+    def _require_owner(self, tx: Transaction, actor: Actor, owner: Owner, *, any_user: bool = False) -> OwnerIds:
+        try:
+            ids = require_owner(tx, owner, any_user=any_user)
+        except (NotFound, Invalid):
+            # Whoever may not manage everybody's keys must not learn whom there is.
+            self._require_manager(actor, None)
+            raise
+        self._require_manager(actor, ids.user)
+        return ids
 
-    def _require_permission(self, actor: Actor, user: str | None, limits: Limits) -> None:
-        self._require_manager(actor, user)
+    def _get_managed(self, tx: Transaction, actor: Actor, key_id: str, source: str | None) -> StoredKey:
         if actor.principal is not None:
-            problems = beyond(actor.principal, limits)
-            if problems:
-                told = "; ".join(f"{field}: {problem}" for field, problem in problems.items())
-                raise NotPermitted(f"The key would reach further than the credential used. {told}", reason="beyond")
+            self._require_manager(actor, actor.principal.user)
+        # Keys that the actor may not manage are as good as absent.
+        keys = [key for key in tx.api_keys.find_any(key_id) if self._refusal(actor, _user_of(key)) is None]
+        return _only(keys, key_id, source)
 
     def _require_manager(self, actor: Actor, user: str | None) -> None:
-        if actor.principal is not None:
-            reason = may_manage_keys(actor.principal, user, own_keys=self.own_keys)
-            if reason:
-                raise NotPermitted("Not permitted to manage these keys", reason=reason.value)
+        reason = self._refusal(actor, user)
+        if reason:
+            raise NotPermitted("Not permitted to manage these keys", reason=reason.value)
+
+    def _refusal(self, actor: Actor, user: str | None) -> Reason | None:
+        return may_manage_keys(actor.principal, user, own_keys=self.own_keys) if actor.principal else None
 
 
 def import_pair(
@@ -243,8 +251,12 @@ def _new_key(owner: Owner, ids: OwnerIds, key_id: str, how: tuple[KeyOrder, bool
     )
 
 
-def _get_key(tx: Transaction, key_id: str, source: str | None) -> StoredKey:
-    keys = [key for key in tx.api_keys.find_any(key_id) if source is None or key.source == source]
+def _get_key(tx: Transaction, key_id: str, source: str) -> StoredKey:
+    return _only(tx.api_keys.find_any(key_id), key_id, source)
+
+
+def _only(keys: list[StoredKey], key_id: str, source: str | None) -> StoredKey:
+    keys = [key for key in keys if source is None or key.source == source]
     if not keys:
         raise NotFound(f"API Key {key_id} not found")
     if len(keys) > 1:
@@ -265,8 +277,8 @@ def _require_sound(order: KeyOrder, now: int) -> None:
     limits, problems = order.limits, {}
     if len(order.label) > _LABEL_LENGTH_MAX or not order.label.isprintable():
         problems["label"] = f"must be at most {_LABEL_LENGTH_MAX} printable characters"
-    if limits.expires_at is not None and limits.expires_at <= now:
-        problems["expires"] = "must lie in the future"
+    if limits.expires_at is not None and not now < limits.expires_at <= _TIME_MAX:
+        problems["expires"] = "must lie in the future, before the year 10000"
     if limits.per_minute is not None and not 0 < limits.per_minute <= _PER_MINUTE_MAX:
         problems["limit"] = f"must be from 1 to {_PER_MINUTE_MAX} requests a minute"
     if not limits.scopes:
