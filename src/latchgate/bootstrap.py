@@ -37,6 +37,7 @@ from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import load_key_file, make_key_file
 from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
 from latchgate.storage.store import SqlStore
+from latchgate.storage.whole_backups import staging_folder
 
 __all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
 
@@ -171,7 +172,7 @@ def _find_database(settings: Settings, stack: ExitStack) -> Database | None:
 def _make_instance(settings: Settings, stack: ExitStack) -> Database:
     # The key file comes first: a database is never bound to a key file that is not safely on the disk. If this is
     # interrupted, the next start finds a key file and no tables, and goes on from there.
-    if settings.staging.exists():
+    if staging_folder(settings.home).exists():
         raise SettingsError(
             f"A restore into {settings.home} was interrupted; run it again: latchgate database restore DIR"
         )

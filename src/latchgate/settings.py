@@ -5,6 +5,7 @@ What counts, first to last: an option of the command line, the environment, the 
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,10 +42,8 @@ def _parse_database_url(url: SecretStr) -> SecretStr:
 
 
 def _parse_host(host: str) -> str:
-    if not host or any(character.isspace() or character in "/:@[]" for character in host.replace(":", "")):
+    if not re.fullmatch(r"[0-9A-Za-z._-]+", host) and not (":" in host and normal_address(host)):
         raise ValueError("must be an address such as 127.0.0.1 or ::1, or a host name, without scheme and port")
-    if ":" in host and normal_address(host) is None:
-        raise ValueError("must not hold a port; that is LATCHGATE_PORT")
     return host
 
 
@@ -179,11 +178,6 @@ class Settings(BaseSettings):
         return self.home / "latchgate.key"
 
     @property
-    def staging(self) -> Path:
-        """Where a restore prepares what it puts in place; there only while one is under way."""
-        return self.home / ".restoring"
-
-    @property
     def database_path(self) -> Path | None:
         """The file of the database of accounts; None on PostgreSQL."""
         return _sqlite_path(self.database_url)
@@ -246,14 +240,12 @@ def find_origins() -> dict[str, str]:
 
 def _load(sources: _Sources) -> Settings:
     values = {name: value for name, value in sources.file_values.items() if sources.origin(name) == str(sources.file)}
-    problems = list(sources.problems)
     try:
         settings = Settings(**{**values, **sources.options})
     except ValidationError as error:
-        problems += _problems(error, sources)
-        raise SettingsError(*problems) from None
-    if problems:
-        raise SettingsError(*problems)
+        raise SettingsError(*sources.problems, *_problems(error, sources)) from None
+    if sources.problems:
+        raise SettingsError(*sources.problems)
     return settings
 
 
@@ -282,13 +274,14 @@ def _find_file(variables: Mapping[str, str]) -> Path | None:
 
 
 def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
-    known = [CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)]
-    return [f"{name} is no setting{_nearest(name, known)}" for name in sorted(variables) if name not in known]
+    names = sorted(name.removeprefix(PREFIX) for name in variables)
+    known = ["CONFIG", *(name.upper() for name in Settings.model_fields)]
+    return [f"{PREFIX}{name} is no setting{_nearest(name, known, PREFIX)}" for name in names if name not in known]
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _nearest(name: str, known: list[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else "; `latchgate config show` lists them"
+    return f"; did you mean {prefix}{near[0]}?" if near else "; docs/settings.md lists them"
 
 
 def _problems(error: ValidationError, sources: _Sources) -> list[str]:

@@ -72,10 +72,10 @@ def restore(
     from latchgate.services.clock import SystemClock
     from latchgate.settings import load_settings
     from latchgate.storage.data_folder import DataFolder
-    from latchgate.storage.whole_backups import discard_staged, put_in_place, stage_backup
+    from latchgate.storage.whole_backups import discard_staged, put_in_place, stage_backup, staging_folder
 
     settings = load_settings()
-    target = _files(settings)
+    target, staging = _files(settings), staging_folder(settings.home)
     aside = settings.home / f"replaced-{SystemClock().now()}"
     prepare_home(settings)
     with closing(DataFolder(settings.home)) as hold, hold.alone(patience_seconds=0), _told_steps() as tell:
@@ -83,17 +83,19 @@ def restore(
         if replaced and not force:
             raise _occupied(settings)
         tell(f"Copying {folder}")
-        staged = stage_backup(folder.absolute(), settings.staging)
+        staged = stage_backup(folder.absolute(), staging)
         tell("Checking the copy")
         # Opened as an instance of its own before anything is replaced: its revision, and whether the key file fits.
         upgrade_latchgate(_staged_settings(staged))
         put_in_place(staged, target, aside)
-        discard_staged(settings.staging)
+        discard_staged(staging)
     if as_json:
         kept = str(aside) if replaced else None
         print_json({"restored": [str(path) for path in target if path.exists()], "replaced": kept})
     else:
-        print_line(f"Restored {folder} to {settings.home}.")
+        print_line(
+            f"Restored {folder} to {settings.home}. What was revoked since the backup works again: revoke it anew."
+        )
         if replaced:
             print_line(f"What was there is kept in {aside}; delete it once you are sure.")
 

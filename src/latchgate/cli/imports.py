@@ -39,7 +39,7 @@ def import_file(
         text = source.read(_BYTES_MAX + 1)
     if len(text) > _BYTES_MAX:
         raise BadRequest(f"{file} is larger than {_BYTES_MAX // 1024 // 1024} MiB; split it")
-    with open_instance("see docs/import.md for the form; nothing was written") as latchgate:
+    with open_instance("nothing was written; docs/import.md describes the form") as latchgate:
         report = latchgate.imports.import_document(COMMAND_LINE, text, _show_progress)
     if as_json:
         left = [{"entry": one.entry, "reason": one.reason} for one in report.left]

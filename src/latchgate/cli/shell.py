@@ -72,7 +72,7 @@ def _report(error: LatchgateError) -> int:
     for problem in problems:
         _say(problem, code=code)
     for hint in getattr(error, "__notes__", []):
-        sys.stderr.write(f"  try: {hint}\n")
+        sys.stderr.write(f"  hint: {hint}\n")
     return code
 
 
@@ -82,7 +82,7 @@ def _report_usage(error: typer.TyperException) -> int:
         _say(message, code=error.exit_code)
         context = getattr(error, "ctx", None)
         if context is not None:
-            sys.stderr.write(f"  try: {context.command_path} --help\n")
+            sys.stderr.write(f"  hint: {context.command_path} --help\n")
     return error.exit_code
 
 

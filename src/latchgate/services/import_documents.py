@@ -127,4 +127,6 @@ def _place(steps: tuple[int | str, ...]) -> str:
 def _reason(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "is not part of the form"
+    if kind == "missing":
+        return "is missing"
     return message.removeprefix("Value error, ").removeprefix("Input ")

@@ -129,7 +129,10 @@ class _Import:
             self._take_source(f"alternate_sources[{index}]", source)
         for index, token in enumerate(document.bearer_tokens):
             with _naming(f"bearer_tokens[{index}]"):
-                self._take_token(f"bearer_tokens[{index}]", token)
+                self._take_token(token)
+        refresh_tokens = sum(token.refresh_token is not None for token in document.bearer_tokens)
+        if refresh_tokens:
+            self._leave("bearer_tokens", f"{refresh_tokens} refresh tokens: their clients must ask the user anew")
         for name, reason in _LEFT_WHOLE.items():
             if getattr(document, name) is not None:
                 self._leave(name, reason)
@@ -219,9 +222,7 @@ class _Import:
             self.report.taken["records"] += 1
         self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret)
 
-    def _take_token(self, place: str, entry: ImportedToken) -> None:
-        if entry.refresh_token:
-            self._leave(f"{place}.refresh_token", "refresh tokens are not taken over; the client asks the user anew")
+    def _take_token(self, entry: ImportedToken) -> None:
         token = Secret(entry.access_token.get_secret_value())
         if self.tx.access_tokens.find(lookup_values(self.service.peppers, token)) is not None:
             self.report.existed["access_tokens"] += 1

@@ -19,6 +19,8 @@ def prepare_folder(path: Path) -> None:
     """Make the data folder, mode 0700, if it is not there. Raises SettingsError if it cannot be used."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise SettingsError(f"The data folder {path} is not a folder") from None
     except OSError as error:
         raise SettingsError(f"The data folder {path} cannot be made: {error.strerror}") from None
     if not os.access(path, os.W_OK | os.X_OK):

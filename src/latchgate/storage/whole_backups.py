@@ -12,7 +12,7 @@ from latchgate.storage.data_folder import prepare_folder, sync_folder
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import copy_key_file, load_key_file
 
-__all__ = ["InstanceFiles", "discard_staged", "put_in_place", "stage_backup", "write_backup"]
+__all__ = ["InstanceFiles", "discard_staged", "put_in_place", "stage_backup", "staging_folder", "write_backup"]
 
 # What SQLite keeps beside a database.
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
@@ -89,6 +89,11 @@ def stage_backup(folder: Path, staging: Path) -> InstanceFiles:
             backup_sqlite(database, staged.log_database)
     copy_key_file(backup.key_file, staged.key_file)
     return staged
+
+
+def staging_folder(home: Path) -> Path:
+    """Name the folder where a restore prepares what it puts in place; it is there only while one is under way."""
+    return home / ".restoring"
 
 
 def discard_staged(staging: Path) -> None:

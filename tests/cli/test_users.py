@@ -1,0 +1,106 @@
+"""latchgate user."""
+
+import pytest
+
+from support.command_line import CommandLine
+
+
+def test_a_created_user_is_shown_as_ordered(cli: CommandLine) -> None:
+    """What was asked for at creation is what `show` tells."""
+    cli.run("role", "create", "Report Manager")
+
+    made = cli.json(
+        "user", "create", "Ann@Example.com", "--first-name", "Ann", "--last-name", "Lee",
+        "--role", "System Manager", "--role", "Report Manager", "--website",
+    )  # fmt: skip
+
+    assert made == cli.json("user", "show", "ann@example.com")
+    assert made["name"] == "ann@example.com"
+    assert made["full_name"] == "Ann Lee"
+    assert made["roles"] == ["Report Manager", "System Manager"]
+    assert made["user_type"] == "Website User"
+    assert made["enabled"] is True
+    assert made["can_sign_in"] is False
+
+
+def test_a_password_comes_from_standard_input(cli: CommandLine) -> None:
+    """--password-stdin gives the user a password; it is printed nowhere."""
+    result = cli.run("user", "create", "ann@example.com", "--password-stdin", stdin="correct horse battery\n")
+
+    assert cli.json("user", "show", "ann@example.com")["can_sign_in"] is True
+    assert "correct horse" not in result.output
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "two\nlines\n", "x" * 5000])
+def test_standard_input_that_is_no_password_is_refused(cli: CommandLine, stdin: str) -> None:
+    """Nothing, or more than a line, is not taken for a password, and no user is made."""
+    told = cli.refusal("user", "create", "ann@example.com", "--password-stdin", stdin=stdin, code=2)
+
+    assert "one line" in told
+    assert [user["name"] for user in cli.json("user", "list")] == ["Administrator", "Guest"]
+
+
+def test_a_weak_password_is_refused(cli: CommandLine) -> None:
+    """A password that the rules refuse makes no user."""
+    told = cli.refusal("user", "create", "ann@example.com", "--password-stdin", stdin="short\n")
+
+    assert "password: must have at least" in told
+
+
+def test_the_list_is_a_table_for_people(ann: CommandLine) -> None:
+    """Without --json there is a heading and a line a user."""
+    heading, *lines = ann.lines("user", "list")
+
+    assert heading.split()[:2] == ["NAME", "FULL"]
+    assert [line.split()[0] for line in lines] == ["Administrator", "Guest", "ann@example.com"]
+
+
+def test_disabling_and_enabling_hold_at_once(ann: CommandLine) -> None:
+    """A disabled user's key is refused by the next request, and works again once the user is enabled."""
+    key = ann.json("key", "generate", "ann@example.com")
+    header = f"token {key['api_key']}:{key['api_secret']}"
+
+    assert ann.json("user", "disable", "ann@example.com")["enabled"] is False
+    assert ann.whoami(header) == "user_disabled"
+    assert ann.lines("user", "enable", "ann@example.com") == ["Enabled the user ann@example.com."]
+    assert ann.whoami(header) == "ann@example.com"
+
+
+def test_deleting_ends_the_keys(ann: CommandLine) -> None:
+    """A deleted user's key opens nothing, also not for a new user of that name."""
+    key = ann.json("key", "generate", "ann@example.com")
+
+    assert ann.json("user", "delete", "ann@example.com")["name"] == "ann@example.com"
+    ann.run("user", "create", "ann@example.com")
+
+    assert ann.whoami(f"token {key['api_key']}:{key['api_secret']}") == "unknown_key"
+
+
+def test_a_password_can_be_set_later(ann: CommandLine) -> None:
+    """set-password takes it from standard input."""
+    assert "sessions have ended" in ann.run(
+        "user", "set-password", "ann@example.com", "--password-stdin", stdin="correct horse battery\n"
+    ).stdout  # fmt: skip
+    assert ann.json("user", "show", "ann@example.com")["can_sign_in"] is True
+
+
+def test_an_unknown_user_is_told_with_the_next_step(cli: CommandLine) -> None:
+    """Exit code 1, one line, and the command that lists the users."""
+    told = cli.refusal("user", "show", "nobody@example.com")
+
+    assert told.splitlines() == ["error: User nobody@example.com not found", "  hint: latchgate user list"]
+
+
+def test_a_taken_name_is_refused(ann: CommandLine) -> None:
+    """A second user of one name is a conflict."""
+    assert "already" in ann.refusal("user", "create", "ann@example.com")
+
+
+def test_the_setup_link_opens_once(cli: CommandLine) -> None:
+    """A new link ends the one before, and there is none once Administrator has a password."""
+    first, second = cli.lines("user", "setup-link")[0], cli.json("user", "setup-link")["url"]
+
+    assert first != second
+    assert second.startswith("http://127.0.0.1:8000/setup/lgl_")
+    cli.run("user", "set-password", "Administrator", "--password-stdin", stdin="correct horse battery\n")
+    assert "has a password already" in cli.refusal("user", "setup-link")

@@ -1,0 +1,62 @@
+"""The data folder: its owner's alone, and never replaced while somebody uses it."""
+
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from latchgate.errors import SettingsError
+from latchgate.storage.data_folder import DataFolder, prepare_folder
+
+
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    """Its mode is 0700, and one that is there already stays as it is."""
+    path = tmp_path / "a" / "b"
+
+    prepare_folder(path)
+    first = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(0o750)
+    prepare_folder(path)
+
+    assert first == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+def test_a_file_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
+    """Whether it bears the folder's name or a parent's."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match="is not a folder"):
+        prepare_folder(tmp_path / "file")
+    with pytest.raises(SettingsError, match="cannot be made: Not a directory"):
+        prepare_folder(tmp_path / "file" / "below")
+    with pytest.raises(SettingsError, match="cannot be opened: Not a directory"):
+        DataFolder(tmp_path / "file")
+
+
+def test_many_share_it(tmp_path: Path) -> None:
+    """Two holds at once are no conflict."""
+    with closing(DataFolder(tmp_path)), closing(DataFolder(tmp_path)) as second:
+        assert second.path == tmp_path
+
+
+def test_nobody_has_it_alone_while_another_uses_it(tmp_path: Path) -> None:
+    """It is refused in one clear line, and given once the other has let go."""
+    first, second = DataFolder(tmp_path), DataFolder(tmp_path)
+
+    with closing(second):
+        with pytest.raises(SettingsError, match="in use by another process"), second.alone(patience_seconds=0):
+            pass
+        first.close()
+        with second.alone(patience_seconds=0):
+            pass
+
+
+def test_nobody_comes_in_while_another_has_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer waits, and gives up in the end."""
+    monkeypatch.setattr("latchgate.storage.data_folder._PATIENCE_SECONDS", 0.1)
+
+    with closing(DataFolder(tmp_path)) as first, first.alone():  # noqa: SIM117  # the second fails within the first
+        with pytest.raises(SettingsError, match="in use by another process"):
+            DataFolder(tmp_path)

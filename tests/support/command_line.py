@@ -1,0 +1,87 @@
+"""The command line, in this process for speed or in one of its own where the process itself is what is tested."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from latchgate.bootstrap import Latchgate, open_latchgate
+from latchgate.cli.app import app
+from latchgate.core.credentials import Presented
+from latchgate.core.policy import SIGNED_IN
+from latchgate.settings import load_settings
+
+__all__ = ["CommandLine", "run_process", "start_process"]
+
+_WAIT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Runs commands on one data folder."""
+
+    home: Path
+
+    def run(self, *arguments: str, stdin: str | None = None, code: int = 0) -> Result:
+        """Run a command and compare its exit code; whatever goes wrong is one line that is no traceback."""
+        result = CliRunner().invoke(app, list(arguments), input=stdin)
+        assert result.exit_code == code, f"{arguments}: {result.exit_code}\n{result.output}"
+        assert "Traceback" not in result.output
+        return result
+
+    def lines(self, *arguments: str, stdin: str | None = None) -> list[str]:
+        """Run a command and give the lines of its answer."""
+        return self.run(*arguments, stdin=stdin).stdout.splitlines()
+
+    def json(self, *arguments: str, stdin: str | None = None) -> Any:
+        """Run a command with --json and give the one document that it prints."""
+        return json.loads(self.run(*arguments, "--json", stdin=stdin).stdout)
+
+    def refusal(self, *arguments: str, stdin: str | None = None, code: int = 1) -> str:
+        """Run a command that is refused, and give what it says; the answer stays empty."""
+        result = self.run(*arguments, stdin=stdin, code=code)
+        assert result.stdout == ""
+        assert result.stderr.startswith("error: ")
+        return result.stderr
+
+    @contextmanager
+    def opened(self) -> Iterator[Latchgate]:
+        """Open the instance, as a server would."""
+        with closing(open_latchgate(load_settings())) as latchgate:
+            yield latchgate
+
+    def whoami(self, authorization: str, source: str | None = None, address: str = "192.0.2.1") -> str:
+        """Tell as whom a request with this header would run, or why it is refused."""
+        sources = () if source is None else (source.encode(),)
+        presented = Presented("GET", "/", address, (authorization.encode(),), sources)
+        with self.opened() as latchgate:
+            admission = latchgate.gate.admit(presented, SIGNED_IN)
+        return admission.principal.user if admission.principal else str(admission.reason)
+
+
+def start_process(*arguments: str, environment: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, with the settings of the test and no others."""
+    settings = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "latchgate", *arguments],
+        env={**settings, **(environment or {})},
+        text=True,
+        stdout=options.pop("stdout", subprocess.PIPE),
+        stderr=options.pop("stderr", subprocess.PIPE),
+        **options,
+    )
+
+
+def run_process(arguments: Sequence[str], **options: Any) -> tuple[int, str, str]:
+    """Run a command to its end in a process of its own: exit code, standard output, standard error."""
+    stdin = options.pop("input", None)
+    process = start_process(*arguments, stdin=subprocess.PIPE, **options)
+    stdout, stderr = process.communicate(stdin, timeout=_WAIT_SECONDS)
+    return process.returncode, stdout, stderr
