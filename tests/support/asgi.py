@@ -14,6 +14,7 @@ from latchgate.bootstrap import open_latchgate
 from latchgate.core.api_keys import Limits
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.tokens import Secret
+from latchgate.errors import StorageError
 from latchgate.server.app import Application
 from latchgate.server.run import build_application
 from latchgate.services.access_tokens import TokenOrder
@@ -119,11 +120,11 @@ class Service:
         """Send one request and give its answer, which must be whole and sound."""
         fields = [] if authorization is None else [(b"authorization", _bytes(authorization))]
         fields += [(_bytes(name), _bytes(value)) for name, value in headers]
-        _, position = self.latchgate.request_log.follow(None)
+        _, position = self._follow_log(None)
         status, received, content = self._runner.run(
             _exchange(self.application, _scope(method, _bytes(target), fields, peer), body)
         )
-        rows, _ = self.latchgate.request_log.follow(position)
+        rows, _ = self._follow_log(position)
         answer = Answer(status, received, content, tuple(rows))
         _assert_sound(answer)
         return answer
@@ -172,6 +173,13 @@ class Service:
         order = TokenOrder(Secret(text), user, "some-client", frozenset(scopes or {"all"}), expires_at)
         self.latchgate.access_tokens.import_token(COMMAND_LINE, order)
         return f"Bearer {text}"
+
+    def _follow_log(self, position: int | None) -> tuple[list[LogEntry], int]:
+        try:
+            return self.latchgate.request_log.follow(position)
+        except StorageError:
+            # Some tests take the log away.
+            return [], 0
 
 
 @contextmanager

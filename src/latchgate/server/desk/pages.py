@@ -35,6 +35,7 @@ _HEADERS = {
 }
 _ASSETS = {"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
 _ASSET_SECONDS = 3600
+_NAME_LENGTH_MAX = 140
 _GET = frozenset({"GET"})
 _FORM = frozenset({"GET", "POST"})
 _TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 429: "Too many requests"}
@@ -93,7 +94,7 @@ class Pages:
             signed_in = await self.door.open(attempt_of(call))
         except (SignInFailed, RateLimited) as error:
             limited = isinstance(error, RateLimited)
-            user = call.arguments.get("usr", "")
+            user = _shown_name(call.arguments.get("usr"))
             response = self._render("login.html", 429 if limited else 401, error=error.public, user=user)
             if isinstance(error, RateLimited):
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -158,6 +159,11 @@ class Pages:
         text = self.environment.get_template(template).render(**values)
         # A caller's text may hold half a surrogate pair, which no page can.
         return HTMLResponse(text.encode("utf-8", "replace"), status, headers=_HEADERS)
+
+
+def _shown_name(typed: object) -> str:
+    readable = isinstance(typed, str) and len(typed) <= _NAME_LENGTH_MAX and typed.isprintable()
+    return str(typed) if readable else ""
 
 
 def _chosen_password(call: Call) -> Secret:
