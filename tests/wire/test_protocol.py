@@ -170,9 +170,11 @@ def test_an_upgrade_is_answered_as_any_request(server: WireServer, protocol: byt
 
 def test_nothing_after_the_last_request_is_parsed(server: WireServer) -> None:
     """What follows a request with ``Connection: close`` is neither answered nor complained of."""
-    answer = server.exchange(_head(b"Connection: close") + GOOD_REQUEST + b"\x00" * 100)
+    request = _head(b"Connection: close")
+    answer = server.exchange(request + GOOD_REQUEST + b"\x00" * 100)
 
     assert find_statuses(answer) == [200]
+    assert sum(_PARSED_BYTES) == len(request)
 
 
 # 400

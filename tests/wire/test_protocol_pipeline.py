@@ -166,6 +166,31 @@ def test_what_arrives_in_spite_of_a_pause_waits_unparsed() -> None:
     asyncio.run(drive())
 
 
+def test_what_was_kept_is_dropped_with_its_connection() -> None:
+    """A connection that ends as its pipeline drains begins nothing more."""
+    begun: list[str] = []
+
+    async def drive() -> None:
+        closed = asyncio.Event()
+
+        async def close_after_the_last(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            assert scope["type"] == "http"
+            begun.append(scope["path"])
+            await reply(send, b"")
+            if len(begun) == _LIMITS.pipeline_max + 1:
+                connection.transport.close()
+                closed.set()
+
+        connection = ListConnection(protocol_class(_LIMITS), close_after_the_last)
+        connection.protocol.data_received(_requests(100))
+        await closed.wait()
+        await asyncio.sleep(0)
+        await connection.close()
+
+    asyncio.run(drive())
+    assert len(begun) == _LIMITS.pipeline_max + 1
+
+
 def test_the_running_application_learns_that_its_client_left(server: WireServer, app: _Gated) -> None:
     """Also when other requests had been sent behind the one it works on."""
     with server.connect() as client:

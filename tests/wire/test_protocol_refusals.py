@@ -83,6 +83,29 @@ def test_a_refused_request_that_waits_is_never_begun() -> None:
     assert observed == [("/chunked", 413)]
 
 
+def test_nothing_is_read_while_a_refusal_waits() -> None:
+    """What a refused client goes on sending cannot end its connection before the answers that are due to it."""
+
+    async def drive() -> tuple[list[bool], bytes]:
+        may_answer = asyncio.Event()
+
+        async def wait(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            await may_answer.wait()
+            await reply(send, b"")
+
+        connection = ListConnection(_PROTOCOL, wait)
+        connection.protocol.data_received(GOOD_REQUEST + b"nonsense\r\n\r\n")
+        states = [connection.protocol.flow.read_paused]
+        may_answer.set()
+        await connection.send([])
+        states.append(connection.protocol.flow.read_paused)
+        return states, await connection.exchange([])
+
+    states, answer = asyncio.run(drive())
+    assert states == [True, False]
+    assert find_statuses(answer) == [200, 400]
+
+
 def test_what_follows_a_refusal_is_thrown_away_up_to_a_limit() -> None:
     """A client that goes on and on after its refusal is cut off."""
 
@@ -96,6 +119,19 @@ def test_what_follows_a_refusal_is_thrown_away_up_to_a_limit() -> None:
         return states
 
     assert asyncio.run(drive()) == [False, True]
+
+
+def test_a_transport_that_cannot_half_close_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over TLS, where no side can be closed alone, a refusal ends the connection at once."""
+    monkeypatch.setattr(ListTransport, "can_write_eof", lambda _: False)
+
+    async def drive() -> bool:
+        connection = ListConnection(_PROTOCOL)
+        await connection.send([b"nonsense\r\n\r\n"])
+        await connection.close()
+        return connection.transport.is_closed
+
+    assert asyncio.run(drive())
 
 
 def test_a_fault_of_our_own_is_logged() -> None:

@@ -24,6 +24,8 @@ from support.wire_server import (
 )
 
 _SHORT_SECONDS = 0.3
+# What the clock of an event loop may lag behind; uvloop's counts milliseconds.
+_CLOCK_SECONDS = 0.01
 _SHORT = protocol_class(
     WireLimits(
         head_seconds=_SHORT_SECONDS, idle_seconds=_SHORT_SECONDS, body_idle_seconds=_SHORT_SECONDS, sweep_seconds=0.02
@@ -60,7 +62,7 @@ def test_who_stops_in_the_middle_is_let_go(server: WireServer, beginning: bytes)
         client.sendall(beginning)
         answer = read_all(client)
 
-    assert time.monotonic() - began >= _SHORT_SECONDS
+    assert time.monotonic() - began >= _SHORT_SECONDS - _CLOCK_SECONDS
     assert set(find_statuses(answer)) <= {200}
     wait_until(lambda: not server.connections)
 
@@ -89,7 +91,7 @@ def test_a_steady_drip_gains_no_time(server: WireServer, beginning: bytes, drop:
             except ConnectionResetError:
                 is_open = False
 
-    assert time.monotonic() - began >= _SHORT_SECONDS
+    assert time.monotonic() - began >= _SHORT_SECONDS - _CLOCK_SECONDS
 
 
 def test_a_client_that_never_reads_is_let_go() -> None:
@@ -167,6 +169,7 @@ _WAITING = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 _STEPS = {
     "a body that goes on": (True, [(_POST, 29.0), *[(b"b", 29.0)] * 50]),
     "a body that stops": (False, [(_POST, 29.0), (b"b", 31.0)]),
+    "a body that was answered before it came": (False, [(_POST.replace(b"/a", b"/good"), 31.0)]),
     "a head in parts": (True, [(GOOD_REQUEST[:9], 5.0), (GOOD_REQUEST[9:20], 4.9)]),
     "a head in parts for too long": (False, [(GOOD_REQUEST[:9], 5.0), (GOOD_REQUEST[9:20], 5.1)]),
     "an idle connection": (True, [(GOOD_REQUEST, 74.0), (GOOD_REQUEST, 74.0)]),

@@ -95,13 +95,11 @@ class WireProtocol(HttpToolsProtocol):
         sweep.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running application that its client has gone, and drop what was to follow."""
+        """Tell the running application that its client has gone."""
         super().connection_lost(exc)
         # uvicorn tells the newest request alone, which need not be the one that runs.
         if self._running is not None and not self._running.response_complete:
             _disconnect(self._running)
-        self.pipeline.clear()
-        self._held = b""
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, or keep it while the pipeline is full."""
@@ -199,7 +197,7 @@ class WireProtocol(HttpToolsProtocol):
         if self._held and not self.pipeline:
             # Not from here: this may be running inside the parser.
             self.loop.call_soon(self._feed_held)
-        elif not self.pipeline:
+        else:
             self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
