@@ -52,10 +52,7 @@ class PostgresServer:
     def fresh_database(self, template: str = "template0") -> Iterator[str]:
         """Give the name of a new database, dropped at the end whoever is still connected."""
         name = f"test_{secrets.token_hex(6)}"
-        # Since version 15 the default is a way that is meant for larger databases.
-        [(version,)] = self.execute("SELECT current_setting('server_version_num')::int / 10000")
-        strategy = "STRATEGY file_copy" if isinstance(version, int) and version >= 15 else ""
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield name
         finally:

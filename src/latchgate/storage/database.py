@@ -80,7 +80,7 @@ def open_database(url: str, *, create: bool = False) -> Database:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError("The database address cannot be read: use sqlite:///<path> or postgresql://…") from None
     match parsed.get_backend_name():
         case "sqlite" if parsed.database and parsed.database != ":memory:" and not parsed.query:
@@ -99,19 +99,17 @@ def _open_sqlite(path: Path, *, create: bool) -> Database:
 
 
 def _require_file(path: Path, *, create: bool) -> None:
+    if not create and not path.exists():
+        raise SettingsError(f"There is no database at {path}")
     try:
-        if path.is_file():
-            return
-        if not create:
-            raise SettingsError(f"There is no database at {path}")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made before SQLite opens it, since SQLite knows no mode; its companions (-wal, -shm) take that of this file.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        # Another process was quicker, or something else bears that name: SQLite will tell.
-        return
+        # Never opened if it is there: to close such a handle would drop the locks that SQLite holds in this process.
+        if not path.exists():
+            # Made before SQLite opens it, which knows no mode; its companions (-wal, -shm) take that of this file.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
-        raise SettingsError(f"The database {path} cannot be made: {error.strerror}") from None
+        if not path.exists():
+            raise SettingsError(f"The database {path} cannot be made: {error.strerror}") from None
 
 
 def _sqlite_engine(path: Path, *, writes: bool) -> Engine:

@@ -1,0 +1,136 @@
+"""Opening a database: addresses, files, and what is said when it cannot be opened."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.database import open_database
+from latchgate.storage.revisions import current_revision, upgrade
+from latchgate.storage.store import SqlStore
+from support.new_rows import new_user
+
+
+def mode(path: Path) -> int:
+    """Tell the permissions of a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_new_file_is_its_owners(tmp_path: Path) -> None:
+    """A new SQLite file, its companions and its folder are closed to everybody else."""
+    path = tmp_path / "new" / "latchgate.db"
+    old_mask = os.umask(0)
+    try:
+        database = open_database(f"sqlite:///{path}", create=True)
+        upgrade(database)
+        modes = {entry.name: mode(entry) for entry in path.parent.iterdir()}
+        database.close()
+    finally:
+        os.umask(old_mask)
+
+    assert modes == {"latchgate.db": 0o600, "latchgate.db-wal": 0o600, "latchgate.db-shm": 0o600}
+    assert mode(path.parent) == 0o700
+
+
+def test_an_existing_file_stays(tmp_path: Path) -> None:
+    """Opening with `create` keeps what is there."""
+    url = f"sqlite:///{tmp_path / 'latchgate.db'}"
+    first = open_database(url, create=True)
+    upgrade(first)
+    with SqlStore(first).write() as tx:
+        tx.users.add(new_user(), 1)
+    first.close()
+
+    second = open_database(url, create=True)
+    with SqlStore(second).read() as tx:
+        assert tx.users.find("ann@example.com") is not None
+    second.close()
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """Without `create` a missing file is one clear line, and none is made."""
+    with pytest.raises(SettingsError, match=r"no database at .*latchgate\.db"):
+        open_database(f"sqlite:///{tmp_path / 'latchgate.db'}")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    """A folder that cannot be made is one clear line."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match="cannot be made"):
+        open_database(f"sqlite:///{tmp_path / 'file' / 'latchgate.db'}", create=True)
+
+
+@pytest.mark.parametrize("what", ["a folder", "text"])
+def test_no_database(tmp_path: Path, what: str) -> None:
+    """What is no SQLite database is a StorageError at its first use, and stays as it was."""
+    path = tmp_path / "latchgate.db"
+    if what == "a folder":
+        path.mkdir()
+    else:
+        path.write_text("no database\n" * 1_000)
+    database = open_database(f"sqlite:///{path}", create=True)
+
+    with pytest.raises(StorageError):
+        current_revision(database)
+
+    database.close()
+    assert path.is_dir() or path.read_text() == "no database\n" * 1_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "latchgate.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////tmp/x.db?mode=ro",
+        "mysql://u:hunter2@localhost/x",
+        "postgresql://u:hunter2@localhost:port/x",
+    ],
+)
+def test_unusable_address(url: str) -> None:
+    """An address of no database that can be used is one clear line that repeats no password."""
+    with pytest.raises(SettingsError) as caught:
+        open_database(url, create=True)
+
+    assert "hunter2" not in str(caught.value)
+    assert "sqlite:///" in str(caught.value)
+
+
+def test_postgresql_out_of_reach(tmp_path: Path) -> None:
+    """A PostgreSQL that does not answer is a StorageError that repeats no password to the caller."""
+    database = open_database(f"postgresql://u:hunter2@/x?host={tmp_path}")
+
+    with pytest.raises(StorageError) as caught:
+        current_revision(database)
+
+    database.close()
+    assert "hunter2" not in caught.value.public + caught.value.detail
+
+
+def test_settings_of_every_connection(tmp_path: Path) -> None:
+    """SQLite writes ahead, reaches the disk before it answers, and checks references, for readers and writers."""
+    database = open_database(f"sqlite:///{tmp_path / 'latchgate.db'}", create=True)
+    upgrade(database)
+
+    for opened in (database.read, database.write):
+        with opened() as connection:
+            settings = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema")
+            }
+        assert settings == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "foreign_keys": 1,
+            "busy_timeout": 5_000,
+            "trusted_schema": 0,
+        }
+
+    database.close()
