@@ -11,7 +11,7 @@ import typer
 from latchgate.cli.arguments import JsonFlag
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import print_json, print_line, print_note
-from latchgate.errors import SettingsError
+from latchgate.errors import LatchgateError, SettingsError
 
 if TYPE_CHECKING:
     from latchgate.settings import Settings
@@ -82,11 +82,15 @@ def restore(
         replaced = target.present()
         if replaced and not force:
             raise _occupied(settings)
-        tell(f"Copying {folder}")
-        staged = stage_backup(folder.absolute(), staging)
-        tell("Checking the copy")
-        # Opened as an instance of its own before anything is replaced: its revision, and whether the key file fits.
-        upgrade_latchgate(_staged_settings(staged))
+        try:
+            tell(f"Copying {folder}")
+            staged = stage_backup(folder.absolute(), staging)
+            tell("Checking the copy")
+            # Opened as an instance of its own before anything is replaced: its revision, whether the key file fits.
+            upgrade_latchgate(_staged_settings(staged))
+        except LatchgateError:
+            discard_staged(staging)
+            raise
         put_in_place(staged, target, aside)
         discard_staged(staging)
     if as_json:

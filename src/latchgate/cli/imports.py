@@ -58,7 +58,7 @@ def _print_report(report: "ImportReport") -> None:
 
 
 def _show_progress(done: int, wanted: int) -> None:
-    if sys.stderr.isatty():
+    if wanted and sys.stderr.isatty():
         end = "\r" if done < wanted else "\n"
         sys.stderr.write(f"Hashing passwords: {done} of {wanted}{end}")
         sys.stderr.flush()

@@ -105,9 +105,10 @@ class ImportService:
             if password and password.get_secret_value() and not stands:
                 wanted[name] = Secret(password.get_secret_value())
         hashes: dict[str, str] = {}
+        on_progress(0, len(wanted))
         for name, secret in wanted.items():
-            on_progress(len(hashes), len(wanted))
             hashes[name] = hash_password(secret, self.entropy.random_bytes(SALT_BYTES), self.profile)
+            on_progress(len(hashes), len(wanted))
         return hashes
 
 

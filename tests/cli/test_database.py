@@ -1,0 +1,209 @@
+"""latchgate database: what was backed up can be restored, and nothing is lost on the way."""
+
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from latchgate.core.credentials import Presented
+from latchgate.core.policy import SIGNED_IN
+from latchgate.settings import load_settings
+from latchgate.storage.data_folder import DataFolder
+from latchgate.storage.whole_backups import staging_folder
+from support.command_line import CommandLine
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the backup goes."""
+    return tmp_path / "backup"
+
+
+def _header(key: dict[str, str]) -> str:
+    return f"token {key['api_key']}:{key['api_secret']}"
+
+
+def _epoch(home: Path) -> str:
+    with closing(sqlite3.connect(home / "latchgate.db")) as connection:
+        return str(connection.execute("SELECT epoch FROM change_head").fetchone()[0])
+
+
+def _ask(cli: CommandLine, key: dict[str, str]) -> None:
+    presented = Presented("GET", "/", "192.0.2.1", (_header(key).encode(),))
+    with cli.opened() as latchgate:
+        latchgate.gate.record(latchgate.gate.admit(presented, SIGNED_IN), 200, 0.1)
+
+
+def _rows_of_log(cli: CommandLine) -> int:
+    return len(cli.json("log", "search", "--limit", "0"))
+
+
+def test_a_backup_is_three_files_that_only_the_owner_may_read(cli: CommandLine, folder: Path) -> None:
+    """Database, request log and key file, each by itself."""
+    files = cli.json("database", "backup", str(folder))["files"]
+
+    assert sorted(path.name for path in folder.iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+    assert files == [str(folder / name) for name in ("latchgate.db", "log.db", "latchgate.key")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_keys_work_after_a_restore_to_another_folder(
+    cli: CommandLine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restored instance answers as the one that was backed up, with a new epoch for whoever follows its changes."""
+    key = cli.json("key", "generate", "Administrator")
+    cli.run("database", "backup", str(folder))
+    monkeypatch.setenv("LATCHGATE_HOME", str(tmp_path / "other"))
+
+    answer = cli.json("database", "restore", str(folder))
+
+    assert answer["replaced"] is None
+    assert cli.whoami(_header(key)) == "Administrator"
+    assert _epoch(tmp_path / "other") != _epoch(cli.home)
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+
+
+def test_an_instance_is_replaced_on_demand_only_and_its_files_are_kept(cli: CommandLine, folder: Path) -> None:
+    """Without --force nothing happens; with it the backup counts, and what was there lies in a folder of its own."""
+    kept = cli.json("key", "generate", "Administrator")
+    cli.run("database", "backup", str(folder))
+    lost = cli.json("key", "generate", "Administrator")
+
+    told = cli.refusal("database", "restore", str(folder), code=3)
+    assert "holds an instance already" in told
+    assert "--force" in told
+    assert cli.whoami(_header(lost)) == "Administrator"
+
+    aside = Path(cli.json("database", "restore", str(folder), "--force")["replaced"])
+    assert cli.whoami(_header(kept)) == "Administrator"
+    assert cli.whoami(_header(lost)) == "unknown_key"
+    assert {"latchgate.db", "latchgate.key", "log.db"} <= {path.name for path in aside.iterdir()}
+
+
+def test_the_request_log_is_part_of_it(cli: CommandLine, folder: Path) -> None:
+    """Rows written before the backup are there after the restore, later ones are not."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask(cli, key)
+    cli.run("database", "backup", str(folder))
+    _ask(cli, key)
+
+    before = _rows_of_log(cli)
+    cli.run("database", "restore", str(folder), "--force")
+
+    assert (before, _rows_of_log(cli)) == (2, 1)
+
+
+def test_a_backup_without_its_log_can_be_restored(cli: CommandLine, folder: Path) -> None:
+    """The log is then empty."""
+    cli.run("database", "backup", str(folder))
+    (folder / "log.db").unlink()
+
+    cli.run("database", "restore", str(folder), "--force")
+
+    assert _rows_of_log(cli) == 0
+
+
+@pytest.mark.parametrize("missing", ["latchgate.db", "latchgate.key"])
+def test_half_a_backup_is_refused_and_nothing_is_replaced(cli: CommandLine, folder: Path, missing: str) -> None:
+    """Neither half opens anything."""
+    key = cli.json("key", "generate", "Administrator")
+    cli.run("database", "backup", str(folder))
+    (folder / missing).unlink()
+
+    assert f"{missing} is missing" in cli.refusal("database", "restore", str(folder), "--force", code=3)
+    assert cli.whoami(_header(key)) == "Administrator"
+
+
+def test_a_backup_with_anothers_key_file_is_refused_and_nothing_is_replaced(
+    cli: CommandLine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the two fit is found out before anything is replaced."""
+    cli.run("database", "backup", str(folder))
+    monkeypatch.setenv("LATCHGATE_HOME", str(tmp_path / "other"))
+    cli.run("user", "list")
+    shutil.copy(tmp_path / "other" / "latchgate.key", folder / "latchgate.key")
+
+    assert "is not the one" in cli.refusal("database", "restore", str(folder), "--force", code=3)
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+
+
+def test_a_damaged_backup_is_refused(cli: CommandLine, folder: Path) -> None:
+    """What is no database is not restored."""
+    cli.run("database", "backup", str(folder))
+    (folder / "latchgate.db").write_bytes(b"no database" * 1000)
+
+    assert "is no backup" in cli.refusal("database", "restore", str(folder), "--force", code=3)
+    cli.run("user", "list")
+
+
+def test_after_an_interrupted_restore_no_empty_instance_is_made(
+    cli: CommandLine, folder: Path, empty: CommandLine
+) -> None:
+    """Until the restore was run again, nothing starts on an empty folder."""
+    cli.run("database", "backup", str(folder))
+    for path in list(cli.home.iterdir()):
+        path.unlink()
+    staging_folder(cli.home).mkdir()
+
+    assert "was interrupted; run it again" in cli.refusal("user", "list", code=3)
+    cli.run("database", "restore", str(folder))
+    cli.run("user", "list")
+
+
+def test_nothing_is_restored_under_a_running_server(cli: CommandLine, folder: Path) -> None:
+    """Whoever uses the data folder keeps it from being replaced."""
+    cli.run("database", "backup", str(folder))
+
+    with closing(DataFolder(cli.home)):
+        assert "in use by another process" in cli.refusal("database", "restore", str(folder), "--force", code=3)
+
+
+def test_a_backup_replaces_no_other(cli: CommandLine, folder: Path) -> None:
+    """A folder with a backup in it is refused."""
+    cli.run("database", "backup", str(folder))
+
+    assert "holds a backup already" in cli.refusal("database", "backup", str(folder), code=3)
+
+
+def test_a_sound_database_is_told_as_such(cli: CommandLine) -> None:
+    """Exit code 0 and no problem."""
+    assert cli.lines("database", "check") == ["Database and request log are sound."]
+    assert cli.json("database", "check") == {"problems": []}
+
+
+def test_damage_is_found(cli: CommandLine) -> None:
+    """A row that refers to nothing is a problem, and exit code 1."""
+    with closing(sqlite3.connect(cli.home / "latchgate.db")) as connection, connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("INSERT INTO user_role (user_id, role_id) VALUES (4711, 1)")
+
+    result = cli.run("database", "check", code=1)
+
+    assert result.stdout.startswith("database: row ")
+    assert cli.run("doctor", code=1).stdout.count("fail  integrity: database: row ") == 1
+
+
+def test_an_upgrade_of_what_is_up_to_date_does_nothing(cli: CommandLine) -> None:
+    """It says which revision there is."""
+    assert cli.lines("database", "upgrade") == ["The database has revision 0001 already."]
+    assert cli.json("database", "upgrade") == {"before": "0001", "after": "0001"}
+
+
+def test_an_older_database_is_refused_until_it_is_upgraded(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command names the one that mends it."""
+    monkeypatch.setattr("latchgate.storage.revisions.head_revision", lambda: "0002")
+
+    assert "latchgate database upgrade" in cli.refusal("user", "list", code=3)
+
+
+def test_postgresql_has_tools_of_its_own(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Restoring refuses before anything is touched, and names them."""
+    monkeypatch.setenv("LATCHGATE_LOG_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    assert "The request log is on PostgreSQL: use pg_dump" in cli.refusal("database", "restore", str(folder), code=3)
+    monkeypatch.setenv("LATCHGATE_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    assert "The database is on PostgreSQL: use pg_dump" in cli.refusal("database", "restore", str(folder), code=3)
+    assert load_settings().database_path is None

@@ -1,0 +1,72 @@
+"""latchgate import."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.command_line import CommandLine
+
+_FIXTURES = Path(__file__).parents[1] / "vectors" / "frappe" / "fixtures.json"
+
+
+def test_the_users_of_the_recordings_are_taken_and_the_second_time_exist(cli: CommandLine) -> None:
+    """Counts of what was taken, what existed and what was left, as JSON and as sentences."""
+    first = cli.json("import", str(_FIXTURES))
+    second = cli.lines("import", str(_FIXTURES))
+
+    assert first["taken"] == {
+        "users": 10, "passwords": 11, "roles": 2, "api_keys": 13, "access_tokens": 5, "sources": 1, "records": 6,
+    }  # fmt: skip
+    assert first["existed"] == {"users": 1, "sources": 1}
+    assert "users[8].api_secret" in [left["entry"] for left in first["left"]]
+    assert second[:3] == [
+        "Taken: nothing.",
+        "There already: 11 users, 13 API keys, 5 access tokens, 2 sources, 6 records of sources.",
+        "Left:",
+    ]
+
+
+def test_imported_credentials_work_with_every_scheme_and_source(cli: CommandLine) -> None:
+    """The recordings' own keys and tokens open, or are refused, as they should."""
+    cli.run("import", str(_FIXTURES))
+
+    assert cli.whoami("token ap1key000000001:ap1secret000001") == "api@example.com"
+    assert cli.whoami("Bearer bearer-ok-00000000000000000001") == "api@example.com"
+    assert cli.whoami("Bearer bearer-expired-000000000000001") == "expired"
+    assert cli.whoami("Bearer bearer-revoked-000000000000001") == "revoked"
+    assert cli.whoami("token devkey000000001:devsecret000001", "API Device") == "api@example.com"
+    assert cli.whoami("token d1skey000000001:d1ssecret000001") == "user_disabled"
+    assert cli.whoami("token hrskey000000001:hrssecret000001") == "outside_hours"
+
+
+def test_a_document_may_come_from_standard_input(cli: CommandLine) -> None:
+    """A dash means that."""
+    result = cli.run("import", "-", stdin='{"users": [{"name": "ann@example.com"}]}')
+
+    assert result.stdout == "Taken: 1 users.\nThere already: nothing.\n"
+
+
+def test_a_wrong_document_is_refused_and_nothing_is_written(cli: CommandLine, tmp_path: Path) -> None:
+    """The line names the entry and the field."""
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps({"users": [{"name": "ann@example.com"}, {"name": "bob"}]}))
+
+    assert "users[1].name: 'bob' is not an e-mail address" in cli.refusal("import", str(file))
+    assert len(cli.json("user", "list")) == 2
+
+
+def test_a_file_that_is_not_there_is_one_clear_line(cli: CommandLine, tmp_path: Path) -> None:
+    """With its name."""
+    told = cli.refusal("import", str(tmp_path / "nowhere.json"))
+
+    assert told == f"error: {tmp_path}/nowhere.json: No such file or directory\n"
+
+
+def test_a_file_that_is_too_large_is_refused(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it fills the memory."""
+    monkeypatch.setattr("latchgate.cli.imports._BYTES_MAX", 1024 * 1024)
+    file = tmp_path / "large.json"
+    file.write_bytes(b" " * (1024 * 1024 + 1))
+
+    assert "is larger than 1 MiB; split it" in cli.refusal("import", str(file))
