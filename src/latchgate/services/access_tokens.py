@@ -3,17 +3,20 @@
 from dataclasses import dataclass, field
 
 from latchgate.core.access_tokens import StoredToken, digest_token, lookup_values, parse_foreign_token
+from latchgate.core.api_keys import Limits
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import GUEST
-from latchgate.errors import Invalid, NotFound
+from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import Actor, require_system_manager, require_within
 from latchgate.services.ports import Clock, Entropy, NewToken, Store, Transaction
 from latchgate.services.users import get_user
 
 __all__ = ["AccessTokenService", "TokenOrder", "import_token"]
 
 _PUBLIC_ID_BYTES = 8
+_TIME_MAX = 253_402_300_799
+"""The last second of the year 9999, in Unix seconds: later ones cannot be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,14 @@ class AccessTokenService:
     def import_token(self, actor: Actor, order: TokenOrder) -> StoredToken:
         """Take an access token as it is; only its digest is stored.
 
-        Raises Conflict, Invalid, NotFound, NotPermitted.
+        Raises:
+            Conflict: It is there already.
+            Invalid: A token that no header could present, an expiry that no date can show, or Guest's.
+            NotFound: There is no such user.
+            NotPermitted: The actor is no System Manager, or the token reaches further than its credential.
         """
         require_system_manager(actor)
+        require_within(actor, Limits(order.scopes, expires_at=order.expires_at))
         with self.store.write() as tx:
             return import_token(tx, self, actor, order)
 
@@ -62,9 +70,14 @@ def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, ord
     problem = parse_foreign_token(order.token)
     if problem:
         raise Invalid({"access_token": problem})
+    if order.expires_at > _TIME_MAX:
+        raise Invalid({"expires": "must lie before the year 10000"})
     user = get_user(tx, order.user)
     if user.name == GUEST:
         raise Invalid({"user": "Guest is who carries no credential; it can own none"})
+    if tx.access_tokens.find(lookup_values(service.peppers, order.token)) is not None:
+        # Under an older pepper the database would not see that it is the same.
+        raise Conflict("There is such an access token already")
     now = service.clock.now()
     public_id = "token-" + service.entropy.random_bytes(_PUBLIC_ID_BYTES).hex()
     token_id = tx.access_tokens.add(

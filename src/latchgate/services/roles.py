@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER
+from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER
 from latchgate.errors import Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.users import get_user, require_manager_remains
+from latchgate.services.users import AUTOMATIC_ROLES, get_user, require_manager_remains
 
 __all__ = ["RoleService", "add_role"]
 
-_AUTOMATIC = frozenset({ALL_ROLE, GUEST, DESK_USER})
 _NAME_LENGTH_MAX = 140
 
 
@@ -86,5 +85,5 @@ def _require_role(tx: Transaction, name: str) -> None:
 
 def _require_grantable(tx: Transaction, name: str) -> None:
     _require_role(tx, name)
-    if name in _AUTOMATIC:
+    if name in AUTOMATIC_ROLES:
         raise Invalid({"role": f"{name} comes with the user's type; it cannot be granted or revoked"})

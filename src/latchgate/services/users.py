@@ -7,14 +7,25 @@ from argon2 import Parameters
 from latchgate.core.addresses import Network
 from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
 from latchgate.core.tokens import Secret
-from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, UserType, parse_user_name
+from latchgate.core.users import (
+    ADMINISTRATOR,
+    ALL_ROLE,
+    DESK_USER,
+    GUEST,
+    SYSTEM_MANAGER,
+    StoredUser,
+    UserType,
+    parse_user_name,
+)
 from latchgate.errors import Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
 from latchgate.services.ports import Clock, Entropy, NewUser, Store, Transaction, UserChanges
 
-__all__ = ["UserOrder", "UserService", "add_user", "get_user"]
+__all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user", "get_user", "require_manager_remains"]
 
+AUTOMATIC_ROLES = frozenset({ALL_ROLE, GUEST, DESK_USER})
+"""What comes with the user's type, and is never granted."""
 _NAME_LENGTH_MAX = 140
 _HOURS_MAX = 24
 
@@ -51,12 +62,12 @@ class UserService:
 
         Raises:
             Conflict: The name is taken.
-            Invalid: A name that is no e-mail address, a weak password, an hour that is none.
+            Invalid: A name that is no e-mail address, a weak password, an hour that is none, an automatic role.
             NotFound: A role that does not exist.
-            NotPermitted: The actor is no System Manager.
+            NotPermitted: The actor is no System Manager, or gives a password by a credential that is limited.
         """
         require_system_manager(actor)
-        password_hash = self._hash(order.password, order.name) if order.password else None
+        password_hash = self._hash(actor, order.password, order.name) if order.password else None
         with self.store.write() as tx:
             return add_user(tx, self.clock, actor, order, password_hash)
 
@@ -98,9 +109,15 @@ class UserService:
             note(tx, self.clock, actor, "user.deleted", user.name, detail=f"id {user.id}")
 
     def set_password(self, actor: Actor, name: str, password: Secret) -> None:
-        """Give a user a new password and end its sessions. Raises NotFound, NotPermitted, Invalid."""
+        """Give a user a new password and end its sessions.
+
+        Raises:
+            NotFound: There is no such user.
+            NotPermitted: The actor is no System Manager, or uses a credential that is limited.
+            Invalid: A weak password, or Guest's.
+        """
         require_system_manager(actor)
-        password_hash = self._hash(password, name)
+        password_hash = self._hash(actor, password, name)
         with self.store.write() as tx:
             user = get_user(tx, name)
             if user.name == GUEST:
@@ -109,8 +126,10 @@ class UserService:
             ended = tx.sessions.revoke_all(user.id, self.clock.now())
             note(tx, self.clock, actor, "user.password_set", user.name, detail=f"{ended} sessions ended")
 
-    def _hash(self, password: Secret, name: str) -> str:
-        problem = password_problem(password, name)
+    def _hash(self, actor: Actor, password: Secret, name: str) -> str:
+        # A password opens all that its user may do, from anywhere and for ever.
+        require_within(actor, UNLIMITED)
+        problem = password_problem(password, parse_user_name(name) or name)
         if problem:
             raise Invalid({"password": problem})
         return hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
@@ -177,4 +196,6 @@ def _problems(order: UserOrder) -> dict[str, str]:
     for field_name, hour in (("login_after", order.login_after), ("login_before", order.login_before)):
         if not 0 <= hour <= _HOURS_MAX:
             problems[field_name] = "must be an hour from 0 to 24"
+    for role in sorted(order.roles & AUTOMATIC_ROLES):
+        problems["roles"] = f"{role} comes with the user's type; it cannot be granted"
     return problems

@@ -28,12 +28,12 @@ def importer(house: House) -> ImportService:
     return ImportService(house.store, house.peppers, house.clock, house.entropy, CHEAPEST, house.tokens)
 
 
-def _take(importer: ImportService, document: Any, actor: Actor = COMMAND_LINE) -> ImportReport:
+def _take(importer: ImportService, document: object, actor: Actor = COMMAND_LINE) -> ImportReport:
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
     return importer.import_document(actor, text, lambda _done, _wanted: None)
 
 
-def _refusal(importer: ImportService, document: Any) -> dict[str, str]:
+def _refusal(importer: ImportService, document: object) -> dict[str, str]:
     with pytest.raises(Invalid) as caught:
         _take(importer, document)
     return caught.value.fields
@@ -43,7 +43,7 @@ def _why(house: House, key_id: str = "abc", source: str | None = None) -> Reason
     return house.admit(present_pair(key_id, _SECRET, source=source)).reason
 
 
-def _user(**fields: Any) -> dict[str, Any]:
+def _user(**fields: object) -> dict[str, Any]:
     return {"users": [{"name": USER, "api_key": "abc", "api_secret": _SECRET, **fields}]}
 
 
@@ -299,7 +299,7 @@ def test_a_key_of_that_name_with_another_secret_or_owner_stays(
     ],
 )
 def test_an_entry_that_is_wrong_is_named_and_nothing_is_written(
-    house: House, importer: ImportService, document: Any, place: str
+    house: House, importer: ImportService, document: object, place: str
 ) -> None:
     """Also where everything before it was right."""
     if isinstance(document, dict):
