@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,7 @@ class Service:
         self.latchgate = open_latchgate(load_settings({"home": home, "password_profile": "cheapest", **options}))
         self.application: Application = build_application(self.latchgate)
         self._runner = asyncio.Runner()
+        self._peers = itertools.count(1)
 
     def close(self) -> None:
         """Close the loop first: its threads may be using the database."""
@@ -128,6 +130,17 @@ class Service:
         answer = Answer(status, received, content, tuple(rows))
         _assert_sound(answer)
         return answer
+
+    def new_peer(self) -> str:
+        """Give an address from which nobody has failed yet."""
+        high, low = divmod(next(self._peers), 65_536)
+        return f"2001:db8:{high:x}:{low:x}::1"
+
+    def leave(self, target: str, authorization: str) -> list[Any]:
+        """Begin a POST and go away in the middle of its body; give what was sent in answer nevertheless."""
+        fields = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
+        pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+        return self._runner.run(_run(self.application, _scope("POST", target.encode(), fields, PEER), pieces))
 
     def post(
         self,
@@ -231,8 +244,18 @@ def _scope(method: str, target: bytes, headers: list[tuple[bytes, bytes]], peer:
 async def _exchange(
     application: Application, scope: dict[str, Any], body: bytes
 ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    arriving = [{"type": "http.request", "body": body, "more_body": False}]
-    sent: list[dict[str, Any]] = []
+    middle = len(body) // 2
+    arriving = [{"type": "http.request", "body": body[:middle], "more_body": True}]
+    arriving += [{"type": "http.request", "body": body[middle:], "more_body": False}]
+    start, *pieces = await _run(application, scope, arriving)
+    assert start["type"] == "http.response.start"
+    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    received = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"])
+    return start["status"], received, b"".join(piece.get("body", b"") for piece in pieces)
+
+
+async def _run(application: Application, scope: dict[str, Any], arriving: list[dict[str, Any]]) -> list[Any]:
+    sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
         return arriving.pop(0) if arriving else {"type": "http.disconnect"}
@@ -241,11 +264,7 @@ async def _exchange(
         sent.append(message)
 
     await application(scope, receive, send)
-    start, *pieces = sent
-    assert start["type"] == "http.response.start"
-    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
-    received = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"])
-    return start["status"], received, b"".join(piece.get("body", b"") for piece in pieces)
+    return sent
 
 
 def _bytes(text: str | bytes) -> bytes:
