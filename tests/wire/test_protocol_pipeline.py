@@ -1,6 +1,7 @@
 """Requests sent ahead of their answers: how many may wait, and what becomes of them."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,10 +16,17 @@ from support.wire_server import ListConnection, WireServer, find_statuses, read_
 _LIMITS = WireLimits()
 _ANSWER_BYTES = 50_000
 _WAITING: list[int] = []
+_HELD_BYTES: list[int] = []
+# The most that either event loop reads at once.
+_READ_BYTES_MAX = 262_144
 
 
 class _ObservedProtocol(WireProtocol):
-    """Keeps account of how many requests wait."""
+    """Keeps account of how many requests wait, and of how much is kept unparsed."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        _HELD_BYTES.append(len(self._held))
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -56,13 +64,20 @@ def app() -> _Gated:
 def server(request: pytest.FixtureRequest, app: _Gated) -> Iterator[WireServer]:
     """A server with the limits as they come, on either event loop."""
     _WAITING.clear()
+    _HELD_BYTES.clear()
     with serving(protocol_class(_LIMITS, base=_ObservedProtocol), app, request.param) as running:
         yield running
         app.may_answer.set()
 
 
 def _requests(count: int) -> bytes:
-    return b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(count))
+    padding = b"p" * 2_000
+    return b"".join(b"GET /%d HTTP/1.1\r\nPadding: %s\r\n\r\n" % (number, padding) for number in range(count))
+
+
+def _send_until_refused(client: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        client.sendall(data)
 
 
 def _read_answers(client: socket.socket, count: int) -> list[bytes]:
@@ -84,11 +99,26 @@ def _is_at_rest(connection: WireProtocol) -> bool:
 def test_a_full_pipeline_is_not_read_further(server: WireServer, app: _Gated) -> None:
     """Of a thousand requests one is being answered, sixteen wait, and the rest are left unparsed."""
     with server.connect() as client:
-        client.sendall(_requests(1000))
+        client.sendall(_requests(100))
         wait_until(lambda: server.connections and _is_at_rest(server.connections[0]))
 
         assert app.begun == ["/0"]
         assert max(_WAITING) == _LIMITS.pipeline_max
+
+
+def test_a_request_cut_in_its_last_line_is_no_way_around_the_limit() -> None:
+    """The end of one request and the whole of the next in one packet still make two."""
+    request = b"GET /a HTTP/1.1\r\n\r\n"
+
+    async def drive() -> int:
+        connection = ListConnection(protocol_class(_LIMITS))
+        connection.protocol.data_received(request * _LIMITS.pipeline_max + request[:-1])
+        connection.protocol.data_received(b"\n" + request * 5)
+        count = len(connection.protocol.pipeline)
+        assert find_statuses(await connection.exchange([])) == [200] * (_LIMITS.pipeline_max + 6)
+        return count
+
+    assert asyncio.run(drive()) == _LIMITS.pipeline_max
 
 
 def test_a_pipeline_goes_on_when_it_has_drained(server: WireServer, app: _Gated) -> None:
@@ -103,20 +133,24 @@ def test_a_pipeline_goes_on_when_it_has_drained(server: WireServer, app: _Gated)
     assert app.begun == [f"/{number}" for number in range(1000)]
     assert [answer.strip().decode() for answer in answers] == app.begun
     assert max(_WAITING) <= _LIMITS.pipeline_max
+    assert max(_HELD_BYTES) <= _READ_BYTES_MAX
 
 
 def test_a_client_that_does_not_read_is_not_served_ahead(server: WireServer, app: _Gated) -> None:
     """When answers pile up, no further request is begun, and little more than one answer is kept."""
     app.may_answer.set()
     with server.connect() as client:
-        client.sendall(_requests(1000))
+        sender = threading.Thread(target=_send_until_refused, args=(client, _requests(1000)))
+        sender.start()
         wait_until(lambda: server.connections and server.connections[0].flow.write_paused)
         (connection,) = server.connections
 
         assert len(app.begun) < 500
         assert len(connection.pipeline) <= _LIMITS.pipeline_max
         assert connection.transport.get_write_buffer_size() < 65_536 + 2 * _ANSWER_BYTES
-        assert len(connection._held) <= 262_144
+        assert max(_HELD_BYTES) <= _READ_BYTES_MAX
+        client.shutdown(socket.SHUT_RDWR)
+        sender.join()
 
 
 def test_waiting_bodies_are_bounded_too(server: WireServer, app: _Gated) -> None:
