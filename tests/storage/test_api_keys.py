@@ -9,6 +9,7 @@ from latchgate.errors import Conflict, NotFound
 from latchgate.services.ports import KeyFilter, Store, Transaction
 from latchgate.storage.database import Database
 from latchgate.storage.store import SqlStore
+from support.databases import Outside
 from support.new_rows import digest, new_user, record_key, user_key
 
 
@@ -217,6 +218,19 @@ class TestApiKeys:
         with pytest.raises(Conflict), store.write() as tx:
             tx.api_keys.add(user_key(999), 1)
 
+    @pytest.mark.parametrize("databases", ["sqlite"], indirect=True, scope="session")
+    def test_owner_removed_by_another_program(self, store: Store, outside: Outside) -> None:
+        """A key whose owner was removed by a program that checks no references opens nothing."""
+        with store.write() as tx:
+            tx.api_keys.add(user_key(tx.users.add(new_user(), 1), primary=True), 1)
+
+        outside("DELETE FROM \"user\" WHERE name = 'ann@example.com'")
+
+        with store.read() as tx:
+            assert tx.api_keys.find("User", "key-1") is None
+            assert tx.api_keys.find_any("key-1") == []
+            assert key_ids(tx, KeyFilter()) == []
+
     def test_look_up_is_one_statement(self, database: Database) -> None:
         """A known and an unknown key cost one statement each, and one row comes back for both."""
         statements: list[str] = []
@@ -231,3 +245,24 @@ class TestApiKeys:
 
         assert len(statements) == 2
         assert statements[0] == statements[1]
+
+    @pytest.mark.parametrize("databases", ["sqlite"], indirect=True, scope="session")
+    def test_look_up_goes_by_indexes(self, database: Database) -> None:
+        """No look-up of a request reads a table from end to end."""
+        statements: list[tuple[str, tuple[object, ...]]] = []
+        event.listen(database.reading, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+        with SqlStore(database).read() as tx:
+            tx.api_keys.find("User", "key-1")
+            tx.access_tokens.find([b"new", b"old"])
+            tx.sessions.find([b"new", b"old"])
+
+        with database.read() as connection:
+            plans = [
+                row[3]
+                for statement, values in list(statements)
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+
+        assert len(plans) > len(statements)
+        # The constant row is the one from which every look-up of a key starts.
+        assert {step for step in plans if step.startswith("SCAN")} <= {"SCAN CONSTANT ROW", "SCAN always"}

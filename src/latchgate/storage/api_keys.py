@@ -158,22 +158,23 @@ class SqlApiKeys:
 
 
 def _decode(row: Sequence[Any]) -> StoredKey | None:
-    """Read a key; None for the stand-in, and for a key whose owner's row is gone, which opens nothing."""
-    stored_user = None if row[_WIDTH] is None else decode_user(row[_WIDTH:])
+    """Read a key; None for the stand-in, and for a key whose owner's row is gone, which opens nothing.
+
+    The stand-in is made into a key like any other, and only then dropped: see `_FIND`.
+    """
+    owner = None if row[_WIDTH] is None else decode_user(row[_WIDTH:])
     (id_, key_id, source, label, primary, scopes, networks, per_minute, expires_at, pepper, value) = row[:11]
     (old_pepper, old_value, old_until, creation, created_by, revoked_at, record, record_enabled) = row[11:_WIDTH]
-    if record is None:
-        if id_ is None or stored_user is None:
-            return None
-        record, record_enabled = stored_user.name, True
-    return StoredKey(
+    if record is None and owner is not None:
+        record, record_enabled = owner.name, True
+    key = StoredKey(
         id_,
         key_id,
         source,
-        KeyOwner(record, record_enabled, stored_user),
+        KeyOwner(record, record_enabled, owner),
         label,
         primary,
-        Limits(decode_scopes(scopes), decode_networks(networks), per_minute, expires_at),
+        Limits(decode_scopes(scopes or "[]"), decode_networks(networks or "[]"), per_minute, expires_at),
         decode_digest(pepper, value),
         None if old_value is None else decode_digest(old_pepper, old_value),
         old_until,
@@ -181,3 +182,4 @@ def _decode(row: Sequence[Any]) -> StoredKey | None:
         created_by,
         revoked_at,
     )
+    return None if id_ is None or record is None else key

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.data_folder import sync_folder
 from latchgate.storage.database import Database
 from latchgate.storage.failures import translated
 from latchgate.storage.revisions import require_known
@@ -91,7 +92,9 @@ def _new_file(path: Path, *, keep: bool = True) -> Iterator[None]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    if not keep:
+    if keep:
+        sync_folder(path.parent)
+    else:
         path.unlink()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.data_folder import sync_folder
 from latchgate.storage.failures import translated
 from latchgate.storage.schema import change_head
 
@@ -107,6 +108,7 @@ def _require_file(path: Path, *, create: bool) -> None:
         if not path.exists():
             # Made before SQLite opens it, which knows no mode; its companions (-wal, -shm) take that of this file.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            sync_folder(path.parent)
     except OSError as error:
         if not path.exists():
             raise SettingsError(f"The database {path} cannot be made: {error.strerror}") from None
