@@ -70,7 +70,7 @@ async def collect(request: Request, requires: Requirement, trusted_proxies: Sequ
         source=tuple(value for name, value in headers if name == b"frappe-authorization-source"),
         session_cookie=sid,
         csrf_token=await _csrf_token(request) if sid else None,
-        user_agent=request.headers.get("user-agent", ""),
+        user_agent=_read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
     )
 
 
@@ -109,7 +109,12 @@ def _target(request: Request) -> str:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = request.scope["query_string"]
     target = raw.partition(b"?")[0] + (b"?" + query if query else b"")
-    return target.decode("utf-8", "backslashreplace")
+    return _read_text(target)
+
+
+def _read_text(sent: bytes) -> str:
+    # What is no UTF-8 becomes half surrogate pairs, which the log escapes so that nobody can imitate it.
+    return sent.decode("utf-8", "surrogateescape")
 
 
 async def _csrf_token(request: Request) -> str | None:
