@@ -1,14 +1,17 @@
 """Opening a database: addresses, files, and what is said when it cannot be opened."""
 
 import os
+import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from latchgate.errors import SettingsError, StorageError
 from latchgate.storage.database import open_database
-from latchgate.storage.revisions import current_revision, upgrade
+from latchgate.storage.revisions import current_revision, head_revision, upgrade
 from latchgate.storage.store import SqlStore
 from support.new_rows import new_user
 
@@ -47,6 +50,49 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
     with SqlStore(second).read() as tx:
         assert tx.users.find("ann@example.com") is not None
     second.close()
+
+
+def test_many_start_at_once(tmp_path: Path) -> None:
+    """Of many that make and upgrade one new database at the same moment all succeed, and one does the work."""
+
+    def start(folder: Path) -> list[str]:
+        database = open_database(f"sqlite:///{folder / 'latchgate.db'}", create=True)
+        taken = upgrade(database)
+        database.close()
+        return taken
+
+    with ThreadPoolExecutor(6) as threads:
+        for attempt in range(10):
+            taken = list(threads.map(start, [tmp_path / str(attempt)] * 6))
+            assert sorted(taken) == [[]] * 5 + [[head_revision()]]
+
+
+def test_a_new_file_that_another_process_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turning a new file over to the write-ahead log waits for whoever is writing to it, as all else does."""
+    path = tmp_path / "latchgate.db"
+    database = open_database(f"sqlite:///{path}", create=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        # SQLite refuses at once; the first pause before another attempt ends the other's transaction.
+        monkeypatch.setattr("time.sleep", lambda _seconds: other.execute("ROLLBACK"))
+
+        assert current_revision(database) is None
+
+        assert not other.in_transaction
+    database.close()
+
+
+def test_a_new_file_that_another_process_never_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for a new file ends with a clear error."""
+    monkeypatch.setattr("latchgate.storage.database._BUSY_TIMEOUT_MS", 30)
+    path = tmp_path / "latchgate.db"
+    database = open_database(f"sqlite:///{path}", create=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StorageError, match="busy"):
+            current_revision(database)
+    database.close()
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,15 +129,29 @@ def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
     def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         # First the patience, since the others may meet a lock.
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise StorageError(f"The file system of {path} does not support SQLite's write-ahead log")
+        _write_ahead(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    # Two processes that open a new file at once both turn it over; SQLite refuses one of them without any patience.
+    deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":
+        raise StorageError(f"The file system of {path} does not support SQLite's write-ahead log")
 
 
 def _begin(connection: Connection, statement: str) -> None:
