@@ -48,6 +48,7 @@ __all__ = [
     "OTHER_PEPPERS",
     "PASSWORD",
     "PEPPERS",
+    "PROFILE",
     "TOKEN_TEXT",
     "USER",
     "CountingEntropy",
@@ -82,7 +83,8 @@ OTHER_PEPPERS = Peppers([derive_pepper(1, b"\x01" * 32), derive_pepper(2, b"\x02
 
 NOTHING_PRESENTED = Presented("GET", "/api/method/frappe.auth.get_logged_user", ADDRESS, user_agent="test")
 
-_DECOY_HASH = hash_password(Secret("nobody's"), bytes(SALT_BYTES), CHEAPEST)
+PROFILE = replace(CHEAPEST, salt_len=SALT_BYTES)
+_DECOY_HASH = hash_password(Secret("nobody's"), bytes(SALT_BYTES), PROFILE)
 
 
 class FakeClock:
@@ -255,7 +257,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     """Join the services over a database, as a start of the server does."""
     store, log, throttles = SqlStore(database), MemoryLog(), Throttles(clock, THROTTLES)
     rules = Rules(UTC, LIFETIME)
-    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, CHEAPEST, _DECOY_HASH)
+    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
     return House(
         database=database,
@@ -265,7 +267,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         log=log,
         peppers=peppers,
         throttles=throttles,
-        users=UserService(store, clock, entropy, CHEAPEST),
+        users=UserService(store, clock, entropy, PROFILE),
         roles=RoleService(store, clock),
         sources=SourceService(store, clock),
         keys=ApiKeyService(store, peppers, clock, entropy, log, own_keys=True),

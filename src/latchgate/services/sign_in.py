@@ -17,12 +17,12 @@ from latchgate.core.passwords import (
 from latchgate.core.principals import Principal, Reason, judge_user
 from latchgate.core.sessions import SESSION_ENTROPY_BYTES
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.core.users import ADMINISTRATOR, StoredUser, parse_user_name
+from latchgate.core.users import ADMINISTRATOR, GUEST, StoredUser, parse_user_name
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor
 from latchgate.services.authentication import Rules
-from latchgate.services.ports import Clock, Entropy, NewSession, Store, UserChanges
+from latchgate.services.ports import Clock, Entropy, NewSession, Store, Transaction, UserChanges
 from latchgate.services.throttles import Throttles
 
 __all__ = ["SETUP_LINK_SECONDS", "SignIn", "SignInAttempt", "SignedIn"]
@@ -31,6 +31,8 @@ SETUP_LINK_SECONDS = 3600
 _SETUP = "setup"
 _PUBLIC_ID_BYTES = 8
 _INVALID = "Invalid login credentials"
+_UNKNOWN_USER = "unknown user"
+"""What the activity log says of a name that is nobody's: whoever mistypes may have typed a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class SignIn:
         """End the session that a request came with."""
         with self.store.write() as tx:
             session = tx.sessions.find(self.peppers.candidates(Purpose.SESSION, sid.text))
-            if session is not None:
+            if session is not None and session.revoked_at is None:
                 tx.sessions.revoke(session.id, self.clock.now())
                 actor = Actor.of(principal, ip_address)
                 note(tx, self.clock, actor, "session.ended", session.public_id)
@@ -103,8 +105,8 @@ class SignIn:
     def make_setup_link(self) -> Secret | None:
         """Make the one-time link that sets Administrator's first password; None once it has one."""
         with self.store.write() as tx:
-            administrator = tx.users.find(ADMINISTRATOR)
-            if administrator is None or administrator.password_hash is not None:
+            administrator = _awaits_password(tx)
+            if administrator is None:
                 return None
             link = Secret(issue_token(TokenKind.LINK, self.entropy.random_bytes(entropy_bytes(TokenKind.LINK))))
             expires_at = self.clock.now() + SETUP_LINK_SECONDS
@@ -113,9 +115,10 @@ class SignIn:
             return link
 
     def setup_link_opens(self, link: Secret) -> bool:
-        """Whether a set-up link is alive; looking does not use it up."""
+        """Whether a set-up link would be accepted; looking does not use it up."""
         with self.store.read() as tx:
-            return tx.links.find(self._link_digests(link), _SETUP, self.clock.now()) is not None
+            user_id = tx.links.find(self._link_digests(link), _SETUP, self.clock.now())
+            return user_id is not None and _awaits_password(tx) is not None
 
     def use_setup_link(self, link: Secret, password: Secret, ip_address: str) -> None:
         """Set Administrator's first password and use the link up.
@@ -132,9 +135,8 @@ class SignIn:
         password_hash = hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
         with self.store.write() as tx:
             user_id = tx.links.use(self._link_digests(link), _SETUP, self.clock.now())
-            administrator = tx.users.find(ADMINISTRATOR)
             # A password set meanwhile in another way must not be replaced by an old link.
-            if user_id is None or administrator is None or administrator.password_hash is not None:
+            if user_id is None or _awaits_password(tx) is None:
                 raise NotFound("This set-up link was used or has expired")
             tx.users.change(user_id, UserChanges(password_hash=password_hash), self.clock.now_us())
             actor = Actor(ADMINISTRATOR, ip_address, None)
@@ -153,10 +155,11 @@ class SignIn:
         wait = self.throttles.count_wrong_password(attempt.ip_address)
         if wait:
             raise RateLimited("Too many attempts to sign in. Try again later.", retry_after_seconds=wait)
-        if user is not None:
-            with self.store.write() as tx:
-                actor = Actor(user.name, attempt.ip_address, None)
-                note(tx, self.clock, actor, "session.refused", user.name, detail="wrong password or disabled")
+        # A row for a user that does not exist too: the time that writing takes must not tell who does.
+        actor = Actor(user.name if user else GUEST, attempt.ip_address, None)
+        with self.store.write() as tx:
+            subject = user.name if user else _UNKNOWN_USER
+            note(tx, self.clock, actor, "session.refused", subject, detail="wrong password or disabled")
         raise SignInFailed(_INVALID)
 
     def _require_place_and_time(self, user: StoredUser, attempt: SignInAttempt) -> None:
@@ -192,3 +195,9 @@ class SignIn:
             actor = Actor(user.name, attempt.ip_address, None)
             note(tx, self.clock, actor, "session.started", session.public_id)
         return SignedIn(user, sid)
+
+
+def _awaits_password(tx: Transaction) -> StoredUser | None:
+    """Give Administrator as long as it has no password."""
+    administrator = tx.users.find(ADMINISTRATOR)
+    return administrator if administrator and administrator.password_hash is None else None
