@@ -1,6 +1,7 @@
 """No bytes whatever, in any header, target, method or body, make the application raise or answer with a 5xx."""
 
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -91,17 +92,30 @@ def _assert_calm(answer: Answer) -> None:
     assert len(answer.rows) <= 1
 
 
+_REQUEST: dict[str, st.SearchStrategy[Any]] = {
+    "method": _METHODS,
+    "target": _TARGETS,
+    "headers": st.lists(st.tuples(_NAMES | st.binary(max_size=20), _TYPES | st.binary(max_size=60)), max_size=6),
+    "body": st.binary(max_size=80),
+}
+
+
 @_FIXED
-@given(
-    method=_METHODS,
-    target=_TARGETS,
-    headers=st.lists(st.tuples(_NAMES | st.binary(max_size=20), _TYPES | st.binary(max_size=60)), max_size=6),
-    body=st.binary(max_size=80),
-)
+@given(**_REQUEST)
 def test_any_request_is_answered(
     service: Service, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
     """A guest may send what it likes: there is an answer, and never a 500."""
+    _assert_calm(service.ask(target, method=method, headers=headers, body=body, peer=service.new_peer()))
+
+
+@pytest.mark.soak
+@settings(_FIXED, max_examples=50_000)
+@given(**_REQUEST)
+def test_any_request_is_answered_for_long(
+    service: Service, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """The same, for longer."""
     _assert_calm(service.ask(target, method=method, headers=headers, body=body, peer=service.new_peer()))
 
 
