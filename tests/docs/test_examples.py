@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def _filled(code: str, pair: tuple[str, str]) -> str:
     return code.replace("<api_key>", pair[0]).replace("<api_secret>", pair[1])
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's tour needs curl; install it")
 def test_the_readme_does_what_it_says(reader: Reader) -> None:
     """Each command of the README works as printed, and the answers that it shows are those that come."""
     outputs = list(_work_through(_README, reader))
