@@ -24,20 +24,22 @@ class RequestMeter:
     a chunk's extension or blank lines, and is what would otherwise grow unseen.
     """
 
-    __slots__ = ("_body_bytes", "_head_bytes", "_limits", "_silent_bytes")
+    __slots__ = ("_body_bytes", "_limits", "head_bytes", "silent_bytes")
 
     def __init__(self, limits: WireLimits) -> None:
         self._limits = limits
-        self._head_bytes = 0
+        self.head_bytes = 0
+        """Of the head, or of the trailers, as far as callbacks were given them. To be added to by each of them."""
+        self.silent_bytes = 0
+        """Parsed since the last callback. To be set to 0 by each, and added to before each piece."""
         self._body_bytes = 0
-        self._silent_bytes = 0
 
     def begin_head(self) -> None:
         """Begin a new request."""
-        self._head_bytes = 0
-        self._silent_bytes = 0
+        self.head_bytes = 0
+        self.silent_bytes = 0
 
-    def begin_body(self) -> None:
+    def begin_body(self, headers_count: int) -> None:
         """End the head, and begin the body; trailers get an account of their own.
 
         Raises:
@@ -45,32 +47,24 @@ class RequestMeter:
         """
         # Only now: a head that arrives byte by byte has these among its silent bytes, and must not be told off for
         # them twice.
-        self.count_head(_HEAD_FRAME_BYTES)
-        self._head_bytes = 0
+        self.head_bytes += _HEAD_FRAME_BYTES
+        self.silent_bytes = 0
+        self.check_head(headers_count)
+        self.head_bytes = 0
         self._body_bytes = 0
 
-    def count_head(self, count: int) -> None:
-        """Count a part of the head, or of the trailers; raise RefusedError if it is one too many."""
-        self._silent_bytes = 0
-        self._head_bytes += count
-        if self._head_bytes > self._limits.header_bytes_max:
-            raise RefusedError(header_too_large(self._limits))
+    def check_head(self, headers_count: int) -> None:
+        """Raise RefusedError if too much of a head, or of anything that is no body, has been parsed."""
+        limits = self._limits
+        if self.head_bytes + self.silent_bytes > limits.header_bytes_max or headers_count > limits.headers_max:
+            raise RefusedError(header_too_large(limits))
 
     def count_body(self, count: int) -> None:
         """Count a part of the body; raise RefusedError if it is one too many."""
-        self._silent_bytes = 0
+        self.silent_bytes = 0
         self._body_bytes += count
         if self._body_bytes > self._limits.body_bytes_max:
             raise RefusedError(body_too_large(self._limits))
-
-    def begin_piece(self, count: int) -> None:
-        """Count a piece that is about to be parsed; callbacks may find a name for it."""
-        self._silent_bytes += count
-
-    def end_piece(self) -> None:
-        """Raise RefusedError if too much has been parsed without a callback."""
-        if self._head_bytes + self._silent_bytes > self._limits.header_bytes_max:
-            raise RefusedError(header_too_large(self._limits))
 
 
 def find_piece_end(data: bytes, start: int, *, in_head: bool) -> int:

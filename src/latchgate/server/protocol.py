@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 from latchgate.server.flow import HeldFlow, StallWatch
 from latchgate.server.meter import RefusedError, RequestMeter, find_piece_end
 from latchgate.server.sweep import Sweep
-from latchgate.server.wire import Refusal, WireLimits, bad_request, header_too_large, judge_head, set_request_line
+from latchgate.server.wire import Refusal, WireLimits, bad_request, judge_head, set_request_line
 
 RefusalObserver = Callable[[HTTPScope, int], None]
 """Told the scope and the status of each request that is refused with 413, just before the answer is written.
@@ -45,6 +45,10 @@ class _Stage(enum.Enum):
     BODY = enum.auto()
     OVER = enum.auto()
     """Nothing more is parsed: the request just read, or refused, was the connection's last."""
+
+
+# Looking a member up on its class costs as much as a call, and this is done for every header.
+_BETWEEN, _HEAD, _BODY, _OVER = _Stage
 
 
 class WireProtocol(HttpToolsProtocol):
@@ -71,7 +75,7 @@ class WireProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._stage = _Stage.BETWEEN
+        self._stage = _BETWEEN
         self._meter = RequestMeter(self.limits)
         self._deadline = math.inf
         self._stall_watch = StallWatch()
@@ -116,7 +120,7 @@ class WireProtocol(HttpToolsProtocol):
             # Closing would wait until the client takes what is left.
             self.transport.abort()
         elif self._keeps_client_waiting():
-            in_head = self._stage is _Stage.HEAD
+            in_head = self._stage is _HEAD
             self._set_deadline(self.limits.head_seconds if in_head else self.limits.body_idle_seconds)
         elif now >= self._deadline:
             self.transport.close()
@@ -126,30 +130,32 @@ class WireProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to read a head."""
         super().on_message_begin()
-        self._stage = _Stage.HEAD
+        self._stage = _HEAD
         self._meter.begin_head()
         self._set_deadline(self.limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
-        self._meter.count_head(len(url))
+        self._meter.silent_bytes = 0
+        self._meter.head_bytes += len(url)
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is counted and dropped, or a body could bring its own ``Authorization``."""
-        self._meter.count_head(len(name) + len(value) + len(b": \r\n"))
-        if self._stage is _Stage.BODY:
+        # Called more often than anything else here: the meter is kept without calls, and read at the end of the piece.
+        meter = self._meter
+        meter.silent_bytes = 0
+        meter.head_bytes += len(name) + len(value) + 4
+        if self._stage is _BODY:
             return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
-        if len(self.headers) > self.limits.headers_max:
-            raise RefusedError(header_too_large(self.limits))
 
     def on_headers_complete(self) -> None:
         """Judge the head, and start or queue the application's work on it."""
-        self._meter.begin_body()
+        self._meter.begin_body(len(self.headers))
         upgrades = self.parser.should_upgrade()
         version = self.parser.get_http_version()
         refusal = judge_head(version, self.url, self.headers, upgrades=upgrades, limits=self.limits)
@@ -159,7 +165,7 @@ class WireProtocol(HttpToolsProtocol):
                 set_request_line(self.scope, self.parser.get_method(), self.url, version)
             raise RefusedError(refusal)
         super().on_headers_complete()
-        self._stage = _Stage.BODY
+        self._stage = _BODY
         self._set_deadline(self.limits.body_idle_seconds)
         # A client told 401 instead of 100 may or may not send its body; nobody could tell where its next request
         # begins. Nor does the parser say where an upgrade's own bytes do.
@@ -175,11 +181,15 @@ class WireProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request; what follows is the next one, unless this was the last."""
         is_last = False
-        if self._stage is _Stage.BODY:
+        if self._stage is _BODY:
+            self._meter.check_head(0)
             super().on_message_complete()
             is_last = not self.cycle.keep_alive
-        self._stage = _Stage.OVER if is_last else _Stage.BETWEEN
-        self._set_deadline(math.inf if self._is_busy() else self.limits.idle_seconds)
+        self._stage = _OVER if is_last else _BETWEEN
+        if self._is_busy():
+            self._deadline = math.inf
+        else:
+            self._set_deadline(self.limits.idle_seconds)
 
     # The answers
 
@@ -192,7 +202,7 @@ class WireProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif self._refusal is not None:
             self._send_refusal(self._refusal)
-        elif self._stage is _Stage.BETWEEN:
+        elif self._stage is _BETWEEN:
             self._set_deadline(self.limits.idle_seconds)
         if self._held and not self.pipeline:
             # Not from here: this may be running inside the parser.
@@ -209,9 +219,9 @@ class WireProtocol(HttpToolsProtocol):
 
     def _keeps_client_waiting(self) -> bool:
         """Return whether an unfinished request cannot go on because of this side."""
-        if self._stage not in {_Stage.HEAD, _Stage.BODY}:
+        if self._stage not in {_HEAD, _BODY}:
             return False
-        behind_another = bool(self.pipeline) or (self._stage is _Stage.HEAD and self._is_busy())
+        behind_another = bool(self.pipeline) or (self._stage is _HEAD and self._is_busy())
         return behind_another or self.flow.read_paused
 
     def _set_deadline(self, seconds: float) -> None:
@@ -222,14 +232,14 @@ class WireProtocol(HttpToolsProtocol):
     def _feed(self, data: bytes) -> None:
         start = 0
         while start < len(data):
-            if self._stage is _Stage.OVER:
+            if self._stage is _OVER:
                 self._discard(len(data) - start)
                 return
-            if self._is_full():
+            if self.pipeline and self._is_full():
                 self._held = data[start:]
                 self.flow.hold()
                 return
-            end = find_piece_end(data, start, in_head=self._stage is _Stage.HEAD)
+            end = find_piece_end(data, start, in_head=self._stage is _HEAD)
             self._parse(data if end - start == len(data) else memoryview(data)[start:end])
             start = end
 
@@ -242,18 +252,16 @@ class WireProtocol(HttpToolsProtocol):
         self._feed(data)
 
     def _is_full(self) -> bool:
-        if not self.pipeline:
-            return False
         waiting_bytes = sum(len(cycle.body) for cycle, _ in self.pipeline)
         return len(self.pipeline) >= self.limits.pipeline_max or waiting_bytes > HIGH_WATER_LIMIT
 
     def _parse(self, piece: bytes | memoryview) -> None:
         try:
-            self._meter.begin_piece(len(piece))
+            self._meter.silent_bytes += len(piece)
             self.parser.feed_data(piece)
-            self._meter.end_piece()
+            self._meter.check_head(len(self.headers) if self._stage is _HEAD else 0)
         except httptools.HttpParserUpgrade:
-            self._stage = _Stage.OVER
+            self._stage = _OVER
         except httptools.HttpParserError as error:
             self._end_with(self._refusal_for(error.__context__))
         except RefusedError as error:
@@ -276,8 +284,8 @@ class WireProtocol(HttpToolsProtocol):
 
     def _end_with(self, refusal: Refusal) -> None:
         """Refuse the request being read, after the answers to those before it."""
-        has_begun = self._stage is _Stage.BODY
-        self._stage = _Stage.OVER
+        has_begun = self._stage is _BODY
+        self._stage = _OVER
         if has_begun and self.cycle.response_started:
             # Its answer is under way or out; all that is left to say is that the connection ends.
             _disconnect(self.cycle)
