@@ -56,7 +56,7 @@ __all__ = [
     "House",
     "build_house",
     "make_blank_database",
-    "open_house",
+    "open_houses",
     "present_pair",
     "present_session",
     "present_token",
@@ -234,23 +234,26 @@ def present_session(sid: str) -> Presented:
 
 
 def make_blank_database(path: Path) -> None:
-    """Make a database of this release's revision, without sync: what tests write need not survive the machine."""
-    database = _open(path, create=True)
-    upgrade(database)
-    database.close()
+    """Make a database of this release's revision."""
+    with _open(path) as database:
+        upgrade(database)
 
 
 @contextmanager
-def open_house(blank: Path, path: Path) -> Iterator[House]:
-    """Build all services over a copy of a blank database."""
-    with closing(sqlite3.connect(blank)) as source, closing(sqlite3.connect(path)) as target:
-        target.execute("PRAGMA synchronous = OFF")
-        source.backup(target)
-    database = _open(path, create=False)
-    try:
-        yield build_house(database, PEPPERS, FakeClock(), CountingEntropy())
-    finally:
-        database.close()
+def open_houses(blank: Path, path: Path) -> Iterator[Callable[[], House]]:
+    """Give what builds all services over a copy of a blank database, anew at each call.
+
+    The copies lie in one file, one after the other: an open database has its statements compiled already.
+    """
+    with _open(path) as database:
+
+        def build() -> House:
+            with closing(sqlite3.connect(blank)) as source, closing(database.writing.raw_connection()) as target:
+                assert isinstance(target.driver_connection, sqlite3.Connection)
+                source.backup(target.driver_connection)
+            return build_house(database, PEPPERS, FakeClock(), CountingEntropy())
+
+        yield build
 
 
 def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy: CountingEntropy) -> House:
@@ -277,11 +280,16 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     )
 
 
-def _open(path: Path, *, create: bool) -> Database:
-    database = open_database(f"sqlite:///{path}", create=create)
+@contextmanager
+def _open(path: Path) -> Iterator[Database]:
+    # Without sync: what tests write need not survive the machine.
+    database = open_database(f"sqlite:///{path}", create=True)
 
     @event.listens_for(database.writing, "connect")
     def _hurry(connection: sqlite3.Connection, _entry: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
-    return database
+    try:
+        yield database
+    finally:
+        database.close()

@@ -5,6 +5,7 @@ Every entrance calls `admit` with what was presented, runs its handler only if t
 """
 
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from latchgate.core.credentials import Absent, Credential, Presented, Scheme, SessionCookie, parse_credential
 from latchgate.core.log_entries import PATH_LENGTH_MAX, USER_AGENT_LENGTH_MAX, LogEntry, blank_secrets, escape
@@ -148,3 +149,5 @@ def _named(row: LogEntry, who: Who) -> LogEntry:
                 scheme=who.scheme and who.scheme.value,
                 source=who.source,
             )
+        case _:
+            assert_never(who)

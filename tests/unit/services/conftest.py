@@ -1,11 +1,11 @@
 """A house for each test, and one a module for tests that Hypothesis repeats."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.house import House, make_blank_database, open_house
+from support.house import House, make_blank_database, open_houses
 
 
 @pytest.fixture(scope="session")
@@ -16,15 +16,21 @@ def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def houses(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], House]]:
+    """Builds a house at each call, which ends the one before."""
+    with open_houses(blank_database, tmp_path_factory.mktemp("houses") / "latchgate.db") as build:
+        yield build
+
+
 @pytest.fixture
-def house(blank_database: Path, tmp_path: Path) -> Iterator[House]:
-    """All services over a database of the test's own."""
-    with open_house(blank_database, tmp_path / "latchgate.db") as built:
-        yield built
+def house(houses: Callable[[], House]) -> House:
+    """All services over a database with nothing of another test."""
+    return houses()
 
 
 @pytest.fixture(scope="module")
 def lasting_house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """All services over a database that the tests of a module share."""
-    with open_house(blank_database, tmp_path_factory.mktemp("house") / "latchgate.db") as built:
-        yield built
+    with open_houses(blank_database, tmp_path_factory.mktemp("house") / "latchgate.db") as build:
+        yield build()

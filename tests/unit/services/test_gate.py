@@ -133,10 +133,9 @@ def _unbound_token(house: House, scheme: Scheme) -> Presented:
 
 def _too_many(arrange: Arrange) -> Arrange:
     def exhaust(house: House, scheme: Scheme) -> Presented:
-        presented = arrange(house, scheme)
         for _ in range(300):
-            house.admit(presented)
-        return presented
+            house.throttles.count_wrong_credential(ADDRESS)
+        return arrange(house, scheme)
 
     return exhaust
 
