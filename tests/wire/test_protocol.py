@@ -289,6 +289,13 @@ def test_a_hundred_and_one_headers_are_refused(server: WireServer) -> None:
     assert str(_LIMITS.header_bytes_max) in message
 
 
+def test_too_many_headers_are_refused_before_the_last(server: WireServer) -> None:
+    """Nobody waits for the end of a head that is too long already."""
+    answer = server.exchange(_head(*(b"A: b" for _ in range(_LIMITS.headers_max + 1)))[:-2])
+
+    _assert_refused(answer, 431, "RequestHeaderFieldsTooLarge")
+
+
 _ENDLESS = {
     "value": _head(b"A: ")[:-4],
     "name": _head()[:-2],

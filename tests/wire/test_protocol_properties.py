@@ -40,6 +40,7 @@ _TOO_MANY_CHUNKS += b"21\r\n" + b"c" * 33 + b"\r\n0\r\n\r\n"
 _BROKEN_CHUNKS = b"POST /broken HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nz\r\n"
 _TOO_WIDE = b"GET /wide HTTP/1.1\r\nA: " + b"w" * 300 + b"\r\n\r\n"
 _JUST_NARROW = b"GET /narrow HTTP/1.1\r\nA: " + b"n" * (300 - 29) + b"\r\n\r\n"
+_BARE = b"GET /" + b"u" * (300 - 18) + b" HTTP/1.1\r\n\r\n"
 _BARELY_TOO_WIDE = _JUST_NARROW.replace(b"A: ", b"A: n")
 _TRAILERS = _CHUNKED[:-2] + b"B: " + b"t" * 240 + b"\r\n\r\n"
 _TOO_WIDE_TRAILERS = _CHUNKED[:-2] + b"B: " + b"t" * 300 + b"\r\n\r\n"
@@ -48,7 +49,7 @@ _UPGRADE = b"GET /up HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r
 _NONSENSE = b"\x00\x01nonsense\r\n\r\n"
 _SAMPLES = [
     _GET, _LAST, _OLD, _SIZED, _CHUNKED, _TOO_LONG, _TOO_MANY_CHUNKS, _BROKEN_CHUNKS, _TOO_WIDE, _JUST_NARROW,
-    _BARELY_TOO_WIDE, _TRAILERS, _TOO_WIDE_TRAILERS, _TOO_MANY_HEADERS, _UPGRADE, _NONSENSE, b"\r\n",
+    _BARE, _BARELY_TOO_WIDE, _TRAILERS, _TOO_WIDE_TRAILERS, _TOO_MANY_HEADERS, _UPGRADE, _NONSENSE, b"\r\n",
 ]  # fmt: skip
 
 _TOKENS = [
@@ -108,7 +109,7 @@ _STATUSES = [
     (_TOO_MANY_CHUNKS, [413]), (_BROKEN_CHUNKS, [400]), (_TOO_WIDE, [431]), (_JUST_NARROW, [200]),
     (_TOO_MANY_HEADERS, [431]), (_UPGRADE, [200]), (_NONSENSE, [400]),
     (_GET * 20 + _TOO_MANY_CHUNKS, [200] * 20 + [413]), (_SIZED + _CHUNKED + _BROKEN_CHUNKS, [200, 200, 400]),
-    (_TRAILERS + _JUST_NARROW, [200, 200]), (_TOO_WIDE_TRAILERS, [431]), (_BARELY_TOO_WIDE, [431]),
+    (_TRAILERS + _JUST_NARROW, [200, 200]), (_TOO_WIDE_TRAILERS, [431]), (_BARELY_TOO_WIDE, [431]), (_BARE, [200]),
 ]  # fmt: skip
 
 

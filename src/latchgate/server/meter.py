@@ -37,7 +37,6 @@ class RequestMeter:
     def begin_head(self) -> None:
         """Begin a new request."""
         self.head_bytes = 0
-        self.silent_bytes = 0
 
     def begin_body(self, headers_count: int) -> None:
         """End the head, and begin the body; trailers get an account of their own.
