@@ -89,6 +89,20 @@ def test_a_wrong_secret_names_the_key_but_not_its_user(house: House, scheme: Sch
 
 
 @pytest.mark.parametrize("scheme", _PAIRS)
+def test_a_key_under_attack_is_named_to_the_end(house: House, scheme: Scheme) -> None:
+    """Guesses beyond what is answered as such still show the owner which key is being tried."""
+    house.add_user()
+    issued = house.add_key()
+    for _ in range(300):
+        house.throttles.count_wrong_credential(ADDRESS)
+
+    row = house.logged(present_pair(issued.key.key_id, "wrong-secret", scheme), status=429)
+
+    assert _named(row) == (None, issued.key.key_id, scheme.value, "User")
+    assert row.reason == "too_many_failures"
+
+
+@pytest.mark.parametrize("scheme", _PAIRS)
 @pytest.mark.parametrize("source", [None, "Nobody's Source"])
 def test_an_unknown_key_stores_nothing_of_it(house: House, scheme: Scheme, source: str | None) -> None:
     """Text that is no credential of ours, the source's name included, stays out of the log."""
