@@ -66,7 +66,7 @@ def test_a_second_start_keeps_key_file_and_data(empty: CommandLine) -> None:
 def test_starts_at_the_same_moment_make_one_instance(empty: CommandLine) -> None:
     """Of processes that find the folder empty, one makes it and the others use it."""
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda _: run_process(["user", "list", "--json"]), range(4)))
+        outcomes = list(pool.map(lambda _: run_process("user", "list", "--json"), range(4)))
 
     assert [code for code, _, _ in outcomes] == [0, 0, 0, 0], outcomes
     assert len(empty.json("user", "list")) == 2

@@ -1,10 +1,9 @@
 """The command line, in this process for speed or in one of its own where the process itself is what is tested."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class CommandLine:
         """Run a command and give the lines of its answer."""
         return self.run(*arguments, stdin=stdin).stdout.splitlines()
 
-    def json(self, *arguments: str, stdin: str | None = None) -> Any:
+    def json(self, *arguments: str, stdin: str | None = None) -> Any:  # noqa: ANN401  # JSON of any form
         """Run a command with --json and give the one document that it prints."""
         return json.loads(self.run(*arguments, "--json", stdin=stdin).stdout)
 
@@ -66,22 +65,19 @@ class CommandLine:
         return admission.principal.user if admission.principal else str(admission.reason)
 
 
-def start_process(*arguments: str, environment: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-    """Start the command line in a process of its own, with the settings of the test and no others."""
-    settings = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+def start_process(*arguments: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, its three streams in pipes."""
     return subprocess.Popen(
         [sys.executable, "-m", "latchgate", *arguments],
-        env={**settings, **(environment or {})},
         text=True,
-        stdout=options.pop("stdout", subprocess.PIPE),
-        stderr=options.pop("stderr", subprocess.PIPE),
-        **options,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
-def run_process(arguments: Sequence[str], **options: Any) -> tuple[int, str, str]:
+def run_process(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
     """Run a command to its end in a process of its own: exit code, standard output, standard error."""
-    stdin = options.pop("input", None)
-    process = start_process(*arguments, stdin=subprocess.PIPE, **options)
-    stdout, stderr = process.communicate(stdin, timeout=_WAIT_SECONDS)
+    with start_process(*arguments) as process:
+        stdout, stderr = process.communicate(stdin, timeout=_WAIT_SECONDS)
     return process.returncode, stdout, stderr

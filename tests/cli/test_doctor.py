@@ -1,0 +1,154 @@
+"""latchgate doctor: what it finds, and what it says to do."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from latchgate.services.clock import SystemClock
+from latchgate.settings import load_settings
+from support.command_line import CommandLine
+from support.log_rows import make_row
+
+
+def _verdicts(cli: CommandLine, *, code: int = 0) -> dict[str, str]:
+    lines = cli.run("doctor", code=code).stdout.splitlines()
+    return {line[6:].partition(":")[0]: line for line in lines}
+
+
+def test_an_instance_as_it_should_be_has_nothing_to_complain_of(
+    ann: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line is ok, and the exit code 0."""
+    monkeypatch.delenv("LATCHGATE_PASSWORD_PROFILE")
+    monkeypatch.setattr("latchgate.cli.doctor._SPACE_WARNED_BYTES", 0)
+    monkeypatch.setattr("latchgate.cli.doctor._SPACE_NEEDED_BYTES", 0)
+    ann.run("user", "set-password", "Administrator", "--password-stdin", stdin="correct horse battery\n")
+    ann.run("key", "generate", "ann@example.com")
+
+    checks = ann.json("doctor")
+
+    assert {check["verdict"] for check in checks} == {"ok"}
+    assert [check["check"] for check in checks] == [
+        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "users", "sources",
+        "keys",
+    ]  # fmt: skip
+
+
+def _expose(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHGATE_HOST", "192.0.2.7")
+
+
+def _hide_behind_a_proxy(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHGATE_PUBLIC_URL", "https://auth.example.com")
+
+
+def _open_to_others(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.home.chmod(0o755)
+
+
+def _fill_the_disk(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("latchgate.cli.doctor._SPACE_WARNED_BYTES", 10**18)
+
+
+def _leave_a_record_idle(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcdefg":
+        cli.run("source", "record", "create", "Event Consumer", name)
+
+
+def _disable_a_records_user(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.run("source", "record", "create", "Event Consumer", "a", "--user", "ann@example.com")
+    cli.run("user", "disable", "ann@example.com")
+
+
+def _let_a_key_expire(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.run("key", "generate", "ann@example.com", "--expires", "1h")
+    with closing(sqlite3.connect(cli.home / "latchgate.db")) as connection, connection:
+        connection.execute("UPDATE api_key SET expires_at = 1")
+
+
+def _let_a_key_end_soon(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.run("key", "generate", "ann@example.com", "--expires", "2d")
+
+
+def _do_nothing(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("do", "check", "told"),
+    [
+        (_expose, "listening", "without https"),
+        (_hide_behind_a_proxy, "proxies", "LATCHGATE_TRUSTED_PROXIES"),
+        (_open_to_others, "permissions", "chmod go="),
+        (_fill_the_disk, "disk space", "are free at"),
+        (_leave_a_record_idle, "sources", "Event Consumer e and 2 more"),
+        (_disable_a_records_user, "sources", "Event Consumer a"),
+        (_let_a_key_expire, "keys", "expired"),
+        (_let_a_key_end_soon, "keys", "within 14 days"),
+        (_do_nothing, "Administrator", "latchgate user setup-link"),
+        (_do_nothing, "passwords", "for tests alone"),
+    ],
+)
+def test_what_should_be_looked_at_is_a_warning(
+    ann: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    do: Callable[[CommandLine, pytest.MonkeyPatch], None],
+    check: str,
+    told: str,
+) -> None:
+    """It names what is wrong and what to do; the exit code stays 0."""
+    do(ann, monkeypatch)
+
+    line = _verdicts(ann)[check]
+
+    assert line.startswith("warn  ")
+    assert told in line
+
+
+def test_a_full_disk_fails(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be logged then, and so nothing answered."""
+    monkeypatch.setattr("latchgate.cli.doctor._SPACE_NEEDED_BYTES", 10**18)
+
+    assert _verdicts(cli, code=1)["disk space"].startswith("fail  ")
+
+
+def test_a_clock_that_was_set_back_fails(cli: CommandLine) -> None:
+    """The log knows a later time."""
+    with cli.opened() as latchgate:
+        latchgate.request_log.append(make_row(time=SystemClock().now_us() + 3_600_000_000))
+
+    assert "set back" in _verdicts(cli, code=1)["clock"]
+
+
+def test_without_an_instance_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is made by looking."""
+    monkeypatch.chdir(tmp_path)
+
+    line = _verdicts(CommandLine(tmp_path / "data"), code=1)["instance"]
+
+    assert "start one with latchgate serve" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_cannot_be_reached_fails_with_the_drivers_words(
+    empty: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its operator can be told."""
+    empty.home.mkdir()
+    monkeypatch.setenv("LATCHGATE_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+
+    assert "refused" in _verdicts(empty, code=1)["instance"]
+    assert load_settings().log_database_path is None
+
+
+def test_wrong_settings_are_all_told(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line each, and nothing further is looked at."""
+    monkeypatch.setenv("LATCHGATE_PORT", "99999")
+    monkeypatch.setenv("LATCHGATE_PRT", "1")
+
+    lines = cli.run("doctor", code=1).stdout.splitlines()
+
+    assert [line.split()[2] for line in lines] == ["LATCHGATE_PRT", "LATCHGATE_PORT:"]
