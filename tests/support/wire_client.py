@@ -2,12 +2,13 @@
 
 import http.client
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from support.asgi import LOGGED_USER
 
-__all__ = ["Client", "Received"]
+__all__ = ["Client", "Received", "ask_once"]
 
 _PATIENCE_SECONDS = 30
 
@@ -67,3 +68,11 @@ class Client:
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         self._connection.close()
+
+
+def ask_once(
+    port: int, authorization: str | None = None, *, path: str = LOGGED_USER, headers: dict[str, str] | None = None
+) -> Received:
+    """Send one GET on a connection of its own."""
+    with closing(Client(port)) as client:
+        return client.ask(authorization, path=path, headers=headers)
