@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from latchgate.core.addresses import Network, normal_address, parse_networks
@@ -30,30 +30,36 @@ CONFIG_FILE_NAME = "latchgate.toml"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on: looked up
 
 
-def _parse_home(home: Path) -> Path:
+def _absolute(home: Path) -> Path:
     return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100  # absolute, without following links
 
 
-def _parse_database_url(url: SecretStr) -> SecretStr:
+def _require_database_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if not text.startswith(("sqlite:////", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("must be sqlite:////folder/file.db (an absolute path) or postgresql://user:password@host/name")
     return url
 
 
-def _parse_host(host: str) -> str:
+def _require_log_database_url(url: SecretStr, info: ValidationInfo) -> SecretStr:
+    if _sqlite_path(url) and url == info.data.get("database_url"):
+        raise ValueError("must be another file than that of LATCHGATE_DATABASE_URL: the log would hold up the rest")
+    return url
+
+
+def _require_host(host: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z._-]+", host) and not (":" in host and normal_address(host)):
         raise ValueError("must be an address such as 127.0.0.1 or ::1, or a host name, without scheme and port")
     return host
 
 
-def _parse_workers(workers: int) -> int:
+def _require_workers(workers: int) -> int:
     if workers != 1:
         raise ValueError("only 1 is possible so far")
     return workers
 
 
-def _parse_public_url(url: str) -> str:
+def _require_public_url(url: str) -> str:
     parts = urlsplit(url.rstrip("/"))
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
         raise ValueError("must be http:// or https:// and a host, with a port if need be, and nothing more")
@@ -62,7 +68,7 @@ def _parse_public_url(url: str) -> str:
     return parts.geturl()
 
 
-def _parse_proxies(value: object) -> object:
+def _read_proxies(value: object) -> object:
     if isinstance(value, list):
         value = " ".join(str(entry) for entry in value)
     if not isinstance(value, str):
@@ -73,16 +79,12 @@ def _parse_proxies(value: object) -> object:
     return networks
 
 
-def _parse_time_zone(name: str) -> str:
+def _require_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         raise ValueError("must be the name of a time zone such as UTC or Europe/Berlin") from None
     return name
-
-
-def _default_database_url(values: dict[str, Any]) -> SecretStr:
-    return SecretStr(f"sqlite:///{values['home']}/latchgate.db")
 
 
 def _default_log_database_url(values: dict[str, Any]) -> SecretStr:
@@ -97,9 +99,9 @@ def _default_public_url(values: dict[str, Any]) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{values['port']}"
 
 
-_Home = Annotated[Path, AfterValidator(_parse_home)]
-_DatabaseUrl = Annotated[SecretStr, AfterValidator(_parse_database_url)]
-_Proxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_parse_proxies)]
+_Home = Annotated[Path, AfterValidator(_absolute)]
+_DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_database_url)]
+_Proxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_read_proxies)]
 _Seconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -112,19 +114,23 @@ class Settings(BaseSettings):
     home: _Home = Field(default=Path("data"), validate_default=True)
     """The data folder: databases, key file, `latchgate.toml`. A relative path starts at the current folder. Made with
     mode 0700 if it is not there."""
-    database_url: _DatabaseUrl = Field(default_factory=_default_database_url)
+    database_url: _DatabaseUrl = Field(
+        default_factory=lambda values: SecretStr(f"sqlite:///{values['home']}/latchgate.db")
+    )
     """The database of accounts and credentials: `sqlite:////folder/file.db` or `postgresql://user:password@host/name`.
     Default: `latchgate.db` in the data folder."""
-    log_database_url: _DatabaseUrl = Field(default_factory=_default_log_database_url)
+    log_database_url: Annotated[_DatabaseUrl, AfterValidator(_require_log_database_url)] = Field(
+        default_factory=_default_log_database_url
+    )
     """The database of the request log. Default: `log.db` in the data folder; with PostgreSQL the same database as
     `database_url`."""
-    host: Annotated[str, AfterValidator(_parse_host)] = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_require_host)] = "127.0.0.1"
     """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
     port: int = Field(default=8000, ge=0, le=65535)
     """The port to listen on. 0 takes a free one, which is printed at start."""
-    workers: Annotated[int, AfterValidator(_parse_workers)] = 1
+    workers: Annotated[int, AfterValidator(_require_workers)] = 1
     """How many processes serve. Only 1 is possible so far."""
-    public_url: Annotated[str, AfterValidator(_parse_public_url)] = Field(default_factory=_default_public_url)
+    public_url: Annotated[str, AfterValidator(_require_public_url)] = Field(default_factory=_default_public_url)
     """The address under which people and programs reach this instance, such as `https://auth.example.com`. It stands in
     links and makes cookies `Secure` if it is https. Default: the listening address; never the Host header."""
     trusted_proxies: _Proxies = ()
@@ -133,7 +139,7 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     """Administrator's password, at least 8 characters. Counts on the first run only, while Administrator has none;
     without it a one-time set-up link is printed."""
-    time_zone: Annotated[str, AfterValidator(_parse_time_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(_require_time_zone)] = "UTC"
     """The zone in which users' hours (`login_after`, `login_before`) are meant, such as `Europe/Berlin`. Times on the
     wire stay UTC."""
     session_idle_seconds: _Seconds = 3 * 86_400
@@ -268,8 +274,8 @@ def _read_sources(options: Mapping[str, Any]) -> _Sources:
 
 def _find_file(variables: Mapping[str, str]) -> Path | None:
     if CONFIG_VARIABLE in variables:
-        return _parse_home(Path(variables[CONFIG_VARIABLE]))
-    file = _parse_home(Path(variables.get(f"{PREFIX}HOME", "data"))) / CONFIG_FILE_NAME
+        return _absolute(Path(variables[CONFIG_VARIABLE]))
+    file = _absolute(Path(variables.get(f"{PREFIX}HOME", "data"))) / CONFIG_FILE_NAME
     return file if file.exists() else None
 
 

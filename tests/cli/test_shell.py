@@ -160,6 +160,17 @@ def test_ctrl_c_at_a_prompt_stops(ann: CommandLine) -> None:
     assert "error: stopped" in shown.replace("\x1b[1;31m", "").replace("\x1b[0m", "")
 
 
+def test_a_terminal_of_another_encoding_gets_escapes(ann: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it cannot show is no reason to fail."""
+    ann.run("role", "create", "Prüfer ✓")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+
+    code, shown, complaints = run_process("role", "show", "Prüfer ✓", "--json")
+
+    assert (code, complaints) == (0, "")
+    assert "\\u2713" in shown
+
+
 def test_a_table_lets_no_name_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Control characters are shown as escapes; what has no value as a dash."""
     print_table([{"name": "a\x1b[31m", "note": None, "list": []}], ("name", "note", "list"), empty="")

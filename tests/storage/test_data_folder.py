@@ -1,5 +1,6 @@
 """The data folder: its owner's alone, and never replaced while somebody uses it."""
 
+import os
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +34,15 @@ def test_a_file_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
         prepare_folder(tmp_path / "file" / "below")
     with pytest.raises(SettingsError, match="cannot be opened: Not a directory"):
         DataFolder(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    """Before anything is tried in it."""
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(SettingsError, match="is not writable"):
+        prepare_folder(tmp_path)
 
 
 def test_many_share_it(tmp_path: Path) -> None:

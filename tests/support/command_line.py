@@ -69,7 +69,8 @@ def start_process(*arguments: str) -> subprocess.Popen[str]:
     """Start the command line in a process of its own, its three streams in pipes."""
     return subprocess.Popen(
         [sys.executable, "-m", "latchgate", *arguments],
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -221,6 +221,13 @@ def test_the_log_follows_the_accounts_to_postgresql(put: Set) -> None:
     assert load_settings().log_database_path == Path("/var/log.db")
 
 
+def test_accounts_and_log_have_a_file_each(put: Set) -> None:
+    """In one file the log's writes would hold up a revocation."""
+    put(database_url="sqlite:////var/x.db", log_database_url="sqlite:////var/x.db")
+
+    assert "another file" in _problems()[0]
+
+
 def test_secrets_do_not_show(put: Set) -> None:
     """Neither in what Python prints of the settings nor in its text."""
     put(admin_password="correct horse", database_url="postgresql://user:geheim@db/latchgate")

@@ -6,7 +6,8 @@ import shutil
 import signal
 import socket
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,13 +36,11 @@ def serve(
     from latchgate.bootstrap import open_latchgate
     from latchgate.settings import load_settings
 
-    # A stop that comes before the server can take it is a clean one too.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(0))
     given = {"host": host, "port": port, "workers": workers}
     options = {name: value for name, value in given.items() if value is not None}
     settings = load_settings(options)
     with ExitStack() as stack:
+        stack.enter_context(_clean_stop())
         # Before anything is made or opened, so that a second start by mistake does nothing at all.
         sockets = _listen(settings, stack)
         if settings.port == 0:
@@ -66,6 +65,17 @@ def exposure_warning(settings: "Settings") -> str | None:
         f"{settings.host} can be reached from other machines without https, so that keys and passwords can be read on "
         "the way; put a proxy with https before it and set LATCHGATE_PUBLIC_URL=https://…"
     )
+
+
+@contextmanager
+def _clean_stop() -> Iterator[None]:
+    """Let a signal that comes before the server can take it end the process without a failure."""
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(settings: "Settings", stack: ExitStack) -> list[socket.socket]:

@@ -9,6 +9,7 @@
 141  whatever read the output closed it
 """
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -37,6 +38,9 @@ class Shell(TyperGroup):
     def main(self, *arguments: Any, **options: Any) -> NoReturn:  # noqa: ANN401  # the library's signature, passed on
         """Run and exit. Every entrance, tests included, comes through here."""
         options["standalone_mode"] = False
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal of another encoding gets escapes, no traceback.
+            sys.stdout.reconfigure(errors="backslashreplace")
         sys.exit(self._run(arguments, options))
 
     def invoke(self, ctx: Any) -> object:  # noqa: ANN401  # the library's own type is private
