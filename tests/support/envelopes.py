@@ -5,9 +5,16 @@ import re
 
 from support.asgi import Answer
 
-__all__ = ["assert_page", "assert_refused", "assert_refused_v2", "assert_shown"]
+__all__ = ["UNAUTHENTICATED", "assert_page", "assert_refused", "assert_refused_v2", "assert_shown"]
 
 _SHOWN = {"title", "indicator"}
+
+UNAUTHENTICATED = {
+    "exc_type": "AuthenticationError",
+    "exception": "frappe.exceptions.AuthenticationError",
+    "exc": '["frappe.exceptions.AuthenticationError"]',
+}
+"""The body of every 401 for a credential, whatever the reason."""
 
 
 def assert_refused(answer: Answer, status: int, exc_type: str) -> str:
@@ -16,6 +23,10 @@ def assert_refused(answer: Answer, status: int, exc_type: str) -> str:
 
     assert answer.status == status, document
     assert document.pop("exc_type") == exc_type
+    exception = document.pop("exception")
+    assert json.loads(document.pop("exc")) == [exception]
+    assert exception.partition(": ")[0] == f"frappe.exceptions.{exc_type}"
+    assert "Traceback" not in exception
     session_expired = document.pop("session_expired", None)
     assert session_expired in {None, 1}
     if not document:

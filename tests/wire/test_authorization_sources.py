@@ -4,7 +4,7 @@ import pytest
 
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Pair, Service
-from support.envelopes import assert_refused
+from support.envelopes import UNAUTHENTICATED, assert_refused
 
 API = "api@example.com"
 SOURCE = "Frappe-Authorization-Source"
@@ -76,7 +76,7 @@ def test_a_key_counts_in_its_own_source_alone(service: Service, device: Pair, so
     """A source's key opens nothing by another source's name, known or not."""
     answer = service.ask(authorization=device.token, headers=[(SOURCE, source)])
 
-    assert answer.document == {"exc_type": "AuthenticationError"}
+    assert answer.document == UNAUTHENTICATED
     assert answer.row.reason == reason
 
 

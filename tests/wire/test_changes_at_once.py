@@ -44,7 +44,7 @@ def client(running: RunningLatchgate) -> Iterator[Client]:
 
 
 def _assert_refused(answer: Received) -> None:
-    assert (answer.status, answer.document) == (401, {"exc_type": "AuthenticationError"})
+    assert (answer.status, answer.document["exc_type"]) == (401, "AuthenticationError")
     assert answer.headers["www-authenticate"].startswith("Bearer resource_metadata=")
     assert answer.headers["cache-control"] == "no-store"
 

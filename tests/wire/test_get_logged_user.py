@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from support.asgi import LOGGED_USER, Pair, Service
-from support.envelopes import assert_refused, assert_refused_v2, assert_shown
+from support.envelopes import UNAUTHENTICATED, assert_refused, assert_refused_v2, assert_shown
 
 API = "api@example.com"
 V2 = "/api/v2/method/frappe.auth.get_logged_user"
@@ -180,7 +180,7 @@ def test_what_opens_nothing_is_the_same_401_everywhere(service: Service, name: s
     answer = service.ask(target, value)
 
     assert assert_refused(answer, 401, "AuthenticationError") == ""
-    assert answer.document == {"exc_type": "AuthenticationError"}
+    assert answer.document == UNAUTHENTICATED
     assert answer.header("www-authenticate") == (
         'Bearer resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"'
     )
@@ -194,7 +194,7 @@ def test_a_wrong_secret_names_the_key_in_the_log_alone(service: Service, api_key
 
     answer = service.ask(authorization=getattr(wrong, scheme))
 
-    assert answer.document == {"exc_type": "AuthenticationError"}
+    assert answer.document == UNAUTHENTICATED
     assert (answer.row.reason, answer.row.user, answer.row.api_key) == ("wrong_secret", None, api_key.key_id)
 
 

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     ROLE_MISSING = "role_missing"
     SCOPE_MISSING = "scope_missing"
     NOT_PERMITTED = "not_permitted"
+    BODY_TOO_LARGE = "body_too_large"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from latchgate.server.replies import (
     render_fault_json,
     render_reply,
 )
-from latchgate.server.requests import Call, collect, read_arguments
+from latchgate.server.requests import Call, collect, collect_head, read_arguments
 from latchgate.server.routes import RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
 
@@ -90,6 +90,16 @@ class Application:
                 return
             response = await self._record(exchange, response)
             await response(scope, receive, send)
+
+    def log_refusal(self, scope: Scope, status: int) -> None:
+        """Log a request that the protocol refused for its body, before the application would have seen it.
+
+        Raises:
+            StorageError: The row could not be written; the refusal must not leave.
+        """
+        presented = collect_head(Request(scope), PUBLIC, self.site.trusted_proxies)
+        admission = self.gate.admit(presented, PUBLIC)
+        self.gate.record(admission, status, 0.0, Reason.BODY_TOO_LARGE.value)
 
     async def _answer(self, exchange: _Exchange) -> Response:
         try:

@@ -112,7 +112,10 @@ def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
             error["message"] = fault.quiet or fault.extra["message"]
         document: dict[str, Any] = {"errors": [error]}
     else:
-        document = {**fault.extra, "exc_type": fault.exc_type}
+        told = fault.message or fault.quiet or fault.extra.get("message")
+        exception = f"frappe.exceptions.{fault.exc_type}" + (f": {told}" if told else "")
+        # Frappe's Python client notices an error by `exc` alone: it gets one line there, never a traceback.
+        document = {**fault.extra, "exc_type": fault.exc_type, "exception": exception, "exc": json.dumps([exception])}
         if fault.message:
             document["_server_messages"] = json.dumps([json.dumps({**shown, "raise_exception": 1})])
         if fault.quiet:

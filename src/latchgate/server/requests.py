@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
 from latchgate.services.gate import Admission
 
-__all__ = ["Call", "collect", "read_arguments", "require_text"]
+__all__ = ["Call", "collect", "collect_head", "read_arguments", "require_text"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -49,13 +49,15 @@ class Call:
 
 
 async def collect(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
-    """Collect all that authentication looks at; never raises for anything sent.
+    """Collect all that authentication looks at; never raises for anything sent."""
+    presented = collect_head(request, requires, trusted_proxies)
+    if presented.session_cookie is None or presented.csrf_token is not None or request.method in _SAFE_METHODS:
+        return presented
+    return replace(presented, csrf_token=await _csrf_token_of_form(request))
 
-    Args:
-        request: What came.
-        requires: What its address requires: where sessions do not count, the cookie is not looked at.
-        trusted_proxies: Whose X-Forwarded-For counts.
-    """
+
+def collect_head(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
+    """Collect what stands in the head of a request; never raises for anything sent."""
     headers = request.scope["headers"]
     authorization = tuple(value for name, value in headers if name == b"authorization")
     decided = any(value.strip() for value in authorization) or Scheme.SESSION not in requires.schemes
@@ -69,7 +71,7 @@ async def collect(request: Request, requires: Requirement, trusted_proxies: Sequ
         authorization=authorization,
         source=tuple(value for name, value in headers if name == b"frappe-authorization-source"),
         session_cookie=sid,
-        csrf_token=await _csrf_token(request) if sid else None,
+        csrf_token=request.headers.get("x-frappe-csrf-token") if sid else None,
         user_agent=_read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
     )
 
@@ -117,12 +119,7 @@ def _read_text(sent: bytes) -> str:
     return sent.decode("utf-8", "surrogateescape")
 
 
-async def _csrf_token(request: Request) -> str | None:
-    if request.method in _SAFE_METHODS:
-        return None
-    shown = request.headers.get("x-frappe-csrf-token")
-    if shown is not None:
-        return shown
+async def _csrf_token_of_form(request: Request) -> str | None:
     try:
         found = (await read_arguments(request)).get("csrf_token")
     except BadRequest:

@@ -61,9 +61,10 @@ def build_application(latchgate: Latchgate) -> Application:
 def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT, answer what was begun, and return."""
     _configure_operator_log()
+    application = build_application(latchgate)
     config = uvicorn.Config(
-        build_application(latchgate),
-        http=protocol_class(WireLimits()),
+        application,
+        http=protocol_class(WireLimits(), lambda scope, status: application.log_refusal({**scope}, status)),
         loop="uvloop",
         ws="none",
         lifespan="on",
