@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from latchgate.cli.serve import exposure_warning
+from latchgate.cli.serve import exposure_warning, typed_command
 from latchgate.settings import Settings
 from support.command_line import CommandLine, run_process, start_process
 
@@ -129,6 +129,14 @@ def test_a_signal_stops_it_cleanly(cli: CommandLine, number: int) -> None:
         assert server.stop(number) == (0, "")
 
 
+def test_a_signal_just_after_the_start_is_not_lost(cli: CommandLine) -> None:
+    """Whether the server was up yet or not."""
+    with _serving() as server:
+        server.read_until("serves")
+
+        assert server.stop() == (0, "")
+
+
 def test_commands_take_effect_on_the_next_request(cli: CommandLine) -> None:
     """They work while the server runs, and it needs no restart."""
     with _serving() as server:
@@ -237,10 +245,18 @@ def test_a_second_server_on_one_data_folder_works(cli: CommandLine) -> None:
         assert second.stop() == (0, "")
 
 
-def test_the_command_is_written_as_it_can_be_typed(cli: CommandLine) -> None:
-    """With the data folder, where that is not the one of the current folder."""
-    with _serving() as server:
-        line = server.read_until("curl")
+def test_the_command_is_written_as_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short where the shell finds it, else with its path; with the data folder where that is not the usual one."""
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "bin" / "latchgate"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    usual, other = Settings(), Settings(home=tmp_path / "my data")
 
-    assert line.startswith(f"LATCHGATE_HOME={cli.home} {sys.executable} -m latchgate key generate ")
-    assert " | curl -H @- http://127.0.0.1:" in line
+    monkeypatch.setattr("sys.argv", [str(program)])
+    assert typed_command(usual) == str(program)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert typed_command(usual) == "latchgate"
+    assert typed_command(other) == f"LATCHGATE_HOME='{tmp_path}/my data' latchgate"
+    monkeypatch.setattr("sys.argv", ["/somewhere/latchgate/__main__.py"])
+    assert typed_command(usual) == f"{sys.executable} -m latchgate"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from latchgate.bootstrap import Latchgate
     from latchgate.settings import Settings
 
-__all__ = ["exposure_warning", "serve"]
+__all__ = ["exposure_warning", "serve", "typed_command"]
 
 _BACKLOG = 2048
 
@@ -65,6 +65,21 @@ def exposure_warning(settings: "Settings") -> str | None:
         f"{settings.host} can be reached from other machines without https, so that keys and passwords can be read on "
         "the way; put a proxy with https before it and set LATCHGATE_PUBLIC_URL=https://…"
     )
+
+
+def typed_command(settings: "Settings") -> str:
+    """Write the command as it can be typed in another terminal that stands in the same folder."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        words = [sys.executable, "-m", "latchgate"]
+    elif shutil.which("latchgate") == str(program.absolute()):
+        words = ["latchgate"]
+    else:
+        words = [str(program)]
+    command = shlex.join(words)
+    if settings.home == (Path.cwd() / "data").absolute():
+        return command
+    return f"LATCHGATE_HOME={shlex.quote(str(settings.home))} {command}"
 
 
 @contextmanager
@@ -122,22 +137,7 @@ def _greet(latchgate: "Latchgate") -> None:
             print_line(f"\nSign in as Administrator: {settings.public_url}/login")
         print_line("\nIn another terminal, make a first API key and use it:")
         print_line(
-            f"  {_command(settings)} key generate Administrator --header | "
+            f"  {typed_command(settings)} key generate Administrator --header | "
             f"curl -H @- {settings.local_url}/api/method/frappe.auth.get_logged_user"
         )
     sys.stdout.flush()
-
-
-def _command(settings: "Settings") -> str:
-    """Write the command as it can be typed in another terminal that stands in the same folder."""
-    program = Path(sys.argv[0])
-    if program.name == "__main__.py":
-        words = [sys.executable, "-m", "latchgate"]
-    elif shutil.which("latchgate") == str(program.absolute()):
-        words = ["latchgate"]
-    else:
-        words = [str(program)]
-    command = shlex.join(words)
-    if settings.home == (Path.cwd() / "data").absolute():
-        return command
-    return f"LATCHGATE_HOME={shlex.quote(str(settings.home))} {command}"
