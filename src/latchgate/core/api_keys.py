@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, field
 
 from latchgate.core.addresses import Network, covers, within
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.principals import Principal, Reason
 from latchgate.core.scopes import scopes_within
-from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
+from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, TokenKind, has_our_prefix, verify_checksum
 from latchgate.core.users import StoredUser
 
 __all__ = [
@@ -109,10 +110,14 @@ def parse_foreign_pair(key_id: str, secret: Secret) -> dict[str, str]:
     problems = {}
     if not re.fullmatch(r"[!-9;-~]{1,140}", key_id):
         problems["api_key"] = "must be 1 to 140 printable ASCII characters without colon and space"
+    elif has_our_prefix(key_id) and not key_id.startswith(TokenKind.KEY_ID):
+        problems["api_key"] = "is a secret; it belongs into the other field"
     elif has_our_prefix(key_id) and not verify_checksum(key_id):
         problems["api_key"] = "looks like one made by Latchgate but its last six characters do not fit"
     if not re.fullmatch(r"[!-9;-~]{8,1024}", secret.text):
         problems["api_secret"] = "must be 8 to 1024 printable ASCII characters without colon and space"
+    elif secret.text.startswith(TokenKind.KEY_ID):
+        problems["api_secret"] = "is a key's public half; it belongs into the other field"
     elif has_our_prefix(secret.text) and not verify_checksum(secret.text):
         problems["api_secret"] = "looks like one made by Latchgate but its last six characters do not fit"
     return problems
@@ -126,6 +131,9 @@ def beyond(principal: Principal, limits: Limits) -> dict[str, str]:
         (a scoped token that registers an unscoped one).
     """
     problems = {}
+    if principal.source != USER_SOURCE:
+        # Such a key ends when its record is disabled; no other key would end with it.
+        problems["source"] = f"a key of {principal.source} makes and rotates none"
     if not scopes_within(limits.scopes, principal.scopes):
         problems["scopes"] = "may not be wider than those of the credential that asks"
     if not within(limits.networks, principal.allowed_networks):

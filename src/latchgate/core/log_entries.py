@@ -3,10 +3,11 @@
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "escape"]
+__all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "blank_texts", "escape"]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF
@@ -23,7 +24,11 @@ _SECRET_NAME = re.compile(
 _PARAMETER = re.compile(r"[?&;]([^?&;=]*)=")
 # A link that is a secret: what follows the part of the path that names it.
 _SECRET_PATH = re.compile(r"^(/(?:setup|reset-password)/)[^/?]+", re.IGNORECASE)
-_OUR_SECRET = re.compile(f"({'|'.join(kind for kind in TokenKind if kind is not TokenKind.KEY_ID)})[0-9A-Za-z]+")
+# What is a secret wherever it stands: one of ours, and a pair as Frappe makes them.
+_SECRET_TEXT = re.compile(
+    f"((?:{'|'.join(kind for kind in TokenKind if kind is not TokenKind.KEY_ID)}))[0-9A-Za-z]+"
+    r"|\b([0-9a-f]{15}:)[0-9a-f]{15}\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,17 @@ def escape(text: str, length_max: int) -> str:
 
 
 def blank_secrets(target: str) -> str:
-    """Replace by `***` the values of parameters named like secrets, and our own secrets wherever they stand."""
-    shown = _SECRET_PATH.sub(r"\1***", _OUR_SECRET.sub(r"\1***", target))
+    """Replace by `***` the values of parameters named like secrets, and what is a secret wherever it stands."""
+    if "%" in target and len(_SECRET_TEXT.findall(plain := unquote(target))) > len(_SECRET_TEXT.findall(target)):
+        # A secret was written with percent signs: its plain form is what can be blanked.
+        target = plain
+    shown = _SECRET_PATH.sub(r"\1***", blank_texts(target))
     return "".join(_blank_parameter(piece) for piece in re.split("(?=&)", shown))
+
+
+def blank_texts(text: str) -> str:
+    """Replace by `***` what is a secret wherever it stands, and leave its beginning or its key id."""
+    return _SECRET_TEXT.sub(r"\1\2***", text)
 
 
 def _blank_parameter(piece: str) -> str:

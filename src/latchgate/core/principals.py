@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SCOPE_MISSING = "scope_missing"
     NOT_PERMITTED = "not_permitted"
     BODY_TOO_LARGE = "body_too_large"
+    CLIENT_GONE = "client_gone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Whose address a request comes from: the one function that knows of proxies."""
 
+import re
 from collections.abc import Sequence
 
 from latchgate.core.addresses import Network, covers, normal_address
 
 __all__ = ["resolve_peer"]
+
+# Some proxies write the port too: 192.0.2.1:4711, [2001:db8::1]:4711, or the brackets alone.
+_PORT = re.compile(r"^(?:([0-9.]+):[0-9]+|\[([^\]]*)\](?::[0-9]+)?)$")
 
 
 def resolve_peer(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
@@ -22,7 +26,7 @@ def resolve_peer(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Ne
     found = peer
     entries = b",".join(forwarded_for).decode("ascii", "replace").split(",") if forwarded_for else []
     while entries and trusted and covers(trusted, found):
-        address = normal_address(entries.pop().strip())
+        address = normal_address(_PORT.sub(r"\1\2", entries.pop().strip()))
         if address is None:
             break
         found = str(address)

@@ -19,6 +19,7 @@ from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
 __all__ = ["Door", "cleared_cookies", "require_same_site"]
 
 _WAITING_PER_ADDRESS_MAX = 10
+_WAITING_MAX = 500
 _NAMES = ("sid", "system_user", "full_name", "user_id", "user_lang")
 
 
@@ -27,7 +28,8 @@ class Door:
     """Where passwords are checked.
 
     Argon2 takes 64 MiB and tens of milliseconds by design: a flood of attempts must neither fill the memory nor take
-    the threads that other requests need. Each address may have a few attempts waiting; more are told to come back.
+    the threads that other requests need. Each address may have a few attempts waiting, one that
+    has failed often a single one; more are told to come back.
     """
 
     sign_in: SignIn
@@ -41,7 +43,9 @@ class Door:
     async def open(self, attempt: SignInAttempt) -> SignedIn:
         """Sign in; raises as `SignIn.sign_in`, and RateLimited while an address has too many attempts waiting."""
         address = throttle_unit(attempt.ip_address)
-        if self._waiting[address] >= _WAITING_PER_ADDRESS_MAX:
+        often = self.sign_in.throttles.has_failed_often(attempt.ip_address)
+        share = 1 if often else _WAITING_PER_ADDRESS_MAX
+        if self._waiting[address] >= share or self._waiting.total() >= _WAITING_MAX:
             raise RateLimited("Too many attempts to sign in at once. Try again.", retry_after_seconds=1)
         self._waiting[address] += 1
         try:

@@ -7,8 +7,24 @@ Every entrance calls `admit` with what was presented, runs its handler only if t
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from latchgate.core.credentials import Absent, Credential, Presented, Scheme, SessionCookie, parse_credential
-from latchgate.core.log_entries import PATH_LENGTH_MAX, USER_AGENT_LENGTH_MAX, LogEntry, blank_secrets, escape
+from latchgate.core.credentials import (
+    Absent,
+    Bearer,
+    Credential,
+    KeyPair,
+    Presented,
+    Scheme,
+    SessionCookie,
+    parse_credential,
+)
+from latchgate.core.log_entries import (
+    PATH_LENGTH_MAX,
+    USER_AGENT_LENGTH_MAX,
+    LogEntry,
+    blank_secrets,
+    blank_texts,
+    escape,
+)
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.sessions import csrf_holds
@@ -22,6 +38,8 @@ __all__ = ["Admission", "Gate"]
 # Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
 _GUESSES = frozenset({Reason.UNKNOWN_SOURCE, Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.UNKNOWN_TOKEN})
 _METHOD_LENGTH_MAX = 20
+# A shorter text is a wrong guess, and blanking it would blank half of everything else.
+_SECRET_LENGTH_MIN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class Gate:
             reason=judgement.reason,
             request_id=self.entropy.random_bytes(16).hex(),
             arrived_us=arrived_us,
-            presented=presented,
+            presented=_without_secret(presented, credential),
             credential_presented=not isinstance(credential, Absent),
         )
 
@@ -109,6 +127,16 @@ class Gate:
         return who
 
 
+def _without_secret(presented: Presented, credential: Credential) -> Presented:
+    # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
+    match credential:
+        case KeyPair(secret=secret) | Bearer(token=secret) if len(secret.text) >= _SECRET_LENGTH_MIN:
+            path = presented.path.replace(secret.text, "***")
+            return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
+        case _:
+            return presented
+
+
 def _refusal(principal: Principal, reason: Reason, retry_after_seconds: int | None = None) -> Rejected:
     return Rejected(
         reason, principal.scheme, principal.source, principal.credential, principal.user, retry_after_seconds
@@ -130,7 +158,7 @@ def _entry(admission: Admission, status: int, seconds: float, reason: str | None
         status=status,
         seconds=round(seconds, 6),
         ip_address=presented.peer_address,
-        user_agent=escape(presented.user_agent, USER_AGENT_LENGTH_MAX),
+        user_agent=escape(blank_texts(presented.user_agent), USER_AGENT_LENGTH_MAX),
         reason=refused,
     )
     return _named(row, who)

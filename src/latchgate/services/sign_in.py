@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from argon2 import Parameters
 
-from latchgate.core.log_entries import USER_AGENT_LENGTH_MAX, escape
+from latchgate.core.log_entries import USER_AGENT_LENGTH_MAX, blank_texts, escape
 from latchgate.core.passwords import (
     PASSWORD_LENGTH_MAX,
     SALT_BYTES,
@@ -182,7 +182,7 @@ class SignIn:
             public_id="session-" + self.entropy.random_bytes(_PUBLIC_ID_BYTES).hex(),
             user_id=user.id,
             ip_address=attempt.ip_address,
-            user_agent=escape(attempt.user_agent, USER_AGENT_LENGTH_MAX),
+            user_agent=escape(blank_texts(attempt.user_agent), USER_AGENT_LENGTH_MAX),
         )
         with self.store.write() as tx:
             present = tx.users.find(user.name)

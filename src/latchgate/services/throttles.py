@@ -100,8 +100,10 @@ class Throttles:
         self._per_user = RateLimitItemPerSecond(rules.sign_ins_per_user, window, namespace="user")
         self._per_address = RateLimitItemPerSecond(rules.sign_ins_per_address, window, namespace="address")
         self._credentials = RateLimitItemPerSecond(rules.credentials_per_minute, _MINUTE_SECONDS, namespace="key")
-        # Apart, so that strangers who fail cannot push out the counters of the keys.
-        self._failures = FixedWindowRateLimiter(BoundedStorage(clock))
+        # Apart, so that nobody pushes out the counters of one kind with those of another.
+        self._guesses = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._sign_ins = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
         self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
 
     def count_use(self, credential: str, per_minute: int) -> int:
@@ -110,19 +112,23 @@ class Throttles:
 
     def count_wrong_credential(self, address: str) -> int:
         """Count a wrong key, secret or token from an address (IPv6: from its /64)."""
-        return self._hit(self._failures, self._credentials, throttle_unit(address))
+        return self._hit(self._guesses, self._credentials, throttle_unit(address))
 
     def count_sign_in(self, user: str, address: str) -> int:
         """Count an attempt to sign in, before any work: of many at once no more get through than of many in turn."""
-        return self._hit(self._failures, self._per_user, user, throttle_unit(address))
+        return self._hit(self._sign_ins, self._per_user, user, throttle_unit(address))
 
     def forget_sign_ins(self, user: str, address: str) -> None:
         """Forget the attempts of a user who then signed in."""
-        self._failures.clear(self._per_user, user, throttle_unit(address))
+        self._sign_ins.clear(self._per_user, user, throttle_unit(address))
 
     def count_wrong_password(self, address: str) -> int:
         """Count a wrong password from an address, whoever was named."""
-        return self._hit(self._failures, self._per_address, throttle_unit(address))
+        return self._hit(self._wrong_passwords, self._per_address, throttle_unit(address))
+
+    def has_failed_often(self, address: str) -> bool:
+        """Whether an address has had its share of wrong passwords in this window."""
+        return not self._wrong_passwords.test(self._per_address, throttle_unit(address))
 
     def _hit(self, limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str) -> int:
         if limiter.hit(item, *identifiers):
