@@ -13,7 +13,7 @@ from latchgate.core.policy import Decision, Requirement
 from latchgate.core.tokens import Secret
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
-from latchgate.services.api_keys import IssuedKey, KeyOrder, Owner
+from latchgate.services.api_keys import IssuedKey, KeyOrder, Owner, PairText
 from latchgate.services.ports import KeyFilter
 from support.house import EVERYTHING, NOW, USER, House, present_pair
 
@@ -320,8 +320,8 @@ def test_a_key_makes_one_like_itself(lasting_house: House, owner: Owner, held: L
     ],
     ids=["scopes", "addresses", "limit", "expiry"],
 )
-def test_a_narrow_key_is_not_widened_by_generate_keys(house: House, limits: Limits) -> None:
-    """Generate Keys by a narrow credential replaces neither an unlimited key's secret nor makes such a key."""
+def test_a_narrow_key_comes_to_no_unlimited_one(house: House, limits: Limits) -> None:
+    """A narrow credential has no unlimited key's secret replaced, and neither makes nor imports such a key."""
     house.add_user()
     primary = house.add_key()
     narrow = house.actor(limits=limits)
@@ -331,5 +331,7 @@ def test_a_narrow_key_is_not_widened_by_generate_keys(house: House, limits: Limi
     house.keys.revoke(COMMAND_LINE, primary.key.key_id)
     with pytest.raises(NotPermitted):
         house.keys.generate_primary(narrow, _OWN)
+    with pytest.raises(NotPermitted):
+        house.keys.import_key(narrow, _OWN, PairText("key-0001", Secret("secret-0001")), KeyOrder())
 
     assert len(house.keys.list_keys(COMMAND_LINE, KeyFilter())) == 1

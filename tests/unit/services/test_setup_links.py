@@ -81,7 +81,7 @@ def test_a_link_that_ends_while_it_is_used_is_refused(house: House) -> None:
     house.clock.advance(SETUP_LINK_SECONDS - 1)
     house.entropy.interrupt = lambda: house.clock.advance(1)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="was used or has expired"):
         house.sign_in.use_setup_link(link, PASSWORD, ADDRESS)
 
     assert house.users.get(ADMINISTRATOR).password_hash is None

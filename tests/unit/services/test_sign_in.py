@@ -169,6 +169,17 @@ def test_an_unknown_user_costs_a_hash_too(house: House) -> None:
     assert verified == [1, 2, 3]
 
 
+def test_an_endless_password_costs_no_hash(house: House) -> None:
+    """What nobody could have as a password is refused without Argon2's work, but counts as an attempt."""
+    decoy = CountingHash.of(house.sign_in.decoy_hash)
+    watched = replace(house, sign_in=replace(house.sign_in, decoy_hash=decoy))
+
+    outcomes = [_outcome(watched, password=Secret("x" * 1025)) for _ in range(6)]
+
+    assert outcomes == ["SignInFailed"] * 5 + ["RateLimited"]
+    assert decoy.verified == 0
+
+
 _HINDRANCES = {
     "address": (UserChanges(restrict_ip=(ip_network("203.0.113.0/24"),)), f"from this IP Address: {ADDRESS}"),
     "hours": (UserChanges(login_after=9), "not allowed at this time"),
@@ -296,8 +307,9 @@ def test_a_64_is_one_address(house: House) -> None:
 
 
 def _replace_user(house: House) -> None:
+    password_hash = house.users.get(USER).password_hash
     house.users.delete(COMMAND_LINE, USER)
-    house.add_user()
+    house.change_user(house.add_user(), UserChanges(password_hash=password_hash))
 
 
 _MEANWHILE: dict[str, Callable[[House], object]] = {
