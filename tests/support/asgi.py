@@ -131,6 +131,18 @@ class Service:
         _assert_sound(answer)
         return answer
 
+    def post_together(self, target: str, arguments: Any, count: int, *, peer: str = PEER) -> list[int]:  # noqa: ANN401
+        """Send so many POSTs at the same moment, each with the same JSON, and give the statuses of their answers."""
+        headers = [(b"content-type", b"application/json")]
+        scopes = [_scope("POST", target.encode(), headers, peer) for _ in range(count)]
+
+        async def ask_all() -> list[int]:
+            body = json.dumps(arguments).encode()
+            answers = await asyncio.gather(*(_exchange(self.application, scope, body) for scope in scopes))
+            return [status for status, _, _ in answers]
+
+        return self._runner.run(ask_all())
+
     def new_peer(self) -> str:
         """Give an address from which nobody has failed yet."""
         high, low = divmod(next(self._peers), 65_536)

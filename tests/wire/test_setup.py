@@ -67,6 +67,11 @@ def test_the_link_works_once(fresh: Service, link: str) -> None:
     assert fresh.latchgate.sign_in.make_setup_link() is None
 
 
+def test_of_many_uses_at_once_one_counts(fresh: Service, link: str) -> None:
+    """Whoever is quicker sets the password; the others are told that the link has ended."""
+    assert sorted(fresh.post_together(link, GOOD, 6)) == [303] + [404] * 5
+
+
 def test_a_new_link_ends_the_former(fresh: Service, link: str) -> None:
     """There is never more than one that works."""
     assert fresh.latchgate.sign_in.make_setup_link()

@@ -290,3 +290,11 @@ def test_an_address_that_tries_many_users_gets_429(service: Service) -> None:
     assert [answer.status for answer in answers] == [401] * 50 + [429] * 9
     assert service.post(LOGIN, GOOD, peer=peers[0]).status == 200
     assert service.post(LOGIN, {"usr": API, "pwd": "wrong horse battery"}, peer="2001:db8:1:2::1").status == 401
+
+
+def test_an_address_waits_for_a_few_passwords_at_once(service: Service) -> None:
+    """Of twelve attempts at the same moment ten wait their turn; so no flood takes the memory that hashing needs."""
+    statuses = service.post_together(LOGIN, GOOD, 12, peer="198.51.100.77")
+
+    assert sorted(statuses) == [200] * 10 + [429] * 2
+    assert service.post(LOGIN, GOOD, peer="198.51.100.77").status == 200
