@@ -221,25 +221,6 @@ def test_a_401_has_the_second_envelope_too(service: Service) -> None:
     assert answer.row.path == V2
 
 
-@pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "text/plain"])
-@pytest.mark.parametrize(("authorization", "status"), [("token a:b", 401), ("Basic abc", 400), (None, 403)])
-def test_whoever_asks_for_a_page_gets_one(
-    service: Service, accept: str, authorization: str | None, status: int
-) -> None:
-    """The status and headers of a refusal stay; its body is a page for people."""
-    answer = service.ask(authorization=authorization, headers=[("accept", accept)])
-
-    assert_shown(answer, status)
-    assert (answer.header("www-authenticate") is not None) == (status in {401, 403})
-
-
-def test_a_script_in_a_page_gets_json(service: Service) -> None:
-    """XMLHttpRequest says so by a header, and counts more than Accept, as recorded."""
-    headers = [("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")]
-
-    assert_refused(service.ask(authorization="token a:b", headers=headers), 401, "AuthenticationError")
-
-
 # 403
 
 
