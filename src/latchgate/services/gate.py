@@ -130,7 +130,9 @@ class Gate:
 def _without_secret(presented: Presented, credential: Credential) -> Presented:
     # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
     match credential:
-        case KeyPair(secret=secret) | Bearer(token=secret) if len(secret.text) >= _SECRET_LENGTH_MIN:
+        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) if (
+            len(secret.text) >= _SECRET_LENGTH_MIN
+        ):
             path = presented.path.replace(secret.text, "***")
             return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
         case _:

@@ -310,6 +310,27 @@ def test_a_key_makes_one_like_itself(lasting_house: House, owner: Owner, held: L
     assert (like.key.limits, rotated.key.limits) == (held, held)
 
 
+def test_a_record_s_key_makes_none(house: House) -> None:
+    """A key of another source ends when its record is disabled: it neither makes nor rotates any that would not."""
+    house.add_user()
+    house.sources.create_record(COMMAND_LINE, "Event Consumer", "consumer-1", USER)
+    record = house.add_key("consumer-1", source="Event Consumer")
+    presented = present_pair(record.key.key_id, record.secret.text, source="Event Consumer")
+    actor = Actor.of(house.principal(presented), presented.peer_address)
+    own = house.add_key()
+
+    for attempt in (
+        lambda: house.keys.generate(actor, _OWN, KeyOrder()),
+        lambda: house.keys.generate(actor, Owner("Event Consumer", "consumer-1"), KeyOrder()),
+        lambda: house.keys.generate_primary(actor, _OWN),
+        lambda: house.keys.rotate(actor, own.key.key_id, overlap_seconds=0),
+        lambda: house.keys.import_key(actor, _OWN, PairText("key-0001", Secret("secret-0001")), KeyOrder()),
+    ):
+        with pytest.raises(NotPermitted) as refused:
+            attempt()
+        assert refused.value.reason == "beyond"
+
+
 @pytest.mark.parametrize(
     "limits",
     [

@@ -1,5 +1,6 @@
 """What the request log holds of a request: who, with what, and what came of it – and never a secret."""
 
+import base64
 from dataclasses import asdict, replace
 
 import pytest
@@ -232,6 +233,29 @@ def test_the_secret_is_in_no_row(house: House, scheme: Scheme, accepted: bool) -
     assert (row.reason is None) is accepted
     assert header not in repr(row)
     assert header.rpartition(":")[2].rpartition(" ")[2] not in repr(row)
+
+
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_a_secret_that_is_repeated_elsewhere_is_blanked(house: House, scheme: Scheme) -> None:
+    """A tool that puts its credential into the address or its own name as well does not put it into the log."""
+    house.add_user()
+    presented = house.carry(scheme)
+    header = presented.authorization[0].decode() if presented.authorization else presented.session_cookie or ""
+    secret = header.rpartition(":")[2].rpartition(" ")[2]
+    if scheme is Scheme.BASIC:
+        secret = base64.b64decode(secret).decode().rpartition(":")[2]
+
+    row = house.logged(replace(presented, path=f"/to/{secret}/x?page={secret}", user_agent=f"tool ({secret})"))
+
+    assert (row.user, secret in repr(row)) == (USER, False)
+    assert row.path.startswith("/to/")
+
+
+def test_a_short_guess_does_not_blank_the_log(house: House) -> None:
+    """Whoever presents a single letter as a secret cannot make a row unreadable."""
+    row = house.logged(present_pair("nobodys-key", "e"), status=401)
+
+    assert row.path == "/api/method/frappe.auth.get_logged_user"
 
 
 @pytest.mark.parametrize(

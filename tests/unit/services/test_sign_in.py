@@ -111,6 +111,15 @@ def test_a_browser_s_name_is_stored_escaped(house: House) -> None:
     assert (user_agent.isprintable(), len(user_agent)) == (True, 256)
 
 
+def test_a_secret_in_a_browser_s_name_is_blanked(house: House) -> None:
+    """A program that calls itself by its key does not have the key stored with its session."""
+    secret = house.add_key(house.add_user().name).secret.text
+
+    house.sign_in.sign_in(SignInAttempt(USER, PASSWORD, ADDRESS, f"tool/1.0 ({secret})"))
+
+    assert house.execute("SELECT user_agent FROM session") == [("tool/1.0 (lgs_***)",)]
+
+
 # --- Failures -------------------------------------------------------------------------------------------------------
 
 _NO_ENTRY: dict[str, tuple[UserOrder | None, str, Secret]] = {
@@ -126,6 +135,7 @@ _NO_ENTRY: dict[str, tuple[UserOrder | None, str, Secret]] = {
     "disabled user": (UserOrder(USER, password=PASSWORD, enabled=False), USER, PASSWORD),
     "no password": (UserOrder(USER), USER, PASSWORD),
     "decoy's password": (None, USER, Secret("nobody's")),
+    "decoy's password of a user without": (UserOrder(USER), USER, Secret("nobody's")),
     "Guest": (None, "Guest", PASSWORD),
 }
 

@@ -252,20 +252,42 @@ def test_the_memory_of_the_counters_is_bounded() -> None:
     assert [storage.get(f"address {number}") for number in (989, 990, 999)] == [0, 1, 1]
 
 
-def test_strangers_cannot_push_out_a_key_s_counter() -> None:
-    """Failures from more addresses than are counted give a key that is over its limit no new allowance."""
+def test_strangers_cannot_push_out_others_counters() -> None:
+    """Guesses from more addresses than are counted give no key and no sign-in a new allowance."""
     throttles = Throttles(FakeClock(), _RULES)
-    for limiter in (throttles._uses, throttles._failures):
+    for limiter in (throttles._uses, throttles._guesses, throttles._sign_ins, throttles._wrong_passwords):
         assert isinstance(limiter.storage, BoundedStorage)
         assert limiter.storage._counters_max == COUNTERS_MAX
         limiter.storage._counters_max = 10
-    throttles.count_use("key", 1)
+    for _ in range(50):
+        throttles.count_use("key", 1)
+        throttles.count_sign_in(USER, ADDRESS)
+        throttles.count_wrong_password(ADDRESS)
 
     for number in range(11):
         throttles.count_wrong_credential(f"198.51.100.{number}")
 
     assert throttles.count_wrong_credential("198.51.100.0") == 0
     assert throttles.count_use("key", 1) == 60
+    assert throttles.count_sign_in(USER, ADDRESS) == 600
+    assert throttles.count_wrong_password(ADDRESS) == 600
+
+
+def test_an_address_that_fails_often_is_known_while_its_window_lasts() -> None:
+    """Asking whether an address has used its wrong passwords up counts nothing, and ends with the window."""
+    clock = FakeClock()
+    throttles = Throttles(clock, _RULES)
+
+    states = []
+    for _ in range(50):
+        states.append(throttles.has_failed_often(ADDRESS))
+        throttles.count_wrong_password(ADDRESS)
+
+    assert states == [False] * 50
+    assert throttles.has_failed_often(f"::ffff:{ADDRESS}")
+    assert not throttles.has_failed_often("192.0.2.2")
+    clock.advance(600)
+    assert not throttles.has_failed_often(ADDRESS)
 
 
 def test_a_counter_s_window_begins_with_its_first_count() -> None:
