@@ -23,6 +23,66 @@ def test_a_created_user_is_shown_as_ordered(cli: CommandLine) -> None:
     assert made["can_sign_in"] is False
 
 
+def test_a_user_may_be_limited_from_the_start(cli: CommandLine) -> None:
+    """To addresses and to hours of the day."""
+    made = cli.json(
+        "user", "create", "ann@example.com",
+        "--allow-ip", "10.1.0.0/16", "--allow-ip", "2001:db8::/32", "--login-after", "8", "--login-before", "18",
+    )  # fmt: skip
+
+    assert made["restrict_ip"] == ["10.1.0.0/16", "2001:db8::/32"]
+    assert (made["login_after"], made["login_before"]) == (8, 18)
+
+
+def test_a_change_holds_at_once(ann: CommandLine) -> None:
+    """A key that works is refused by the next request once its user is limited, and works again without the limit."""
+    key = ann.json("key", "generate", "ann@example.com")
+    header = f"token {key['api_key']}:{key['api_secret']}"
+
+    seen = [ann.whoami(header, address="192.0.2.1")]
+    for limit in (("--allow-ip", "10.0.0.0/8"), ("--allow-ip", "any"), ("--login-after", "24"), ("--login-after", "0")):
+        ann.run("user", "change", "ann@example.com", *limit)
+        seen.append(ann.whoami(header, address="192.0.2.1"))
+
+    assert seen == [
+        "ann@example.com",
+        "user_address_not_allowed",
+        "ann@example.com",
+        "outside_hours",
+        "ann@example.com",
+    ]
+
+
+def test_only_what_is_named_changes(ann: CommandLine) -> None:
+    """The other fields stay as they are, and the answer is the user as it is now."""
+    before = ann.json("user", "show", "ann@example.com")
+
+    after = ann.json("user", "change", "ann@example.com", "--last-name", "Lee", "--type", "website")
+
+    assert after == ann.json("user", "show", "ann@example.com")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed - {"modified"} == {"last_name", "full_name", "user_type"}
+    assert ann.lines("user", "change", "ann@example.com", "--type", "system") == ["Changed the user ann@example.com."]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "say what to change"),
+        (("--allow-ip", "nowhere"), "'nowhere' is not an address"),
+        (("--allow-ip", "any", "--allow-ip", "10.0.0.0/8"), "any stands alone"),
+        (("--login-after", "25"), "--login-after"),
+        (("--type", "guest"), "--type"),
+    ],
+)
+def test_a_change_that_cannot_be_is_called_wrongly(ann: CommandLine, arguments: tuple[str, ...], told: str) -> None:
+    """Exit code 2, and the user stays as it is."""
+    before = ann.json("user", "show", "ann@example.com")
+
+    assert told in ann.refusal("user", "change", "ann@example.com", *arguments, code=2)
+    assert ann.json("user", "show", "ann@example.com") == before
+
+
 def test_a_password_comes_from_standard_input(cli: CommandLine) -> None:
     """--password-stdin gives the user a password; it is printed nowhere."""
     result = cli.run("user", "create", "ann@example.com", "--password-stdin", stdin="correct horse battery\n")

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from latchgate.core.addresses import Network
     from latchgate.core.api_keys import Limits
     from latchgate.core.tokens import Secret
     from latchgate.services.ports import Clock
 
-__all__ = ["DURATIONS", "JsonFlag", "SourceOption", "parse_duration", "parse_limits", "read_secret"]
+__all__ = [
+    "DURATIONS",
+    "JsonFlag",
+    "SourceOption",
+    "parse_duration",
+    "parse_limits",
+    "parse_networks_option",
+    "read_secret",
+]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 SourceOption = Annotated[
@@ -40,17 +49,24 @@ def parse_limits(
     clock: "Clock", expires: int | None, scopes: list[str] | None, allow_ip: list[str] | None, limit: int | None
 ) -> "Limits":
     """Read what narrows a key. Raises typer.BadParameter."""
-    from latchgate.core.addresses import parse_networks
     from latchgate.core.api_keys import Limits
     from latchgate.core.scopes import parse_scopes
 
     parsed = parse_scopes(scopes or [])
     if isinstance(parsed, str):
         raise typer.BadParameter(parsed, param_hint="--scope")
-    networks = parse_networks(" ".join(allow_ip or []))
+    networks = parse_networks_option(allow_ip or [])
+    return Limits(parsed, networks, limit, None if expires is None else clock.now() + expires)
+
+
+def parse_networks_option(allow_ip: list[str]) -> "tuple[Network, ...]":
+    """Read the values of --allow-ip. Raises typer.BadParameter."""
+    from latchgate.core.addresses import parse_networks
+
+    networks = parse_networks(" ".join(allow_ip))
     if isinstance(networks, str):
         raise typer.BadParameter(networks, param_hint="--allow-ip")
-    return Limits(parsed, networks, limit, None if expires is None else clock.now() + expires)
+    return networks
 
 
 def read_secret(what: str, *, from_stdin: bool, twice: bool = False) -> "Secret":

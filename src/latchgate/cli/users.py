@@ -1,14 +1,16 @@
 """latchgate user: the people and programs that requests act as."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latchgate.cli.arguments import JsonFlag, read_secret
+from latchgate.cli.arguments import JsonFlag, parse_networks_option, read_secret
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, format_time, print_fields, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from latchgate.core.addresses import Network
     from latchgate.core.users import StoredUser
 
 __all__ = ["app"]
@@ -16,18 +18,41 @@ __all__ = ["app"]
 app = typer.Typer(help="Users: who a request acts as.", no_args_is_help=True)
 
 _LIST = "latchgate user list"
+_ANYWHERE = "any"
 _Name = Annotated[str, typer.Argument(metavar="USER", help="Its e-mail address, or Administrator.")]
 _PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+_FirstName = Annotated[str | None, typer.Option(metavar="N", help="First name.")]
+_LastName = Annotated[str | None, typer.Option(metavar="N", help="Last name.")]
+_After = Annotated[
+    int | None,
+    typer.Option(metavar="H", min=0, max=24, help="The hour of the day before which it is refused; 0: none."),
+]
+_Before = Annotated[
+    int | None, typer.Option(metavar="H", min=0, max=24, help="The hour from which on it is refused; 0: none.")
+]
+
+
+class TypeOption(StrEnum):
+    """The types of users, as they are typed."""
+
+    SYSTEM = "system"
+    WEBSITE = "website"
 
 
 @app.command(epilog='Example: latchgate user create ann@example.com --role "System Manager"')
 def create(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="Its name, for good.")],
     *,
-    first_name: Annotated[str, typer.Option(metavar="N", help="First name.")] = "",
-    last_name: Annotated[str, typer.Option(metavar="N", help="Last name.")] = "",
+    first_name: _FirstName = None,
+    last_name: _LastName = None,
     role: Annotated[list[str] | None, typer.Option(metavar="ROLE", help="A role to grant; may be repeated.")] = None,
     website: Annotated[bool, typer.Option("--website", help="Make a Website User, who may not use the desk.")] = False,
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="From where it may act; may be repeated. Default: anywhere."),
+    ] = None,
+    login_after: _After = None,
+    login_before: _Before = None,
     password_stdin: _PasswordStdin = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -38,10 +63,13 @@ def create(
 
     order = UserOrder(
         name=email,
-        first_name=first_name,
-        last_name=last_name,
+        first_name=first_name or "",
+        last_name=last_name or "",
         user_type=UserType.WEBSITE if website else UserType.SYSTEM,
         roles=frozenset(role or []),
+        restrict_ip=_networks(allow_ip) or (),
+        login_after=login_after or 0,
+        login_before=login_before or 0,
         password=read_secret("Password", from_stdin=True) if password_stdin else None,
     )
     with open_instance("latchgate role list, latchgate user list") as latchgate:
@@ -66,6 +94,44 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
     with open_instance(_LIST) as latchgate:
         record = user_record(latchgate.users.get(name))
     print_json(record) if as_json else print_fields(record)
+
+
+@app.command(epilog="Example: latchgate user change ann@example.com --allow-ip 10.0.0.0/8 --login-before 18")
+def change(
+    name: _Name,
+    *,
+    first_name: _FirstName = None,
+    last_name: _LastName = None,
+    user_type: Annotated[
+        TypeOption | None, typer.Option("--type", help="system may use the desk, website may not.")
+    ] = None,
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="From where alone it may act; may be repeated. any: from anywhere."),
+    ] = None,
+    login_after: _After = None,
+    login_before: _Before = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change a user's names, type, allowed addresses and hours, from the next request on."""
+    from latchgate.core.users import UserType
+    from latchgate.services.actors import COMMAND_LINE
+    from latchgate.services.ports import UserChanges
+
+    types = {None: None, TypeOption.SYSTEM: UserType.SYSTEM, TypeOption.WEBSITE: UserType.WEBSITE}
+    changes = UserChanges(
+        first_name=first_name,
+        last_name=last_name,
+        user_type=types[user_type],
+        restrict_ip=_networks(allow_ip),
+        login_after=login_after,
+        login_before=login_before,
+    )
+    if changes == UserChanges():
+        raise typer.BadParameter("say what to change")
+    with open_instance(_LIST) as latchgate:
+        user = latchgate.users.change(COMMAND_LINE, name, changes)
+    _tell(user, f"Changed the user {user.name}.", as_json=as_json)
 
 
 @app.command(epilog="Example: latchgate user enable ann@example.com")
@@ -144,6 +210,17 @@ def _set_enabled(name: str, *, enabled: bool, as_json: bool) -> None:
     with open_instance(_LIST) as latchgate:
         user = latchgate.users.set_enabled(COMMAND_LINE, name, enabled=enabled)
     _tell(user, f"{'Enabled' if enabled else 'Disabled'} the user {user.name}.", as_json=as_json)
+
+
+def _networks(allow_ip: list[str] | None) -> "tuple[Network, ...] | None":
+    """Read from where a user may act; None where nothing is said of it."""
+    if not allow_ip:
+        return None
+    if _ANYWHERE not in allow_ip:
+        return parse_networks_option(allow_ip)
+    if len(allow_ip) > 1:
+        raise typer.BadParameter(f"{_ANYWHERE} stands alone", param_hint="--allow-ip")
+    return ()
 
 
 def _tell(user: "StoredUser", sentence: str, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
-"""Create, show, enable, disable and delete users, and set their passwords."""
+"""Create, show, change, enable, disable and delete users, and set their passwords."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from argon2 import Parameters
 
@@ -96,6 +96,31 @@ class UserService:
                 note(tx, self.clock, actor, "user.enabled" if enabled else "user.disabled", user.name)
             return get_user(tx, name)
 
+    def change(self, actor: Actor, name: str, changes: UserChanges) -> StoredUser:
+        """Replace names, type, allowed addresses or hours of a user, from the next request on.
+
+        Whether it is enabled and its password have methods of their own.
+
+        Raises:
+            NotFound: There is no such user.
+            NotPermitted: The actor is no System Manager.
+            Invalid: A name or hour that is none, anything of Guest's, or another type for Administrator.
+        """
+        require_system_manager(actor)
+        if changes.enabled is not None or changes.password_hash is not None:
+            raise AssertionError("set_enabled and set_password change these")
+        with self.store.write() as tx:
+            user = get_user(tx, name)
+            changes = _trimmed(changes)
+            problems = _problems(changes) | _fixed(user, changes)
+            if problems:
+                raise Invalid(problems)
+            told = _differences(user, changes)
+            if told:
+                tx.users.change(user.id, changes, self.clock.now_us())
+                note(tx, self.clock, actor, "user.changed", user.name, detail=told)
+            return get_user(tx, name)
+
     def delete(self, actor: Actor, name: str) -> None:
         """Delete a user with its keys, tokens and sessions; the log keeps its rows.
 
@@ -138,7 +163,7 @@ class UserService:
 def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
     """Store a user with its roles, in a caller's transaction. Raises Conflict, Invalid, NotFound."""
     name = parse_user_name(order.name)
-    problems = _problems(order)
+    problems = _problems(order) | _role_problems(order)
     if name is None:
         problems["name"] = f"'{order.name[:60]}' is not an e-mail address"
     if problems or name is None:
@@ -188,14 +213,40 @@ def _require_dispensable(tx: Transaction, user: StoredUser, verb: str) -> None:
     require_manager_remains(tx, user)
 
 
-def _problems(order: UserOrder) -> dict[str, str]:
+def _problems(wanted: UserOrder | UserChanges) -> dict[str, str]:
     problems = {}
-    for field_name, text in (("first_name", order.first_name), ("last_name", order.last_name)):
-        if len(text) > _NAME_LENGTH_MAX or (text and not text.isprintable()):
+    for field_name, text in (("first_name", wanted.first_name), ("last_name", wanted.last_name)):
+        if text and (len(text) > _NAME_LENGTH_MAX or not text.isprintable()):
             problems[field_name] = f"must be at most {_NAME_LENGTH_MAX} printable characters"
-    for field_name, hour in (("login_after", order.login_after), ("login_before", order.login_before)):
-        if not 0 <= hour <= _HOURS_MAX:
+    for field_name, hour in (("login_after", wanted.login_after), ("login_before", wanted.login_before)):
+        if hour is not None and not 0 <= hour <= _HOURS_MAX:
             problems[field_name] = "must be an hour from 0 to 24"
-    for role in sorted(order.roles & AUTOMATIC_ROLES):
-        problems["roles"] = f"{role} comes with the user's type; it cannot be granted"
     return problems
+
+
+def _role_problems(order: UserOrder) -> dict[str, str]:
+    taken = ", ".join(sorted(order.roles & AUTOMATIC_ROLES))
+    return {"roles": f"{taken} comes with the user's type; it cannot be granted"} if taken else {}
+
+
+def _fixed(user: StoredUser, changes: UserChanges) -> dict[str, str]:
+    if user.name == GUEST:
+        return {"user": "Guest is who carries no credential; there is nothing to change"}
+    if user.name == ADMINISTRATOR and changes.user_type is UserType.WEBSITE:
+        return {"user_type": "Administrator stays a System User"}
+    return {}
+
+
+def _trimmed(changes: UserChanges) -> UserChanges:
+    names = {name: getattr(changes, name) for name in ("first_name", "last_name")}
+    return replace(changes, **{name: text.strip() for name, text in names.items() if text is not None})
+
+
+def _differences(user: StoredUser, changes: UserChanges) -> str:
+    """Name the fields that will differ, with their new values; empty if none will. No secret is among them."""
+    wanted = {name: value for name, value in asdict(changes).items() if value is not None}
+    return "; ".join(f"{name}: {_shown(value)}" for name, value in wanted.items() if value != getattr(user, name))
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
