@@ -18,7 +18,7 @@ from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, pars
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
 from latchgate.services.api_keys import KeyOrder, Owner, PairText, import_pair
 from latchgate.services.import_documents import (
     NEVER,
@@ -84,9 +84,10 @@ class ImportService:
 
         Raises:
             Invalid: Something in it cannot be taken; names each entry and field. Nothing was written.
-            NotPermitted: The actor is no System Manager.
+            NotPermitted: The actor is no System Manager, or uses a credential that is limited.
         """
         require_system_manager(actor)
+        require_within(actor, UNLIMITED)
         document = parse_document(text)
         hashes = self._hash_passwords(document, on_progress)
         with self.store.write() as tx:

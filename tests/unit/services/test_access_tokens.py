@@ -15,16 +15,7 @@ from latchgate.core.users import GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.access_tokens import TokenOrder
 from latchgate.services.actors import COMMAND_LINE, Actor
-from support.house import (
-    ADDRESS,
-    EVERYTHING,
-    NOW,
-    OLD_PEPPERS,
-    TOKEN_TEXT,
-    USER,
-    House,
-    present_token,
-)
+from support.house import ADDRESS, EVERYTHING, NOW, OLD_PEPPERS, TOKEN_TEXT, USER, House, present_token
 
 _ORDER = TokenOrder(Secret(TOKEN_TEXT), USER, "client0001", frozenset({"all"}), NOW + 3600)
 _MANAGER = "manager@example.com"
