@@ -1,22 +1,24 @@
-"""latchgate log: search the request log, follow it, export it."""
+"""latchgate log: search the request log, follow it, export it; list the activity log."""
 
+import json
 import os
 import select
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from latchgate.cli.arguments import DURATIONS, parse_duration
 from latchgate.cli.context import open_instance
-from latchgate.cli.log_tables import LogTable
+from latchgate.cli.log_tables import ActivityTable, LogTable
 from latchgate.cli.output import print_line, print_note
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(name="log", help="The request log: who asked for what, and what came of it.", no_args_is_help=True)
+app = typer.Typer(
+    name="log", help="The request log: who asked for what, and what came of it; the activity log.", no_args_is_help=True
+)
 
 _TAIL_ROWS = 10
 _TAIL_WAIT_SECONDS = 0.2
@@ -86,19 +90,16 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, a list.")] = False,
 ) -> None:
     """Print the rows that match, newest first."""
+    from latchgate.request_log.exports import json_line
     from latchgate.services.ports import LogQuery
 
     query = LogQuery(user, key, path, status, since, until, limit)
     with open_instance() as latchgate:
         entries = latchgate.request_log.search(query)
         if as_json:
-            _print_json_list(entries)
+            _print_json_list(map(json_line, entries))
             return
-        table = LogTable()
-        while batch := list(islice(entries, _ROWS_AT_A_TIME)):
-            table.print_rows(batch)
-    if table.is_empty:
-        print_note("No row matches.")
+        _print_table(LogTable(), entries)
 
 
 @app.command(epilog="Example: latchgate log tail --user ann@example.com --json")
@@ -153,6 +154,38 @@ def export(
     print_note(f"Wrote {counted.count:,} rows to {output}.")
 
 
+@app.command(epilog="Example: latchgate log activity --user ann@example.com --since 30d")
+def activity(
+    *,
+    user: Annotated[
+        str | None, typer.Option(metavar="U", help="What this user did, and what was done to it, alone.")
+    ] = None,
+    since: _Since = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="How many rows at most; 0 for all.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, a list.")] = False,
+) -> None:
+    """Print what happened to accounts and credentials, newest first: sign-ins, keys, roles, users."""
+    from latchgate.core.users import parse_user_name
+    from latchgate.services.activity import search_activity
+    from latchgate.services.ports import ActivityQuery
+
+    query = ActivityQuery(user and (parse_user_name(user) or user), since, limit)
+    with open_instance() as latchgate:
+        entries = search_activity(latchgate.store, query)
+        if as_json:
+            _print_json_list(json.dumps(asdict(entry)) for entry in entries)
+            return
+        _print_table(ActivityTable(), entries)
+
+
+def _print_table(table: LogTable | ActivityTable, entries: Iterable[Any]) -> None:
+    rows = iter(entries)
+    while batch := list(islice(rows, _ROWS_AT_A_TIME)):
+        table.print_rows(batch)
+    if table.is_empty:
+        print_note("No row matches.")
+
+
 def _follow(log: "RequestLog", query: "LogQuery") -> Iterator[list["LogEntry"]]:
     from latchgate.request_log.queries import matches
 
@@ -177,13 +210,11 @@ def _wait(seconds: float) -> None:
         raise BrokenPipeError
 
 
-def _print_json_list(entries: Iterable["LogEntry"]) -> None:
-    from latchgate.request_log.exports import json_line
-
+def _print_json_list(documents: Iterable[str]) -> None:
     # Written as it is read: all rows of a long log would not fit into memory.
     before = "[\n"
-    for entry in entries:
-        sys.stdout.write(f"{before}{json_line(entry)}")
+    for document in documents:
+        sys.stdout.write(f"{before}{document}")
         before = ",\n"
     print_line("[]" if before == "[\n" else "\n]")
 

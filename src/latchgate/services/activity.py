@@ -1,10 +1,13 @@
-"""What happened to accounts and credentials, written in the transaction of the change."""
+"""What happened to accounts and credentials, written in the transaction of the change, and read again."""
+
+from collections.abc import Iterator
+from itertools import islice
 
 from latchgate.core.log_entries import ActivityEntry, escape
 from latchgate.services.actors import Actor
-from latchgate.services.ports import Clock, Transaction
+from latchgate.services.ports import ActivityQuery, Clock, Store, Transaction
 
-__all__ = ["note"]
+__all__ = ["note", "search_activity"]
 
 _TEXT_LENGTH_MAX = 400
 
@@ -29,3 +32,21 @@ def note(tx: Transaction, clock: Clock, actor: Actor, operation: str, subject: s
         ip_address=escape(actor.ip_address, _TEXT_LENGTH_MAX),
     )
     tx.activity.append(entry)
+
+
+def search_activity(store: Store, query: ActivityQuery) -> Iterator[ActivityEntry]:
+    """Give the rows that match, newest first, in short reads, so that a long list holds up nothing.
+
+    Whoever may see all of it asks; raises StorageError at any step.
+    """
+    return islice(_all(store, query), query.limit or None)
+
+
+def _all(store: Store, query: ActivityQuery) -> Iterator[ActivityEntry]:
+    before_id = None
+    while True:
+        with store.read() as tx:
+            entries, before_id = tx.activity.list_page(query, before_id)
+        yield from entries
+        if before_id is None:
+            return

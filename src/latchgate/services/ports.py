@@ -21,6 +21,7 @@ from latchgate.core.users import StoredUser, UserType
 __all__ = [
     "AccessTokens",
     "ActivityLog",
+    "ActivityQuery",
     "ApiKeys",
     "Clock",
     "Entropy",
@@ -334,6 +335,18 @@ class Instance(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ActivityQuery:
+    """Which rows of the activity log to give, newest first; None means any."""
+
+    user: str | None = None
+    """Who did it, or whom it was done to."""
+    since: int | None = None
+    """Microseconds since 1970."""
+    limit: int = 20
+    """0 means all."""
+
+
 class ActivityLog(Protocol):
     """The activity log of one transaction."""
 
@@ -343,6 +356,13 @@ class ActivityLog(Protocol):
 
     def list_latest(self, limit: int) -> list[ActivityEntry]:
         """List the newest rows, newest first."""
+        ...
+
+    def list_page(self, query: ActivityQuery, before_id: int | None) -> tuple[list[ActivityEntry], int | None]:
+        """List some of the rows that match, newest first, with where to go on, which is None at their end.
+
+        The query's limit is the whole list's, and left to whoever asks for its pages.
+        """
         ...
 
 

@@ -2,12 +2,16 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, or_, select
 
 from latchgate.core.log_entries import ActivityEntry
+from latchgate.services.ports import ActivityQuery
+from latchgate.storage.encodings import is_storable
 from latchgate.storage.schema import activity_log
 
-__all__ = ["SqlActivityLog"]
+__all__ = ["PAGE_ROWS_MAX", "SqlActivityLog"]
+
+PAGE_ROWS_MAX = 500
 
 _APPEND = insert(activity_log).inline()
 _LATEST = select(
@@ -18,6 +22,7 @@ _LATEST = select(
     activity_log.c.detail,
     activity_log.c.ip_address,
 ).order_by(activity_log.c.id.desc())
+_PAGE = _LATEST.add_columns(activity_log.c.id).limit(PAGE_ROWS_MAX)
 
 
 class SqlActivityLog:
@@ -31,3 +36,16 @@ class SqlActivityLog:
 
     def list_latest(self, limit: int) -> list[ActivityEntry]:
         return [ActivityEntry(*row) for row in self._connection.execute(_LATEST.limit(limit))]
+
+    def list_page(self, query: ActivityQuery, before_id: int | None) -> tuple[list[ActivityEntry], int | None]:
+        page = _PAGE
+        if query.user is not None:
+            if not is_storable(query.user):
+                return [], None
+            page = page.where(or_(activity_log.c.user == query.user, activity_log.c.subject == query.user))
+        if query.since is not None:
+            page = page.where(activity_log.c.time >= query.since)
+        if before_id is not None:
+            page = page.where(activity_log.c.id < before_id)
+        rows = self._connection.execute(page).all()
+        return [ActivityEntry(*row[:-1]) for row in rows], rows[-1].id if len(rows) == PAGE_ROWS_MAX else None

@@ -9,9 +9,10 @@ from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Conflict, StorageError
 from latchgate.services.access_tokens import TokenOrder
-from latchgate.services.activity import note
+from latchgate.services.activity import note, search_activity
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
+from latchgate.services.ports import ActivityQuery, UserChanges
 from latchgate.services.users import UserOrder, add_user
 from support.house import ADDRESS, NOW, PASSWORD, TOKEN_TEXT, USER, House, present_session
 
@@ -22,6 +23,7 @@ Change = Callable[[House], object]
 
 _CHANGES: dict[str, Change] = {
     "user.created": lambda house: house.users.create(COMMAND_LINE, UserOrder("new@example.com", password=PASSWORD)),
+    "user.changed": lambda house: house.users.change(COMMAND_LINE, USER, UserChanges(login_before=18)),
     "user.disabled": lambda house: house.users.set_enabled(COMMAND_LINE, USER, enabled=False),
     "user.deleted": lambda house: house.users.delete(COMMAND_LINE, USER),
     "user.password_set": lambda house: house.users.set_password(COMMAND_LINE, USER, Secret(_SECRETS[2])),
@@ -167,3 +169,27 @@ def test_rows_stand_in_the_order_of_the_changes(house: House) -> None:
 
     assert first.time < second.time
     assert (first.subject, second.subject) == ("a@example.com", "b@example.com")
+
+
+@pytest.mark.parametrize(("limit", "found"), [(0, 1203), (1, 1), (500, 500), (501, 501), (5000, 1203)])
+def test_a_search_gives_as_many_rows_as_asked_for(house: House, limit: int, found: int) -> None:
+    """Newest first and each once, however many pages they are read in."""
+    with house.store.write() as tx:
+        for number in range(1203):
+            note(tx, house.clock, COMMAND_LINE, "test", f"row {number}")
+
+    rows = list(search_activity(house.store, ActivityQuery(limit=limit)))
+
+    assert [row.subject for row in rows] == [f"row {1202 - number}" for number in range(found)]
+
+
+def test_a_long_search_holds_up_no_change(house: House) -> None:
+    """What is written while its rows are read appears in a later one."""
+    house.add_user()
+    found = search_activity(house.store, ActivityQuery(user=USER, limit=0))
+    first = next(found)
+
+    house.users.set_enabled(COMMAND_LINE, USER, enabled=False)
+
+    assert (first.operation, list(found)) == ("user.created", [])
+    assert next(search_activity(house.store, ActivityQuery())).operation == "user.disabled"
