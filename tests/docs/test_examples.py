@@ -51,7 +51,7 @@ def _work_through(document: Path, reader: Reader) -> Iterator[tuple[str, str]]:
                 case "python":
                     output = reader.python(text)
                 case "json":
-                    assert json.loads(text) == json.loads(output.strip().splitlines()[-1]), block
+                    assert text.strip() == output.strip().splitlines()[-1], block
                 case _:
                     pass
             yield block.language, output
