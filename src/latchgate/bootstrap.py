@@ -43,6 +43,9 @@ __all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
 
 _KEY_CHECK = "key_check"
 _PATIENCE_SECONDS = 5.0
+_SQLITE = "sqlite:"
+# The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
+_LOG_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def prepare_home(settings: Settings) -> None:
 def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
     """Open the instance that the settings name.
 
-    On an empty data folder this makes one: the key file first, then the database. While Administrator has no password
+    On an empty data folder this makes one, database and key file. While Administrator has no password
     and the settings name one, it is set.
 
     Args:
@@ -98,7 +101,10 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
     stack = ExitStack()
     try:
         database, peppers = _open_accounts(settings, stack, create=create)
-        request_log = open_request_log(settings.log_database_url.get_secret_value())
+        log_url = settings.log_database_url.get_secret_value()
+        request_log = open_request_log(
+            log_url, wait_seconds=_LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
+        )
         stack.callback(request_log.close)
         latchgate = _wire(settings, (database, request_log, peppers), stack)
         _set_first_password(latchgate)
@@ -134,16 +140,16 @@ def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
 
 
 def _open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tuple[Database, Peppers]:
-    if create:
-        prepare_home(settings)
-    elif not settings.home.exists():
+    if not create and not settings.home.exists():
         raise _no_instance(settings)
+    prepare_home(settings)
     folder = DataFolder(settings.home)
     stack.callback(folder.close)
     database = _find_database(settings, stack)
+    if database is None and not create:
+        _require_beginning(settings)
+        raise _no_instance(settings)
     if database is None:
-        if not create:
-            raise _no_instance(settings)
         with folder.alone():
             # Another process may have been quicker.
             database = _find_database(settings, stack) or _make_instance(settings, stack)
@@ -170,25 +176,37 @@ def _find_database(settings: Settings, stack: ExitStack) -> Database | None:
 
 
 def _make_instance(settings: Settings, stack: ExitStack) -> Database:
-    # The key file comes first: a database is never bound to a key file that is not safely on the disk. If this is
-    # interrupted, the next start finds a key file and no tables, and goes on from there.
+    _require_beginning(settings)
+    # First an empty file, then the key file, then the tables: a database is never bound to a key file that is not
+    # safely on the disk, and wherever this is interrupted, the next start goes on from there.
+    database = open_database(settings.database_url.get_secret_value(), create=True)
+    stack.callback(database.close)
+    if not settings.key_file.exists():
+        make_key_file(settings.key_file, SystemEntropy().random_bytes(PEPPER_BYTES))
+    upgrade(database)
+    return database
+
+
+def _require_beginning(settings: Settings) -> None:
+    """Refuse to begin anew where there has been an instance. Raises SettingsError, which says the next step."""
     if staging_folder(settings.home).exists():
         raise SettingsError(
             f"A restore into {settings.home} was interrupted; run it again: latchgate database restore DIR"
         )
-    if settings.key_file.exists():
-        log_path = settings.log_database_path
-        if log_path is not None and log_path.exists():
-            raise SettingsError(
-                f"{settings.home} holds a key file and a request log but no database; restore it "
-                "(latchgate database restore DIR), or move the others away to begin anew"
-            )
-    else:
-        make_key_file(settings.key_file, SystemEntropy().random_bytes(PEPPER_BYTES))
-    database = open_database(settings.database_url.get_secret_value(), create=True)
-    stack.callback(database.close)
-    upgrade(database)
-    return database
+    if not settings.key_file.exists():
+        return
+    log_path, path = settings.log_database_path, settings.database_path
+    if log_path is not None and log_path.exists():
+        raise SettingsError(
+            f"{settings.home} holds a key file and a request log but no database; restore it "
+            "(latchgate database restore DIR), or move the others away to begin anew"
+        )
+    if path is not None and not path.exists() and not settings.database_is_named:
+        # As beside a database on PostgreSQL whose address was forgotten: the key file would get a second database.
+        raise SettingsError(
+            f"{settings.home} holds a key file but no database; name its database with LATCHGATE_DATABASE_URL, restore "
+            f"it (latchgate database restore DIR), or begin anew with LATCHGATE_DATABASE_URL=sqlite:///{path}"
+        )
 
 
 def _no_instance(settings: Settings) -> SettingsError:

@@ -64,8 +64,9 @@ def _assert_refused(answer: bytes, status: int, exc_type: str) -> str:
     assert int(headers[b"content-length"]) == len(body)
     assert b"date" in headers
     assert b"server" not in headers
-    assert envelope.keys() == {"exc_type", "_server_messages"}
+    assert envelope.keys() == {"exc_type", "exception", "exc", "_server_messages"}
     assert envelope["exc_type"] == exc_type
+    assert json.loads(envelope["exc"]) == [envelope["exception"]]
     (message,) = (json.loads(entry)["message"] for entry in json.loads(envelope["_server_messages"]))
     return str(message)
 
@@ -180,6 +181,7 @@ def test_nothing_after_the_last_request_is_parsed(server: WireServer) -> None:
 # 400
 
 _MALFORMED = {
+    "two hosts": b"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     "garbage": b"\x00\xff\xfe\x01" * 8,
     "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 32,
     "HTTP/0.9": b"GET /a\r\n\r\n",

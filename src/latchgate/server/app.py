@@ -39,6 +39,9 @@ _METHOD_PREFIXES = {
     "/api/v2/method/": Dialect.FRAPPE_V2,
 }
 _NAME_LENGTH_MAX = 140
+_LOGGED = "latchgate.logged"
+# nginx's number for a client that closed before it was answered; it is only ever logged.
+_CLIENT_GONE = 499
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -87,6 +90,9 @@ class Application:
             try:
                 response = await self._answer(exchange)
             except ClientDisconnect:
+                # Judged is logged, answered or not: whoever tries a stolen key must leave a row either way.
+                exchange.reason = Reason.CLIENT_GONE.value
+                await self._record(exchange, Response(status_code=_CLIENT_GONE))
                 return
             response = await self._record(exchange, response)
             await response(scope, receive, send)
@@ -97,6 +103,9 @@ class Application:
         Raises:
             StorageError: The row could not be written; the refusal must not leave.
         """
+        if scope.get(_LOGGED):
+            return
+        scope[_LOGGED] = True
         presented = collect_head(Request(scope), PUBLIC, self.site.trusted_proxies)
         admission = self.gate.admit(presented, PUBLIC)
         self.gate.record(admission, status, 0.0, Reason.BODY_TOO_LARGE.value)
@@ -142,7 +151,7 @@ class Application:
             raise unreadable
         if request.method == "OPTIONS":
             return PlainTextResponse("")
-        call = Call(request, admission, await read_arguments(request))
+        call = Call(request, admission)
         outcome = await target.handler(call)
         return render_reply(outcome, target.dialect) if isinstance(outcome, Reply) else outcome
 
@@ -181,8 +190,9 @@ class Application:
         return render_fault_json(fault, dialect)
 
     async def _record(self, exchange: _Exchange, response: Response) -> Response:
-        admission = exchange.admission
-        if admission is not None:
+        admission, scope = exchange.admission, exchange.request.scope
+        if admission is not None and not scope.get(_LOGGED):
+            scope[_LOGGED] = True
             seconds = time.perf_counter() - exchange.started
             let_in = admission.decision is Decision.ALLOWED
             reason = exchange.reason or (reason_of(response.status_code) if let_in else None)

@@ -78,6 +78,7 @@ class WireProtocol(HttpToolsProtocol):
         self._stage = _BETWEEN
         self._meter = RequestMeter(self.limits)
         self._deadline = math.inf
+        self._body_deadline = math.inf
         self._stall_watch = StallWatch()
         self._running: RequestResponseCycle | None = None
         self._held = b""
@@ -166,6 +167,7 @@ class WireProtocol(HttpToolsProtocol):
             raise RefusedError(refusal)
         super().on_headers_complete()
         self._stage = _BODY
+        self._body_deadline = self.loop.time() + self.limits.body_seconds
         self._set_deadline(self.limits.body_idle_seconds)
         # A client told 401 instead of 100 may or may not send its body; nobody could tell where its next request
         # begins. Nor does the parser say where an upgrade's own bytes do.
@@ -176,6 +178,7 @@ class WireProtocol(HttpToolsProtocol):
         """Take a piece of the body, as long as it is within its limit."""
         self._meter.count_body(len(body))
         self._set_deadline(self.limits.body_idle_seconds)
+        self._deadline = min(self._deadline, self._body_deadline)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -1,13 +1,16 @@
 """Put the service together and run it on sockets that are already bound."""
 
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import anyio
 import structlog
 import uvicorn
+from starlette.types import Scope
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import PUBLIC
@@ -25,6 +28,7 @@ from latchgate.server.wire import WireLimits
 __all__ = ["build_application", "run_server"]
 
 _GET = frozenset({"GET"})
+_OPEN_FILES = 65_536
 
 
 def build_application(latchgate: Latchgate) -> Application:
@@ -61,10 +65,11 @@ def build_application(latchgate: Latchgate) -> Application:
 def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT, answer what was begun, and return."""
     _configure_operator_log()
+    _raise_open_files_limit()
     application = build_application(latchgate)
     config = uvicorn.Config(
         application,
-        http=protocol_class(WireLimits(), lambda scope, status: application.log_refusal({**scope}, status)),
+        http=protocol_class(WireLimits(), lambda scope, status: application.log_refusal(cast("Scope", scope), status)),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -74,11 +79,24 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
         log_config=None,
         timeout_graceful_shutdown=latchgate.settings.shutdown_seconds,
     )
-    # uvicorn raises the signal that ended it once more; with the default handlers that would be a traceback or a
-    # status that says "killed" for what was a clean stop.
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn listens for signals only once its loop runs, so that one that comes sooner would be lost; and it raises
+    # the one that ended it once more, which the default handlers would make a traceback or a status "killed" of.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=list(sockets))
+        signal.signal(number, stop)
+    server.run(sockets=list(sockets))
+
+
+def _raise_open_files_limit() -> None:
+    # Service managers start with 1,024 for programs that still use select(); each connection takes one.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _configure_operator_log() -> None:

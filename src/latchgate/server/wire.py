@@ -1,7 +1,7 @@
 """What the wire takes, and what it answers itself when a request is malformed or too large."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -36,6 +36,9 @@ class WireLimits:
     body_idle_seconds: float = 30.0
     """Time without a byte of an unfinished body arriving, or of an answer being taken, before the connection ends."""
 
+    body_seconds: float = 120.0
+    """Time to send the whole body, however steadily it drips, before the connection ends."""
+
     pipeline_max: int = 16
     """Requests that may wait behind the one being answered; with as many waiting, nothing more is read."""
 
@@ -53,8 +56,14 @@ class Refusal:
 
     def render(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """Return the whole response, in the form in which Frappe clients expect errors."""
-        server_message = json.dumps({"message": self.message})
-        body = json.dumps({"exc_type": self.exc_type, "_server_messages": json.dumps([server_message])}).encode()
+        exception = f"frappe.exceptions.{self.exc_type}: {self.message}"
+        document = {
+            "exc_type": self.exc_type,
+            "exception": exception,
+            "exc": json.dumps([exception]),
+            "_server_messages": json.dumps([json.dumps({"message": self.message})]),
+        }
+        body = json.dumps(document).encode()
         headers = [
             *default_headers,
             (b"content-type", b"application/json"),
@@ -88,7 +97,7 @@ def header_too_large(limits: WireLimits) -> Refusal:
 
 
 def judge_head(
-    version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]], *, upgrades: bool, limits: WireLimits
+    version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]], *, upgrades: bool, limits: WireLimits
 ) -> Refusal | None:
     """Decide whether a request with this head, which the parser found well-formed, may go on.
 
@@ -104,13 +113,12 @@ def judge_head(
         return bad_request("Only HTTP/1.0 and HTTP/1.1 are understood.")
     if not _has_path(target):
         return bad_request("The request target has no path.")
-    length = 0
-    codings = []
-    for name, value in headers:
-        if name == b"content-length":
-            length = int(value)  # The parser has let one decimal number pass, and no second header.
-        elif name == b"transfer-encoding":
-            codings.append(value.strip().lower())
+    if len(_values(headers, b"host")) > 1:
+        # Two servers in a row might take the request for two different hosts.
+        return bad_request("There is more than one Host header.")
+    codings = [value.strip().lower() for value in _values(headers, b"transfer-encoding")]
+    # The parser has let one decimal number pass, and no second header.
+    length = sum(int(value) for value in _values(headers, b"content-length"))
     # The parser finds some of these faults only after it has announced the request, which would then have begun.
     # In HTTP/1.0 there are no chunks: whoever forwarded such a request took its body for something else.
     if codings and (codings != [b"chunked"] or version == "1.0"):
@@ -119,6 +127,10 @@ def judge_head(
     if upgrades and (codings or length):
         return bad_request("A request with a body cannot ask for an upgrade.")
     return body_too_large(limits) if length > limits.body_bytes_max else None
+
+
+def _values(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
+    return [value for name, value in headers if name == wanted]
 
 
 def set_request_line(scope: HTTPScope, method: bytes, target: bytes, version: str) -> None:

@@ -48,6 +48,7 @@ class Pages:
     door: Door
     peppers: Peppers
     environment: Environment
+    assets: Mapping[str, bytes]
 
     @classmethod
     def on(cls, door: Door, peppers: Peppers) -> "Pages":
@@ -57,10 +58,15 @@ class Pages:
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,
+            auto_reload=False,
             lstrip_blocks=True,
         )
         environment.globals["version"] = __version__
-        return cls(door, peppers, environment)
+        # All at start: an error page must not need a file while there are no descriptors left to open one.
+        for name in environment.list_templates():
+            environment.get_template(name)
+        folder = files("latchgate.server.desk").joinpath("static")
+        return cls(door, peppers, environment, {name: folder.joinpath(name).read_bytes() for name in _ASSETS})
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -91,10 +97,10 @@ class Pages:
         if call.request.method != "POST":
             return self._render("login.html", error="", user="")
         try:
-            signed_in = await self.door.open(attempt_of(call))
+            signed_in = await self.door.open(await attempt_of(call))
         except (SignInFailed, RateLimited) as error:
             limited = isinstance(error, RateLimited)
-            user = _shown_name(call.arguments.get("usr"))
+            user = _shown_name((await call.read_arguments()).get("usr"))
             response = self._render("login.html", 429 if limited else 401, error=error.public, user=user)
             if isinstance(error, RateLimited):
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -125,7 +131,7 @@ class Pages:
         if call.request.method != "POST":
             return self._render_secretly("setup.html", error="")
         try:
-            password = _chosen_password(call)
+            password = await _chosen_password(call)
             address = call.admission.presented.peer_address
             await anyio.to_thread.run_sync(
                 self.door.sign_in.use_setup_link, link, password, address, limiter=self.door.limiter
@@ -141,9 +147,8 @@ class Pages:
         name = call.request.scope["path"].rpartition("/")[2]
         if name not in _ASSETS:
             raise NotFound(f"There is no file {name[:60]}")
-        content = files("latchgate.server.desk").joinpath("static", name).read_bytes()
         headers = {"Cache-Control": f"public, max-age={_ASSET_SECONDS}"}
-        return Response(content, media_type=_ASSETS[name], headers=headers)
+        return Response(self.assets[name], media_type=_ASSETS[name], headers=headers)
 
     def _csrf_token(self, call: Call) -> str:
         sid = call.admission.presented.session_cookie
@@ -166,8 +171,9 @@ def _shown_name(typed: object) -> str:
     return str(typed) if readable else ""
 
 
-def _chosen_password(call: Call) -> Secret:
-    password, again = call.arguments.get("password"), call.arguments.get("password_again")
+async def _chosen_password(call: Call) -> Secret:
+    arguments = await call.read_arguments()
+    password, again = arguments.get("password"), arguments.get("password_again")
     if not isinstance(password, str) or password != again:
         raise Invalid({"password": "The two passwords differ."})
     return Secret(password)

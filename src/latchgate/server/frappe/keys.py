@@ -24,7 +24,7 @@ class GenerateKeys:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer with `api_key` and, this once, `api_secret`."""
-        named = require_text(call.arguments, "user")
+        named = require_text(await call.read_arguments(), "user")
         owner = Owner(USER_SOURCE, parse_user_name(named) or named)
         issued = await anyio.to_thread.run_sync(self.api_keys.generate_primary, call.actor, owner)
         return Reply({"api_key": issued.key.key_id, "api_secret": issued.secret.text})

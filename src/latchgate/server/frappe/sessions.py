@@ -24,7 +24,7 @@ class Login:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer with the home page and set the cookies."""
-        signed_in = await self.door.open(attempt_of(call))
+        signed_in = await self.door.open(await attempt_of(call))
         user = signed_in.user
         desk = user.user_type is UserType.SYSTEM
         extra = {"home_page": "/app" if desk else "/me", "full_name": user.full_name}
@@ -44,10 +44,11 @@ class Logout:
         return Reply("No App", {"home_page": "/login", "full_name": "Guest"}, cookies)
 
 
-def attempt_of(call: Call) -> SignInAttempt:
+async def attempt_of(call: Call) -> SignInAttempt:
     """Read an attempt to sign in. Raises SignInFailed if either part is missing, BadRequest from another site."""
     require_same_site(call)
-    user, password = call.arguments.get("usr"), call.arguments.get("pwd")
+    arguments = await call.read_arguments()
+    user, password = arguments.get("usr"), arguments.get("pwd")
     if not isinstance(user, str) or not isinstance(password, str) or not user or not password:
         raise SignInFailed("Incomplete login details")
     presented = call.admission.presented
