@@ -4,6 +4,7 @@ import os
 import stat
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,6 +44,43 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
 
     with pytest.raises(SettingsError, match="is not writable"):
         prepare_folder(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o720, 0o777])
+def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """Whoever can write to it could put a database of their own in its place."""
+    tmp_path.chmod(mode)
+
+    with pytest.raises(SettingsError, match="Others may write to the data folder"):
+        DataFolder(tmp_path)
+
+
+def test_a_link_in_the_folder_is_refused(tmp_path: Path) -> None:
+    """A file behind a link could be anybody's, with anybody's mode."""
+    (tmp_path / "log.db").symlink_to(tmp_path.parent / "elsewhere.db")
+
+    with pytest.raises(SettingsError, match="is a link"):
+        DataFolder(tmp_path)
+    assert not (tmp_path.parent / "elsewhere.db").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another")
+def test_a_folder_of_another_user_is_refused() -> None:
+    """Whoever owns it may change everything in it; root alone looks after others' folders."""
+    # Not below pytest's own folder, which nobody but root may enter.
+    with TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        os.chown(path, 12_345, 12_345)
+        with closing(DataFolder(path)):
+            pass
+
+        os.seteuid(54_321)
+        try:
+            with pytest.raises(SettingsError, match="belongs to another user"):
+                DataFolder(path)
+        finally:
+            os.seteuid(0)
 
 
 def test_many_share_it(tmp_path: Path) -> None:

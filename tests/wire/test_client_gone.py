@@ -39,7 +39,7 @@ def test_a_key_that_is_only_tried_leaves_a_row(running: RunningLatchgate, expect
             assert client.recv(100).startswith(b"HTTP/1.1 100 ")
 
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    rows = []
+    rows: list[dict[str, object]] = []
     while not rows and time.monotonic() < deadline:
         rows = running.ask("log", "search", "--key", key["api_key"])
     (row,) = rows

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,13 +44,14 @@ class DataFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        """Take a shared hold. Raises SettingsError if the folder is missing, or is being restored."""
+        """Take a shared hold. Raises SettingsError if the folder is missing, others' too, or is being restored."""
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise SettingsError(f"The data folder {path} cannot be opened: {error.strerror}") from None
         try:
+            _require_own(path, os.fstat(self._descriptor))
             self._take(fcntl.LOCK_SH, _PATIENCE_SECONDS)
         except BaseException:
             self.close()
@@ -85,3 +87,15 @@ class DataFolder:
                         f"The data folder {self.path} is in use by another process of Latchgate; stop that first"
                     ) from None
                 time.sleep(_PAUSE_SECONDS)
+
+
+def _require_own(path: Path, status: os.stat_result) -> None:
+    """Refuse a folder in which others could put what is opened here. Raises SettingsError."""
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SettingsError(f"Others may write to the data folder {path}; run: chmod 700 {path}")
+    # Root may look after the folder of whoever runs the service.
+    if status.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise SettingsError(f"The data folder {path} belongs to another user; run as its owner")
+    for link in sorted(entry for entry in path.iterdir() if entry.is_symlink()):
+        # Databases and key file lie here themselves: through a link they could be anybody's, with anybody's mode.
+        raise SettingsError(f"{link} is a link; put the file itself there")
