@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         """Whether somebody named the data folder, rather than leaving it to the current folder."""
         return "home" in self.model_fields_set
 
+    @property
+    def database_is_named(self) -> bool:
+        """Whether somebody named the database of accounts, rather than leaving it to the data folder."""
+        return "database_url" in self.model_fields_set
+
 
 def _sqlite_path(url: SecretStr) -> Path | None:
     scheme, _, path = url.get_secret_value().partition(":///")

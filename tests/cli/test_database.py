@@ -124,7 +124,7 @@ def test_a_backup_with_anothers_key_file_is_refused_and_nothing_is_replaced(
     """That the two fit is found out before anything is replaced."""
     cli.run("database", "backup", str(folder))
     monkeypatch.setenv("LATCHGATE_HOME", str(tmp_path / "other"))
-    cli.run("user", "list")
+    cli.run("database", "upgrade")
     shutil.copy(tmp_path / "other" / "latchgate.key", folder / "latchgate.key")
 
     assert "is not the one" in cli.refusal("database", "restore", str(folder), "--force", code=3)

@@ -66,10 +66,11 @@ def test_a_second_start_keeps_key_file_and_data(empty: CommandLine) -> None:
 def test_starts_at_the_same_moment_make_one_instance(empty: CommandLine) -> None:
     """Of processes that find the folder empty, one makes it and the others use it."""
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda _: run_process("user", "list", "--json"), range(4)))
+        outcomes = list(pool.map(lambda number: run_process("role", "create", f"Role {number}"), range(4)))
 
     assert [code for code, _, _ in outcomes] == [0, 0, 0, 0], outcomes
     assert len(empty.json("user", "list")) == 2
+    assert len(empty.json("role", "list")) == 8
 
 
 def test_a_command_in_the_wrong_folder_makes_no_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +86,55 @@ def test_a_command_in_the_wrong_folder_makes_no_instance(tmp_path: Path, monkeyp
     assert list(cli.home.iterdir()) == []
     assert cli.lines("database", "upgrade") == ["Made a database of revision 0001."]
     assert cli.run("user", "list").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("user", "list"), ("user", "show", "Administrator"), ("user", "disable", "ann@example.com"), ("role", "list"),
+        ("source", "list"), ("key", "list"), ("key", "revoke", "lgk_1"), ("log", "search"), ("log", "activity"),
+        ("log", "tail"), ("log", "export"), ("database", "check"), ("database", "backup", "copy"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize("there", [False, True], ids=["no folder", "empty folder"])
+def test_a_command_that_reads_makes_no_instance(empty: CommandLine, command: tuple[str, ...], there: bool) -> None:
+    """Also in a folder that was named: one line says how to start one, exit code 3."""
+    if there:
+        empty.home.mkdir()
+
+    told = empty.refusal(*command, code=3)
+
+    assert told.startswith(f"error: There is no instance of Latchgate in {empty.home}; start one with latchgate serve")
+    assert len(told.splitlines()) == 1
+    assert list(empty.home.parent.iterdir()) == ([empty.home] if there else [])
+    assert not there or list(empty.home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "stdin"),
+    [
+        (("user", "create", "ann@example.com"), None),
+        (("user", "set-password", "Administrator", "--password-stdin"), _NEXT_PASSWORD),
+        (("user", "setup-link"), None),
+        (("role", "create", "Auditor"), None),
+        (("source", "create", "API Device"), None),
+        (("source", "record", "create", "Event Consumer", "c-1"), None),
+        (("key", "generate", "Administrator"), None),
+        (("key", "import", "Administrator", "some-key"), "some-secret"),
+        (("token", "import", "Administrator"), "some-token-made-elsewhere"),
+        (("import", "-"), "{}"),
+        (("database", "upgrade"), None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_command_that_makes_something_makes_the_instance(
+    empty: CommandLine, command: tuple[str, ...], stdin: str | None
+) -> None:
+    """In a folder that was named, so that a new instance can be furnished before it is first served."""
+    empty.run(*command, stdin=stdin)
+
+    assert sorted(path.name for path in empty.home.iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
 
 
 def test_the_settings_password_counts_while_administrator_has_none(
@@ -197,15 +247,47 @@ def test_a_database_with_keys_but_no_check_does_not_open(cli: CommandLine) -> No
     assert "is not the one" in _refusal()
 
 
-def test_a_key_file_alone_is_adopted(cli: CommandLine) -> None:
-    """As it lies there after an interrupted first start, or put there by whoever deploys."""
-    key_file = (cli.home / "latchgate.key").read_bytes()
+def test_a_key_file_alone_gets_no_database_by_mistake(cli: CommandLine) -> None:
+    """As it lies there where the database is on PostgreSQL: whoever forgets its address is told, and makes no other."""
     (cli.home / "latchgate.db").unlink()
     (cli.home / "log.db").unlink()
 
-    cli.run("user", "list")
+    for command in (("user", "list"), ("user", "create", "ann@example.com"), ("database", "upgrade"), ("serve",)):
+        told = cli.refusal(*command, code=3)
+        assert "holds a key file but no database; name its database with LATCHGATE_DATABASE_URL" in told
+        assert len(told.splitlines()) == 1
 
+    assert [path.name for path in cli.home.iterdir()] == ["latchgate.key"]
+
+
+def test_a_key_file_alone_is_adopted_by_a_database_that_is_named(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the line above says: whoever deploys may put a key file there beforehand."""
+    key_file = (cli.home / "latchgate.key").read_bytes()
+    (cli.home / "latchgate.db").unlink()
+    (cli.home / "log.db").unlink()
+    named = cli.refusal("serve", code=3).rpartition("LATCHGATE_DATABASE_URL=")[2].strip()
+    monkeypatch.setenv("LATCHGATE_DATABASE_URL", named)
+
+    cli.run("database", "upgrade")
+
+    monkeypatch.delenv("LATCHGATE_DATABASE_URL")
+    assert len(cli.json("user", "list")) == 2
     assert (cli.home / "latchgate.key").read_bytes() == key_file
+
+
+@pytest.mark.parametrize("with_key_file", [False, True])
+def test_a_first_start_that_was_interrupted_before_the_tables_goes_on(cli: CommandLine, with_key_file: bool) -> None:
+    """An empty database is what it leaves, with or without a key file yet."""
+    (cli.home / "log.db").unlink()
+    (cli.home / "latchgate.db").write_bytes(b"")
+    if not with_key_file:
+        (cli.home / "latchgate.key").unlink()
+
+    cli.run("user", "create", "ann@example.com")
+
+    assert len(cli.json("user", "list")) == 3
 
 
 def test_a_lost_database_is_not_replaced_by_an_empty_one(cli: CommandLine) -> None:
@@ -261,7 +343,7 @@ def test_a_database_that_cannot_be_reached_is_exit_code_4(empty: CommandLine, mo
     """With what the driver says of it."""
     monkeypatch.setenv("LATCHGATE_DATABASE_URL", "postgresql://nobody:geheim@127.0.0.1:1/none")
 
-    told = empty.refusal("user", "list", code=4)
+    told = empty.refusal("user", "create", "ann@example.com", code=4)
 
     assert "cannot be reached" in told
     assert "geheim" not in told

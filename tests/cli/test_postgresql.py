@@ -35,15 +35,30 @@ def test_an_instance_is_made_and_used(on_postgresql: CommandLine) -> None:
 
 def test_a_data_folder_without_the_key_file_is_refused(on_postgresql: CommandLine) -> None:
     """As a second machine's, to which it was not copied."""
-    on_postgresql.run("user", "list")
+    on_postgresql.run("database", "upgrade")
     shutil.rmtree(on_postgresql.home)
 
+    assert "There is no instance" in on_postgresql.refusal("user", "list", code=3)
+    assert "latchgate.key is missing" in on_postgresql.refusal("user", "create", "ann@example.com", code=3)
     assert "latchgate.key is missing" in on_postgresql.refusal("user", "list", code=3)
+
+
+def test_a_forgotten_address_makes_no_second_database(
+    on_postgresql: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside its key file no SQLite database comes to be; one line says what was forgotten."""
+    on_postgresql.run("user", "create", "ann@example.com")
+    monkeypatch.delenv("LATCHGATE_DATABASE_URL")
+
+    told = on_postgresql.refusal("user", "create", "bob@example.com", code=3)
+
+    assert "name its database with LATCHGATE_DATABASE_URL" in told
+    assert [path.name for path in on_postgresql.home.iterdir()] == ["latchgate.key"]
 
 
 def test_the_doctor_leaves_integrity_to_postgresql(on_postgresql: CommandLine) -> None:
     """And finds nothing that fails."""
-    on_postgresql.run("user", "list")
+    on_postgresql.run("database", "upgrade")
 
     assert "ok    integrity: left to PostgreSQL (pg_amcheck)" in on_postgresql.lines("doctor")
 
@@ -51,7 +66,7 @@ def test_the_doctor_leaves_integrity_to_postgresql(on_postgresql: CommandLine) -
 @pytest.mark.parametrize("command", [("backup", "copy"), ("restore", "copy"), ("check",)])
 def test_what_postgresql_does_itself_is_left_to_it(on_postgresql: CommandLine, command: tuple[str, ...]) -> None:
     """One line names its tools and the key file, which they do not know of."""
-    on_postgresql.run("user", "list")
+    on_postgresql.run("database", "upgrade")
 
     told = on_postgresql.refusal("database", *command, code=3)
 

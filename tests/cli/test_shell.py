@@ -1,5 +1,6 @@
 """The outermost shell: exit codes, one line for an error, silence for a closed pipe, colours on a terminal only."""
 
+import json
 import os
 import pty
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from latchgate import __version__
 from latchgate.cli.output import format_time, print_fields, print_table
+from latchgate.errors import StorageError
 from latchgate.services.users import UserService
 from support.command_line import CommandLine, run_process, start_process
 
@@ -94,6 +96,19 @@ def test_a_closed_pipe_in_the_middle_of_an_answer_is_silent(cli: CommandLine, mo
     assert cli.run("user", "list", "--json", code=141).output == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("log", "export", "--format", "xx"), "Invalid value for '--format': 'xx' is not one of 'jsonl', 'csv'."),
+        (("log", "search", "--limit", "-1"), "Invalid value for '--limit': should be greater than or equal to 0"),
+        (("serve", "--port", "x"), "Invalid value for '--port': should be a valid integer"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_in_plain_words(cli: CommandLine, arguments: tuple[str, ...], told: str) -> None:
+    """Without those that a library puts before them."""
+    assert cli.refusal(*arguments, code=2).startswith(f"error: {told}")
+
+
 def test_an_interrupt_is_exit_code_130(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a traceback."""
 
@@ -169,6 +184,70 @@ def test_a_terminal_of_another_encoding_gets_escapes(ann: CommandLine, monkeypat
 
     assert (code, complaints) == (0, "")
     assert "\\u2713" in shown
+
+
+_STEERING = "\x1b[2J\x1b]0;title\x07\u202e"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("user", "show", f"{_STEERING}@example.com"), 1),
+        (("key", "revoke", _STEERING), 1),
+        (("role", "show", _STEERING), 1),
+        (("user", _STEERING), 2),
+        (("user", "list", f"--{_STEERING}"), 2),
+        (("key", "generate", "ann@example.com", "--expires", _STEERING), 2),
+        (("log", "export", "--format", _STEERING), 2),
+        (("import", f"nowhere-{_STEERING}"), 1),
+    ],
+)
+def test_an_argument_cannot_steer_the_terminal(ann: CommandLine, arguments: tuple[str, ...], code: int) -> None:
+    """Wherever an error repeats it, it stands as escapes."""
+    told = ann.refusal(*arguments, code=code)
+
+    assert "\\x1b" in told
+    assert all(line.isprintable() for line in told.splitlines())
+
+
+def test_a_document_cannot_steer_the_terminal(ann: CommandLine) -> None:
+    """Neither by an entry that is refused, nor by one that is taken or left."""
+    told = ann.refusal("import", "-", stdin=json.dumps({"users": [{"name": _STEERING}], _STEERING: 1}))
+    refused = ann.refusal("import", "-", stdin=json.dumps({"users": [{"name": _STEERING}]}))
+    users = [{"name": "bob@example.com", "api_key": f"{_STEERING}:", "api_secret": "x"}]
+    left = ann.run("import", "-", stdin=json.dumps({"users": users, "todos": [_STEERING]})).output
+
+    assert "\\x1b[2J" in told
+    assert "\\x1b[2J" in refused
+    assert all(line.isprintable() for line in (told + refused + left).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("user", "show", "nobody@example.com"), "latchgate user list"),
+        (("role", "create", "All"), "latchgate role list, latchgate user list"),
+        (("role", "create", "a,b"), "latchgate role create --help"),
+        (("source", "record", "create", "Event Consumer", "\n"), "latchgate source record create --help"),
+    ],
+)
+def test_the_hint_fits_the_kind_of_error(ann: CommandLine, arguments: tuple[str, ...], hint: str) -> None:
+    """What there is, where something is absent or taken; how it is called, where a value cannot be."""
+    assert ann.refusal(*arguments).splitlines()[1] == f"  hint: {hint}"
+
+
+def test_a_database_that_fails_is_the_doctors_business(ann: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4, and the command that looks into it."""
+
+    def fail(_service: UserService) -> None:
+        raise StorageError("The database is busy", detail="locked")
+
+    monkeypatch.setattr(UserService, "list_users", fail)
+
+    assert ann.refusal("user", "list", code=4).splitlines() == [
+        "error: The database is busy (locked)",
+        "  hint: latchgate doctor",
+    ]
 
 
 def test_a_table_lets_no_name_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

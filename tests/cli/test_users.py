@@ -152,8 +152,11 @@ def test_an_unknown_user_is_told_with_the_next_step(cli: CommandLine) -> None:
 
 
 def test_a_taken_name_is_refused(ann: CommandLine) -> None:
-    """A second user of one name is a conflict."""
-    assert "already" in ann.refusal("user", "create", "ann@example.com")
+    """A second user of one name is a conflict, and the hint lists the users."""
+    told = ann.refusal("user", "create", "ann@example.com")
+
+    assert "already" in told
+    assert told.endswith("  hint: latchgate role list, latchgate user list\n")
 
 
 def test_the_setup_link_opens_once(cli: CommandLine) -> None:

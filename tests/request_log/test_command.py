@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from latchgate.bootstrap import open_latchgate
 from latchgate.cli.app import app
 from latchgate.request_log.log_entries import PAGE_ROWS_MAX, SqlRequestLog, open_request_log
 from latchgate.services.clock import SystemClock
+from latchgate.settings import Settings
 from support.log_rows import NOON, make_row
 
 _HOUR = 3_600_000_000
@@ -27,8 +29,10 @@ _DEADLINE_SECONDS = 30.0
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that the first command fills."""
-    return tmp_path_factory.mktemp("home")
+    """A data folder as the first start leaves it."""
+    home = tmp_path_factory.mktemp("home")
+    open_latchgate(Settings(home=home)).close()
+    return home
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def import_token(
     if isinstance(scopes, str):
         raise typer.BadParameter(scopes, param_hint="--scope")
     token = read_secret("Access token", from_stdin=False)
-    with open_instance("latchgate user list") as latchgate:
+    with open_instance("latchgate user list", makes=True) as latchgate:
         expires_at = latchgate.clock.now() + (expires or _DEFAULT_SECONDS)
         order = TokenOrder(token, user, client, scopes, expires_at)
         stored = latchgate.access_tokens.import_token(COMMAND_LINE, order)

@@ -54,7 +54,7 @@ def generate(
     from latchgate.services.actors import COMMAND_LINE
     from latchgate.services.api_keys import KeyOrder
 
-    with open_instance(_OWNERS) as latchgate:
+    with open_instance(_OWNERS, makes=True) as latchgate:
         order = KeyOrder(label, parse_limits(latchgate.clock, expires, scope, allow_ip, limit))
         issued = latchgate.api_keys.generate(COMMAND_LINE, _owner(owner, source), order)
         now = latchgate.clock.now()
@@ -141,7 +141,7 @@ def import_key(
     from latchgate.services.api_keys import KeyOrder, PairText
 
     secret = read_secret("API Secret", from_stdin=False)
-    with open_instance(_OWNERS) as latchgate:
+    with open_instance(_OWNERS, makes=True) as latchgate:
         order = KeyOrder(label, parse_limits(latchgate.clock, expires, scope, allow_ip, limit))
         pair = PairText(api_key, secret)
         key = latchgate.api_keys.import_key(COMMAND_LINE, _owner(owner, source), pair, order)

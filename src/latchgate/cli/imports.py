@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latchgate.cli.arguments import JsonFlag
-from latchgate.cli.context import open_instance
+from latchgate.cli.context import next_step, open_instance
 from latchgate.cli.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["import_file"]
 
 _BYTES_MAX = 256 * 1024 * 1024
+_FORM = "nothing was written; docs/import.md describes the form"
 _KINDS = {
     "users": "users",
     "passwords": "passwords",
@@ -32,14 +33,14 @@ def import_file(
     as_json: JsonFlag = False,
 ) -> None:
     """Take users, keys, tokens and sources over: all of a document in one transaction, or nothing of it."""
-    from latchgate.errors import BadRequest
+    from latchgate.errors import BadRequest, Invalid
     from latchgate.services.actors import COMMAND_LINE
 
     with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
         text = source.read(_BYTES_MAX + 1)
     if len(text) > _BYTES_MAX:
         raise BadRequest(f"{file} is larger than {_BYTES_MAX // 1024 // 1024} MiB; split it")
-    with open_instance("nothing was written; docs/import.md describes the form") as latchgate:
+    with open_instance(makes=True) as latchgate, next_step(_FORM, Invalid):
         report = latchgate.imports.import_document(COMMAND_LINE, text, _show_progress)
     if as_json:
         left = [{"entry": one.entry, "reason": one.reason} for one in report.left]

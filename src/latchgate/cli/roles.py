@@ -22,7 +22,7 @@ def create(role: _Role, as_json: JsonFlag = False) -> None:
     """Create a role."""
     from latchgate.services.actors import COMMAND_LINE
 
-    with open_instance(_LISTS) as latchgate:
+    with open_instance(_LISTS, makes=True) as latchgate:
         name = latchgate.roles.create(COMMAND_LINE, role)
     if as_json:
         print_json({"name": name, "users": 0})

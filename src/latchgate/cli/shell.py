@@ -12,12 +12,14 @@
 import io
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 
+from latchgate.core.log_entries import escape
 from latchgate.errors import ErrorCode, LatchgateError, SettingsError
 
 __all__ = ["EXIT_PIPE", "EXIT_REFUSED", "EXIT_SETTINGS", "EXIT_STOPPED", "EXIT_STORAGE", "EXIT_USAGE", "Shell"]
@@ -30,6 +32,13 @@ EXIT_STOPPED = 130
 EXIT_PIPE = 141
 
 _EXIT_CODES = {ErrorCode.SETTINGS: EXIT_SETTINGS, ErrorCode.STORAGE: EXIT_STORAGE}
+_HINTS = {
+    ErrorCode.BAD_REQUEST: "{command} --help",
+    ErrorCode.INVALID: "{command} --help",
+    ErrorCode.STORAGE: "latchgate doctor",
+}
+"""What to try next, where whoever raised the error knows nothing better."""
+_MESSAGE_LENGTH_MAX = 10_000
 
 
 class Shell(TyperGroup):
@@ -57,7 +66,7 @@ class Shell(TyperGroup):
         try:
             outcome = super().main(*arguments, **options)
         except LatchgateError as error:
-            return _report(error)
+            return _report(error, self._named_command(options.get("args") or sys.argv[1:]))
         except typer.TyperException as error:
             return _report_usage(error)
         except typer.Abort:
@@ -67,31 +76,43 @@ class Shell(TyperGroup):
             return _say(f"{place}{error.strerror or error}", code=EXIT_REFUSED)
         return outcome if isinstance(outcome, int) else 0
 
+    def _named_command(self, words: Sequence[str]) -> str:
+        path, command = ["latchgate"], cast("Any", self)
+        for word in words:
+            command = getattr(command, "commands", {}).get(word)
+            if command is None:
+                break
+            path.append(word)
+        return " ".join(path)
 
-def _report(error: LatchgateError) -> int:
+
+def _report(error: LatchgateError, command: str) -> int:
     code = _EXIT_CODES.get(error.code, EXIT_REFUSED)
     problems = error.problems if isinstance(error, SettingsError) else (error.public,)
     if error.code is ErrorCode.STORAGE and error.detail:
         problems = (f"{error.public} ({error.detail})",)
     for problem in problems:
         _say(problem, code=code)
-    for hint in getattr(error, "__notes__", []):
-        sys.stderr.write(f"  hint: {hint}\n")
+    hint = _HINTS.get(error.code, "").format(command=command)
+    for note in getattr(error, "__notes__", [hint] if hint else []):
+        _hint(note)
     return code
 
 
 def _report_usage(error: typer.TyperException) -> int:
-    message = error.format_message()
+    # The library checks some values by another one, which puts words of its own before the reason.
+    message = error.format_message().replace("Value error, ", "").replace("Input should be", "should be")
     if message:  # a group without a command has printed its help instead
         _say(message, code=error.exit_code)
         context = getattr(error, "ctx", None)
         if context is not None:
-            sys.stderr.write(f"  hint: {context.command_path} --help\n")
+            _hint(f"{context.command_path} --help")
     return error.exit_code
 
 
 def _say(message: str, *, code: int) -> int:
-    line = " ".join(message.split())
+    # It may repeat an argument, or a text from a document: neither may steer the terminal.
+    line = escape(" ".join(message.split()), _MESSAGE_LENGTH_MAX)
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.text import Text
@@ -100,6 +121,10 @@ def _say(message: str, *, code: int) -> int:
     else:
         sys.stderr.write(f"error: {line}\n")
     return code
+
+
+def _hint(text: str) -> None:
+    sys.stderr.write(f"  hint: {escape(text, _MESSAGE_LENGTH_MAX)}\n")
 
 
 def _forget_output() -> None:

@@ -27,7 +27,7 @@ def create(source: _Source, as_json: JsonFlag = False) -> None:
     """Define a document type whose records own keys."""
     from latchgate.services.actors import COMMAND_LINE
 
-    with open_instance("latchgate source list") as latchgate:
+    with open_instance("latchgate source list", makes=True) as latchgate:
         name = latchgate.sources.create(COMMAND_LINE, source)
     if as_json:
         print_json({"name": name, "records": 0})
@@ -58,7 +58,7 @@ def create_record(
     """Create a record that keys can be generated for."""
     from latchgate.services.actors import COMMAND_LINE
 
-    with open_instance("latchgate source list, latchgate user list") as latchgate:
+    with open_instance("latchgate source list, latchgate user list", makes=True) as latchgate:
         made = latchgate.sources.create_record(COMMAND_LINE, source, record, user, enabled=not disabled)
     _tell(made, f"Created {made.source} {made.name}.", as_json=as_json)
 

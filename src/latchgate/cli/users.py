@@ -72,7 +72,7 @@ def create(
         login_before=login_before or 0,
         password=read_secret("Password", from_stdin=True) if password_stdin else None,
     )
-    with open_instance("latchgate role list, latchgate user list") as latchgate:
+    with open_instance("latchgate role list, latchgate user list", makes=True) as latchgate:
         user = latchgate.users.create(COMMAND_LINE, order)
     _tell(user, f"Created the user {user.name}.", as_json=as_json)
 
@@ -163,7 +163,7 @@ def set_password(name: _Name, password_stdin: _PasswordStdin = False, as_json: J
     from latchgate.services.actors import COMMAND_LINE
 
     password = read_secret("New password", from_stdin=password_stdin, twice=True)
-    with open_instance(_LIST) as latchgate:
+    with open_instance(_LIST, makes=True) as latchgate:
         latchgate.users.set_password(COMMAND_LINE, name, password)
         user = latchgate.users.get(name)
     _tell(user, f"Set the password of {user.name}; its sessions have ended.", as_json=as_json)
@@ -174,7 +174,7 @@ def setup_link(as_json: JsonFlag = False) -> None:
     """Print a new one-time link that sets Administrator's first password; an older one ends."""
     from latchgate.errors import Conflict
 
-    with open_instance("latchgate user set-password Administrator") as latchgate:
+    with open_instance("latchgate user set-password Administrator", makes=True) as latchgate:
         link = latchgate.sign_in.make_setup_link()
         if link is None:
             raise Conflict("Administrator has a password already")
