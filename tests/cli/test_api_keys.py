@@ -156,6 +156,17 @@ def test_what_the_service_refuses_is_exit_code_1(ann: CommandLine, arguments: tu
     assert "hint: latchgate" in refusal
 
 
+def test_a_second_rotation_says_which_secret_ends(ann: CommandLine) -> None:
+    """Of former secrets only the last may still work; what the first rotation left working is told to end."""
+    key = ann.json("key", "generate", "ann@example.com")
+    first = ann.run("key", "rotate", key["api_key"], "--overlap", "24h")
+    second = ann.run("key", "rotate", key["api_key"], "--overlap", "24h", "--json")
+
+    assert "has ended now" not in first.stderr
+    assert "The secret from before the last rotation, which would have worked until 2" in second.stderr
+    assert ann.whoami(f"token {key['api_key']}:{key['api_secret']}") == "wrong_secret"
+
+
 def test_a_foreign_secret_that_no_header_could_carry_is_refused(ann: CommandLine) -> None:
     """A secret with a colon is not taken."""
     assert "api_secret" in ann.refusal("key", "import", "ann@example.com", "abc", stdin="col:on:secret\n")

@@ -167,6 +167,20 @@ def test_progress_is_shown_on_a_terminal(ann: CommandLine, tmp_path: Path) -> No
     assert "Hashing passwords: 1 of 1" in imported
 
 
+def test_deleting_is_confirmed_at_a_terminal(ann: CommandLine) -> None:
+    """Only a yes deletes; --yes is one beforehand."""
+    declined, shown = _on_a_terminal("user", "delete", "ann@example.com", typed=["n"])
+    kept = len(ann.json("user", "list"))
+    accepted, _ = _on_a_terminal("user", "delete", "ann@example.com", typed=["y"])
+    ann.run("user", "create", "ann@example.com")
+    beforehand, unasked = _on_a_terminal("user", "delete", "ann@example.com", "--yes")
+
+    assert (declined, kept) == (130, 3), shown
+    assert "Delete the user ann@example.com with its keys" in shown
+    assert (accepted, beforehand, len(ann.json("user", "list"))) == (0, 0, 2)
+    assert "Delete the user" not in unasked
+
+
 def test_ctrl_c_at_a_prompt_stops(ann: CommandLine) -> None:
     """With the exit code of an interrupt, and nothing done."""
     code, shown = _on_a_terminal("user", "set-password", "ann@example.com", typed=["^C"])

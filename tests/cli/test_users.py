@@ -136,6 +136,22 @@ def test_deleting_ends_the_keys(ann: CommandLine) -> None:
     assert ann.whoami(f"token {key['api_key']}:{key['api_secret']}") == "unknown_key"
 
 
+def test_deleting_tells_what_ended(ann: CommandLine) -> None:
+    """How many credentials worked until then, in the document and in the sentence."""
+    for _ in range(2):
+        ann.run("key", "generate", "ann@example.com")
+    ann.run("key", "revoke", ann.json("key", "generate", "ann@example.com")["api_key"])
+    ann.run("token", "import", "ann@example.com", stdin="some-token-made-elsewhere")
+
+    deleted = ann.json("user", "delete", "ann@example.com")
+    ann.run("user", "create", "ann@example.com")
+
+    assert deleted["ended"] == {"api_keys": 2, "access_tokens": 1, "sessions": 0}
+    assert ann.lines("user", "delete", "ann@example.com", "--yes") == [
+        "Deleted the user ann@example.com; 0 keys, 0 tokens and 0 sessions have ended."
+    ]
+
+
 def test_a_password_can_be_set_later(ann: CommandLine) -> None:
     """set-password takes it from standard input."""
     assert "sessions have ended" in ann.run(

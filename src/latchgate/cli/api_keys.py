@@ -114,13 +114,19 @@ def rotate(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Give a key a new secret and show it, this once."""
+    """Give a key a new secret and show it, this once; of former secrets only the last one may still work.
+
+    A second rotation within the overlap of the first ends the secret from before that first one at once.
+    """
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LIST) as latchgate:
         issued = latchgate.api_keys.rotate(COMMAND_LINE, api_key, source=source, overlap_seconds=overlap or 0)
         now = latchgate.clock.now()
     _print_issued(issued, now, as_json=as_json)
+    if issued.ended_until is not None:
+        until = format_time(issued.ended_until)
+        print_note(f"The secret from before the last rotation, which would have worked until {until}, has ended now.")
 
 
 @app.command("import", epilog="Example: latchgate key import ann@example.com 5d3f1a9be07c246 < secret.txt")

@@ -1,5 +1,7 @@
 """latchgate user: the people and programs that requests act as."""
 
+import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -147,14 +149,26 @@ def disable(name: _Name, as_json: JsonFlag = False) -> None:
 
 
 @app.command(epilog="Example: latchgate user delete ann@example.com")
-def delete(name: _Name, as_json: JsonFlag = False) -> None:
+def delete(
+    name: _Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask at a terminal; elsewhere nothing is asked.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Delete a user with its keys, tokens and sessions; the log keeps its rows."""
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LIST) as latchgate:
         user = latchgate.users.get(name)
-        latchgate.users.delete(COMMAND_LINE, user.name)
-    _tell(user, f"Deleted the user {user.name}.", as_json=as_json)
+    # Asked while nothing is held open: nobody knows how long the answer takes.
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Delete the user {user.name} with its keys, tokens and sessions?", abort=True, err=True)
+    with open_instance(_LIST) as latchgate:
+        ended = latchgate.users.delete(COMMAND_LINE, user.name)
+    if as_json:
+        print_json({**user_record(user), "ended": asdict(ended)})
+    else:
+        counts = f"{ended.api_keys} keys, {ended.access_tokens} tokens and {ended.sessions} sessions"
+        print_line(f"Deleted the user {user.name}; {counts} have ended.")
 
 
 @app.command("set-password", epilog="Example: latchgate user set-password ann@example.com")

@@ -54,6 +54,8 @@ class IssuedKey:
     user: str | None
     """Whose requests it makes."""
     secret: Secret
+    ended_until: int | None = None
+    """Until when the secret before the former one would have worked, which a second rotation ends; Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class ApiKeyService:
 
     def rotate(self, actor: Actor, key_id: str, *, source: str | None = None, overlap_seconds: int) -> IssuedKey:
         """Give a key a new secret; the one before works for `overlap_seconds` more, never longer than it would have.
+
+        The one before that ends now, should it still work.
 
         Raises:
             NotFound: There is no such key that the actor may manage.
@@ -176,9 +180,10 @@ class ApiKeyService:
     def _replace_secret(self, tx: Transaction, actor: Actor, key: StoredKey, until: int | None) -> IssuedKey:
         secret = Secret(self._issue(TokenKind.KEY_SECRET))
         tx.api_keys.replace_secret(key.id, digest_secret(self.peppers, (key.id, key.source, key.key_id), secret), until)
+        still = key.previous_until if key.previous_until and key.previous_until > self.clock.now() else None
         told = _told(key) + (f", former secret works until {until}" if until else "")
         note(tx, self.clock, actor, "api_key.rotated", key.key_id, detail=told)
-        return IssuedKey(_get_key(tx, key.key_id, key.source), _user_of(key), secret)
+        return IssuedKey(_get_key(tx, key.key_id, key.source), _user_of(key), secret, still)
 
     def _revoke(self, tx: Transaction, actor: Actor, key: StoredKey) -> None:
         tx.api_keys.revoke(key.id, self.clock.now())

@@ -29,6 +29,7 @@ __all__ = [
     "KeyFilter",
     "LastUse",
     "Links",
+    "LiveCredentials",
     "LogQuery",
     "NewKey",
     "NewSession",
@@ -94,6 +95,15 @@ class UserChanges:
     login_before: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LiveCredentials:
+    """How many credentials of a user have neither been revoked nor expired."""
+
+    api_keys: int
+    access_tokens: int
+    sessions: int
+
+
 class Users(Protocol):
     """The users of one transaction."""
 
@@ -111,6 +121,10 @@ class Users(Protocol):
 
     def change(self, user_id: int, changes: UserChanges, now_us: int) -> None:
         """Replace fields of a user."""
+        ...
+
+    def count_credentials(self, user_id: int, now: int) -> LiveCredentials:
+        """Count what ends with a user; a session that idled too long counts until it is revoked."""
         ...
 
     def delete(self, user_id: int) -> None:

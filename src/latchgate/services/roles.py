@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER
-from latchgate.errors import Invalid, NotFound
+from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
 from latchgate.services.ports import Clock, Store, Transaction
@@ -73,6 +73,10 @@ def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     if not name or len(name) > _NAME_LENGTH_MAX or not name.isprintable() or "," in name:
         # Roles travel in a header as a list by commas.
         raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without a comma"})
+    for existing, _ in tx.roles.list_all():
+        if existing.casefold() == name.casefold():
+            # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.
+            raise Conflict(f"There is a role {existing} already")
     tx.roles.add(name, clock.now_us())
     note(tx, clock, actor, "role.created", name)
     return name

@@ -20,7 +20,7 @@ from latchgate.core.users import (
 from latchgate.errors import Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
-from latchgate.services.ports import Clock, Entropy, NewUser, Store, Transaction, UserChanges
+from latchgate.services.ports import Clock, Entropy, LiveCredentials, NewUser, Store, Transaction, UserChanges
 
 __all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user", "get_user", "require_manager_remains"]
 
@@ -121,8 +121,8 @@ class UserService:
                 note(tx, self.clock, actor, "user.changed", user.name, detail=told)
             return get_user(tx, name)
 
-    def delete(self, actor: Actor, name: str) -> None:
-        """Delete a user with its keys, tokens and sessions; the log keeps its rows.
+    def delete(self, actor: Actor, name: str) -> LiveCredentials:
+        """Delete a user with its keys, tokens and sessions, and tell how many; the log keeps its rows.
 
         Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay).
         """
@@ -130,8 +130,10 @@ class UserService:
         with self.store.write() as tx:
             user = get_user(tx, name)
             _require_dispensable(tx, user, "deleted")
+            ended = tx.users.count_credentials(user.id, self.clock.now())
             tx.users.delete(user.id)
             note(tx, self.clock, actor, "user.deleted", user.name, detail=f"id {user.id}")
+            return ended
 
     def set_password(self, actor: Actor, name: str, password: Secret) -> None:
         """Give a user a new password and end its sessions.

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 
 from latchgate.core.users import StoredUser, UserType
-from latchgate.services.ports import NewUser, UserChanges
+from latchgate.services.ports import LiveCredentials, NewUser, UserChanges
 from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
 from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import role, user, user_role
+from latchgate.storage.schema import api_key, oauth_token, role, session, user, user_role
 
 __all__ = ["USER_COLUMNS", "SqlUsers", "decode_user"]
 
@@ -41,6 +41,30 @@ USER_COLUMNS = (
 
 _FIND = select(*USER_COLUMNS).where(user.c.name == bindparam("wanted"))
 _LIST = select(*USER_COLUMNS).order_by(user.c.name)
+_LIVE_KEYS = (
+    select(func.count())
+    .select_from(api_key)
+    .where(
+        api_key.c.user_id == bindparam("owner"),
+        api_key.c.revoked_at.is_(None),
+        or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > bindparam("now")),
+    )
+)
+_LIVE_TOKENS = (
+    select(func.count())
+    .select_from(oauth_token)
+    .where(
+        oauth_token.c.user_id == bindparam("owner"),
+        oauth_token.c.revoked_at.is_(None),
+        oauth_token.c.expires_at > bindparam("now"),
+    )
+)
+_LIVE_SESSIONS = (
+    select(func.count())
+    .select_from(session)
+    .where(session.c.user_id == bindparam("owner"), session.c.revoked_at.is_(None))
+)
+_LIVE = select(_LIVE_KEYS.scalar_subquery(), _LIVE_TOKENS.scalar_subquery(), _LIVE_SESSIONS.scalar_subquery())
 _DELETE = delete(user).where(user.c.id == bindparam("user_id"))
 _USER_TYPES = {str(user_type): user_type for user_type in UserType}
 
@@ -66,6 +90,9 @@ class SqlUsers:
         values = {name: value for name, value in _values(changes).items() if value is not None}
         statement = update(user).where(user.c.id == user_id)
         change_row(self._connection, statement, {**values, "modified": now_us})
+
+    def count_credentials(self, user_id: int, now: int) -> LiveCredentials:
+        return LiveCredentials(*self._connection.execute(_LIVE, {"owner": user_id, "now": now}).one())
 
     def delete(self, user_id: int) -> None:
         self._connection.execute(_DELETE, {"user_id": user_id})

@@ -56,6 +56,18 @@ def test_a_role_is_made_once(house: House, name: str) -> None:
         house.roles.create(COMMAND_LINE, name)
 
 
+@pytest.mark.parametrize("name", ["auditor", "AUDITOR", "system manager", "all", "DESK USER"])
+def test_a_role_is_made_once_in_any_case(house: House, name: str) -> None:
+    """Nobody takes one role for another that is written almost so; the refusal names the one that is there."""
+    house.roles.create(COMMAND_LINE, "Auditor")
+
+    with pytest.raises(Conflict) as refused:
+        house.roles.create(COMMAND_LINE, name)
+
+    assert name not in refused.value.public
+    assert len(house.roles.list_roles()) == 5
+
+
 @pytest.mark.parametrize("role", _AUTOMATIC)
 def test_automatic_roles_are_neither_granted_nor_revoked(house: House, role: str) -> None:
     """What comes with the user's type cannot be given to another type, nor taken."""
