@@ -14,7 +14,7 @@ from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Reason
-from latchgate.errors import BadRequest, ErrorCode, LatchgateError, NotFound, NotPermitted
+from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
 from latchgate.server.refusals import refusal_of
 from latchgate.server.replies import (
     Dialect,
@@ -116,11 +116,9 @@ class Application:
         except ClientDisconnect:
             raise
         except RefusedMethod:
-            exchange.reason = Reason.NOT_PERMITTED.value
             headers = {"WWW-Authenticate": self.site.challenge}  # for whoever asks, as recorded
             return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted", headers=headers))
         except UnknownMethod as error:
-            exchange.reason = ErrorCode.INVALID.value
             name = escape(str(error), _NAME_LENGTH_MAX)
             return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
         except LatchgateError as error:
