@@ -20,7 +20,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from latchgate.core.addresses import Network, normal_address, parse_networks
 from latchgate.errors import SettingsError
 
-__all__ = ["CONFIG_FILE_NAME", "CONFIG_VARIABLE", "PREFIX", "Settings", "find_origins", "load_settings"]
+__all__ = [
+    "CONFIG_FILE_NAME",
+    "CONFIG_VARIABLE",
+    "PREFIX",
+    "Settings",
+    "find_origins",
+    "find_variables",
+    "load_settings",
+]
 
 PREFIX = "LATCHGATE_"
 CONFIG_VARIABLE = "LATCHGATE_CONFIG"
@@ -247,6 +255,12 @@ def find_origins() -> dict[str, str]:
     """Tell where each setting's value comes from: `default`, the environment variable's name, or the file's path."""
     sources = _read_sources({})
     return {name: sources.origin(name) for name in Settings.model_fields}
+
+
+def find_variables() -> dict[str, str]:
+    """Tell which variables of the environment are set that decide which instance is meant; some hold a password."""
+    names = (CONFIG_VARIABLE, *(PREFIX + name for name in ("HOME", "DATABASE_URL", "LOG_DATABASE_URL")))
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _load(sources: _Sources) -> Settings:

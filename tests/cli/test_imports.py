@@ -40,6 +40,43 @@ def test_imported_credentials_work_with_every_scheme_and_source(cli: CommandLine
     assert cli.whoami("token hrskey000000001:hrssecret000001") == "outside_hours"
 
 
+def test_what_deserves_a_second_look_is_named(ann: CommandLine) -> None:
+    """New System Managers, keys of users that existed, and weak passwords, each under a heading of its own."""
+    document = {
+        "passwords": {"bob@example.com": "short", "cat@example.com": "correct horse battery"},
+        "users": [
+            {
+                "name": "bob@example.com",
+                "roles": ["System Manager"],
+                "api_key": "bobs-key",
+                "api_secret": "bobs-secret",
+            },
+            {"name": "cat@example.com", "roles": ["Reader"]},
+            {"name": "ann@example.com", "roles": ["System Manager"], "api_key": "anns-key", "api_secret": "a-secret"},
+        ],
+    }
+
+    lines = ann.lines("import", "-", stdin=json.dumps(document))
+    again = ann.json("import", "-", stdin=json.dumps(document))
+
+    assert lines[2:] == [
+        "New System Managers:", "USER", "bob@example.com",
+        "Users that were there already and gained a key:", "USER", "ann@example.com",
+        "Passwords taken as they are, which nobody could choose here:", "USER", "bob@example.com",
+    ]  # fmt: skip
+    assert (again["new_managers"], again["new_keys"], again["weak_passwords"]) == ([], [], [])
+
+
+def test_a_role_that_differs_by_case_alone_is_refused(cli: CommandLine) -> None:
+    """The line names the entry, and nothing is written."""
+    document = {"users": [{"name": "bob@example.com", "roles": ["system manager"]}]}
+
+    told = cli.refusal("import", "-", stdin=json.dumps(document))
+
+    assert "users[0]: There is a role System Manager already" in told
+    assert len(cli.json("user", "list")) == 2
+
+
 def test_a_document_may_come_from_standard_input(cli: CommandLine) -> None:
     """A dash means that."""
     result = cli.run("import", "-", stdin='{"users": [{"name": "ann@example.com"}]}')

@@ -235,6 +235,24 @@ def test_the_warning_is_for_what_others_can_reach_and_read(
     assert (warning is not None) is warned
 
 
+def test_an_address_with_a_password_is_not_printed_but_asked_for(
+    empty: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line for another terminal works there with the settings that it names."""
+    monkeypatch.setenv("LATCHGATE_DATABASE_URL", f"sqlite:///{tmp_path}/hidden-name.db")
+
+    with _serving() as server:
+        _wait_until_it_answers(server)
+        hint, line = server.read_until("In another terminal"), server.read_until("curl")
+        answer = subprocess.run(
+            ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=_DEADLINE_SECONDS
+        )
+
+    assert hint == "In another terminal, with the same LATCHGATE_DATABASE_URL, make a first API key and use it:"
+    assert json.loads(answer.stdout) == {"message": "Administrator"}, answer.stderr
+    assert "hidden-name" not in "".join(server.said)
+
+
 def test_a_second_server_on_one_data_folder_works(cli: CommandLine) -> None:
     """Two processes on one database see each other's changes."""
     with _serving() as first, _serving() as second:
@@ -258,5 +276,8 @@ def test_the_command_is_written_as_it_can_be_typed(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", str(program.parent))
     assert typed_command(usual) == "latchgate"
     assert typed_command(other) == f"LATCHGATE_HOME='{tmp_path}/my data' latchgate"
+    monkeypatch.setenv("LATCHGATE_CONFIG", str(tmp_path / "my settings.toml"))
+    assert typed_command(usual) == f"LATCHGATE_CONFIG='{tmp_path}/my settings.toml' latchgate"
+    monkeypatch.delenv("LATCHGATE_CONFIG")
     monkeypatch.setattr("sys.argv", ["/somewhere/latchgate/__main__.py"])
     assert typed_command(usual) == f"{sys.executable} -m latchgate"

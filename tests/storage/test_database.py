@@ -1,19 +1,23 @@
 """Opening a database: addresses, files, and what is said when it cannot be opened."""
 
 import os
+import socket
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from latchgate.errors import SettingsError, StorageError
 from latchgate.storage.database import open_database
 from latchgate.storage.revisions import current_revision, head_revision, upgrade
 from latchgate.storage.store import SqlStore
 from support.new_rows import new_user
+from support.postgres import PostgresServer
 
 
 def mode(path: Path) -> int:
@@ -180,3 +184,37 @@ def test_settings_of_every_connection(tmp_path: Path) -> None:
         }
 
     database.close()
+
+
+def test_a_statement_without_end_is_broken_off(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends what takes too long, and the thread that waited for it goes on."""
+    monkeypatch.setattr("latchgate.storage.database._STATEMENT_TIMEOUT_MS", 50)
+
+    with (
+        closing(open_database(postgres_server.url("postgres"))) as database,
+        pytest.raises(StorageError),
+        database.read() as connection,
+    ):
+        connection.execute(text("SELECT pg_sleep(3600)"))
+
+
+def test_a_host_that_falls_silent_is_given_up(postgres_server: PostgresServer) -> None:
+    """The system is told how long to wait for what was sent, and to ask whether the other side is still there."""
+    with closing(open_database(postgres_server.url("postgres"))) as database, database.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        wanted = driver.info.get_parameters()
+
+    assert int(wanted["tcp_user_timeout"]) == 5_000
+    assert int(wanted["keepalives_idle"]) + int(wanted["keepalives_interval"]) * int(wanted["keepalives_count"]) < 15
+
+
+def test_a_host_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is not there in time is an error, not a wait without end."""
+    monkeypatch.setattr("latchgate.storage.database._CONNECT_TIMEOUT_SECONDS", 2)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        with closing(open_database(url)) as database, pytest.raises(StorageError), database.read():
+            raise AssertionError("it cannot be read")

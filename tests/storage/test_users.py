@@ -2,10 +2,11 @@ from ipaddress import ip_network
 
 import pytest
 
+from latchgate.core.api_keys import Limits
 from latchgate.core.users import StoredUser, UserType
 from latchgate.errors import Conflict, Invalid, NotFound
-from latchgate.services.ports import Store, UserChanges
-from support.new_rows import digest, new_session, new_token, new_user, user_key
+from latchgate.services.ports import LiveCredentials, Store, UserChanges
+from support.new_rows import ALL_SCOPES, digest, new_session, new_token, new_user, user_key
 
 
 class TestUsers:
@@ -155,3 +156,22 @@ class TestUsers:
             record = tx.sources.find_record("Event Consumer", "billing")
             assert record is not None
             assert record.user is None
+
+    def test_counts_what_is_alive(self, store: Store) -> None:
+        """A user's credentials that neither were revoked nor have expired, and nobody else's."""
+        with store.write() as tx:
+            ann, bob = tx.users.add(new_user(), 1), tx.users.add(new_user("bob@example.com"), 1)
+            tx.api_keys.add(user_key(ann, "alive"), 1)
+            tx.api_keys.add(user_key(ann, "limited", limits=Limits(ALL_SCOPES, expires_at=1_501)), 1)
+            tx.api_keys.add(user_key(ann, "expired", limits=Limits(ALL_SCOPES, expires_at=1_500)), 1)
+            tx.api_keys.revoke(tx.api_keys.add(user_key(ann, "revoked"), 1), 1_000)
+            tx.access_tokens.add(new_token(ann))
+            tx.access_tokens.add(new_token(ann, b"expired", expires_at=1_500))
+            tx.access_tokens.revoke(tx.access_tokens.add(new_token(ann, b"revoked")), 1_000)
+            for name in (b"one", b"two", b"three"):
+                tx.sessions.add(new_session(ann, name), 1_000)
+            tx.sessions.revoke(tx.sessions.add(new_session(ann, b"revoked"), 1_000), 1_000)
+
+        with store.read() as tx:
+            assert tx.users.count_credentials(ann, 1_500) == LiveCredentials(2, 1, 3)
+            assert tx.users.count_credentials(bob, 1_500) == LiveCredentials(0, 0, 0)

@@ -26,6 +26,11 @@ _KINDS = {
     "sources": "sources",
     "records": "records of sources",
 }
+_NAMED = {
+    "new_managers": "New System Managers",
+    "new_keys": "Users that were there already and gained a key",
+    "weak_passwords": "Passwords taken as they are, which nobody could choose here",
+}
 
 
 def import_file(
@@ -44,7 +49,8 @@ def import_file(
         report = latchgate.imports.import_document(COMMAND_LINE, text, _show_progress)
     if as_json:
         left = [{"entry": one.entry, "reason": one.reason} for one in report.left]
-        print_json({"taken": dict(report.taken), "existed": dict(report.existed), "left": left})
+        names = {name: getattr(report, name) for name in _NAMED}
+        print_json({"taken": dict(report.taken), "existed": dict(report.existed), "left": left, **names})
     else:
         _print_report(report)
 
@@ -53,6 +59,11 @@ def _print_report(report: "ImportReport") -> None:
     for sentence, counts in (("Taken", report.taken), ("There already", report.existed)):
         told = ", ".join(f"{counts[kind]} {words}" for kind, words in _KINDS.items() if counts[kind])
         print_line(f"{sentence}: {told or 'nothing'}.")
+    for name, sentence in _NAMED.items():
+        users = getattr(report, name)
+        if users:
+            print_line(f"{sentence}:")
+            print_table([{"user": user} for user in users], ("user",), empty="")
     if report.left:
         print_line("Left:")
         print_table([{"entry": one.entry, "reason": one.reason} for one in report.left], ("entry", "reason"), empty="")

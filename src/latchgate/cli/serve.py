@@ -76,10 +76,25 @@ def typed_command(settings: "Settings") -> str:
         words = ["latchgate"]
     else:
         words = [str(program)]
-    command = shlex.join(words)
-    if settings.home == (Path.cwd() / "data").absolute():
-        return command
-    return f"LATCHGATE_HOME={shlex.quote(str(settings.home))} {command}"
+    return " ".join([*_assignments(settings), shlex.join(words)])
+
+
+def _assignments(settings: "Settings") -> list[str]:
+    from latchgate.settings import CONFIG_VARIABLE, find_variables
+
+    # The settings file may name the home; it is read from a path that may begin at the current folder.
+    wanted = {name: value for name, value in find_variables().items() if name == CONFIG_VARIABLE}
+    if settings.home != (Path.cwd() / "data").absolute():
+        wanted["LATCHGATE_HOME"] = str(settings.home)
+    return [f"{name}={shlex.quote(value)}" for name, value in wanted.items()]
+
+
+def _unprinted_settings() -> str:
+    """Name the variables that another terminal needs too, and that may hold a password; empty if there are none."""
+    from latchgate.settings import find_variables
+
+    names = [name for name in find_variables() if name.endswith("_URL")]
+    return f", with the same {' and '.join(names)}" if names else ""
 
 
 @contextmanager
@@ -135,7 +150,7 @@ def _greet(latchgate: "Latchgate") -> None:
     if not keys:
         if link is None:
             print_line(f"\nSign in as Administrator: {settings.public_url}/login")
-        print_line("\nIn another terminal, make a first API key and use it:")
+        print_line(f"\nIn another terminal{_unprinted_settings()}, make a first API key and use it:")
         print_line(
             f"  {typed_command(settings)} key generate Administrator --header | "
             f"curl -H @- {settings.local_url}/api/method/frappe.auth.get_logged_user"

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from latchgate.core.access_tokens import lookup_values
 from latchgate.core.api_keys import secret_matches
 from latchgate.core.credentials import USER_SOURCE
-from latchgate.core.passwords import SALT_BYTES, hash_password
+from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Peppers, Secret
-from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, parse_user_name
+from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER, parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
 from latchgate.services.activity import note
@@ -61,6 +61,20 @@ class ImportReport:
     taken: Counter[str] = field(default_factory=Counter)
     existed: Counter[str] = field(default_factory=Counter)
     left: list[Left] = field(default_factory=list)
+    new_managers: list[str] = field(default_factory=list)
+    """Users that gained the role System Manager."""
+    new_keys: list[str] = field(default_factory=list)
+    """Users that existed and gained a key."""
+    weak_passwords: list[str] = field(default_factory=list)
+    """Users whose password was taken although nobody could choose it here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """A password of the document, hashed."""
+
+    text: str = field(repr=False)
+    weak: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +108,7 @@ class ImportService:
             work = _Import(self, tx, actor, hashes)
             return work.run(document)
 
-    def _hash_passwords(self, document: ImportDocument, on_progress: Callable[[int, int], None]) -> dict[str, str]:
+    def _hash_passwords(self, document: ImportDocument, on_progress: Callable[[int, int], None]) -> dict[str, _Hashed]:
         # Before the transaction: nobody else could write while it lasts.
         with self.store.read() as tx:
             known = {user.name: user for user in tx.users.list_all()}
@@ -105,10 +119,11 @@ class ImportService:
             stands = name in known and (name != ADMINISTRATOR or known[name].password_hash is not None)
             if password and password.get_secret_value() and not stands:
                 wanted[name] = Secret(password.get_secret_value())
-        hashes: dict[str, str] = {}
+        hashes: dict[str, _Hashed] = {}
         on_progress(0, len(wanted))
         for name, secret in wanted.items():
-            hashes[name] = hash_password(secret, self.entropy.random_bytes(SALT_BYTES), self.profile)
+            text = hash_password(secret, self.entropy.random_bytes(SALT_BYTES), self.profile)
+            hashes[name] = _Hashed(text, weak=password_problem(secret, name) is not None)
             on_progress(len(hashes), len(wanted))
         return hashes
 
@@ -120,7 +135,7 @@ class _Import:
     service: ImportService
     tx: Transaction
     actor: Actor
-    hashes: dict[str, str] = field(repr=False)
+    hashes: dict[str, _Hashed] = field(repr=False)
     report: ImportReport = field(default_factory=ImportReport)
 
     def run(self, document: ImportDocument) -> ImportReport:
@@ -144,13 +159,16 @@ class _Import:
         name = parse_user_name(entry.name)
         if name is None:
             raise Invalid({"name": f"'{entry.name[:60]}' is not an e-mail address"})
-        if self.tx.users.find(name) is not None:
+        existed = self.tx.users.find(name) is not None
+        if existed:
             self.report.existed["users"] += 1
             if name in self.hashes:
                 self._give_password(name)
         else:
             self._add_user(place, entry, name)
-        self._take_key(place, Owner(USER_SOURCE, name), entry.api_key, entry.api_secret)
+        taken = self._take_key(place, Owner(USER_SOURCE, name), entry.api_key, entry.api_secret)
+        if existed and taken:
+            self.report.new_keys.append(name)
 
     def _add_user(self, place: str, entry: ImportedUser, name: str) -> None:
         roles = frozenset(role.strip() for role in entry.roles)
@@ -171,24 +189,35 @@ class _Import:
             login_after=NEVER if entry.login_hours_closed else entry.login_after,
             login_before=0 if entry.login_hours_closed else entry.login_before,
         )
-        add_user(self.tx, self.service.clock, self.actor, order, self.hashes.get(name))
+        hashed = self.hashes.get(name)
+        add_user(self.tx, self.service.clock, self.actor, order, hashed.text if hashed else None)
         self.report.taken["users"] += 1
-        self.report.taken["passwords"] += name in self.hashes
+        if SYSTEM_MANAGER in roles:
+            self.report.new_managers.append(name)
+        if hashed:
+            self._count_password(name, hashed)
 
     def _give_password(self, name: str) -> None:
         # Administrator's first; what somebody chose here is never replaced by a file.
         user = self.tx.users.find(name)
         if user is not None and user.password_hash is None:
-            self.tx.users.change(user.id, UserChanges(password_hash=self.hashes[name]), self.service.clock.now_us())
+            hashed = self.hashes[name]
+            self.tx.users.change(user.id, UserChanges(password_hash=hashed.text), self.service.clock.now_us())
             note(self.tx, self.service.clock, self.actor, "user.password_set", name, detail="by import")
-            self.report.taken["passwords"] += 1
+            self._count_password(name, hashed)
 
-    def _take_key(self, place: str, owner: Owner, key_id: str | None, hidden: SecretStr | None) -> None:
+    def _count_password(self, name: str, hashed: _Hashed) -> None:
+        self.report.taken["passwords"] += 1
+        if hashed.weak:
+            self.report.weak_passwords.append(name)
+
+    def _take_key(self, place: str, owner: Owner, key_id: str | None, hidden: SecretStr | None) -> bool:
+        """Take a key unless it must be left; tell whether it is new here."""
         secret = hidden.get_secret_value() if hidden else ""
         if not key_id or not secret:
             if key_id or secret:
                 self._leave(f"{place}.api_key", "a key works with its secret only, and one of the two is missing")
-            return
+            return False
         found = self.tx.api_keys.find(owner.source, key_id)
         if found is not None:
             same = secret_matches(self.service.peppers, found, Secret(secret), self.service.clock.now())
@@ -203,6 +232,8 @@ class _Import:
             pair = PairText(key_id, Secret(secret))
             import_pair(self.tx, self.service.clock, self.service.peppers, self.actor, (owner, pair, order))
             self.report.taken["api_keys"] += 1
+            return True
+        return False
 
     def _take_source(self, place: str, entry: ImportedSource) -> None:
         with _naming(place, name="doctype"):

@@ -21,6 +21,17 @@ from latchgate.storage.schema import change_head
 __all__ = ["Database", "open_database"]
 
 _BUSY_TIMEOUT_MS = 5_000
+_CONNECT_TIMEOUT_SECONDS = 5
+_STATEMENT_TIMEOUT_MS = 10_000
+"""More than the wait for a lock, and many times what any statement takes; migrations set their own."""
+# A host that answers no more must not hold a thread for the quarter of an hour that TCP would wait for what was sent,
+# or for ever where all was received and only the answer does not come.
+_SILENCE = {
+    "tcp_user_timeout": _CONNECT_TIMEOUT_SECONDS * 1000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 _SQLITE_OLDEST = (3, 35, 0)
 """The first that knows RETURNING."""
 
@@ -165,7 +176,7 @@ def _open_postgresql(url: URL) -> Database:
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={"connect_timeout": 5, "application_name": "latchgate"},
+            connect_args={**_SILENCE, "connect_timeout": _CONNECT_TIMEOUT_SECONDS, "application_name": "latchgate"},
             # A server that was restarted costs no request.
             pool_pre_ping=True,
             pool_timeout=5,
@@ -177,6 +188,7 @@ def _open_postgresql(url: URL) -> Database:
     def _prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401  # psycopg may be absent
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {_BUSY_TIMEOUT_MS}")
+            cursor.execute(f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}")
         connection.commit()
 
     reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
