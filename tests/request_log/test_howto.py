@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LATCHGATE_HOME", str(tmp_path / "home"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
+    assert CliRunner().invoke(app, ["database", "upgrade"]).exit_code == 0
     with closing(open_request_log(tmp_path / "home" / "log.db")) as log:
         log.append(make_row())
     return tmp_path / "here"

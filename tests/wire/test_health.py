@@ -89,6 +89,7 @@ def test_a_credential_that_cannot_be_looked_up_is_no_guest(failing: Service) -> 
 
     for answer in answers:
         assert "no such table" not in assert_refused(answer, 503, "ServiceUnavailable")
+        assert (answer.row.status, answer.row.user, answer.row.reason) == (503, None, "storage")
     assert_refused_v2(second, 503, "ServiceUnavailable")
 
 

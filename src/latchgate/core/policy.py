@@ -26,8 +26,6 @@ class Requirement:
     """At least one of these roles; none means any user."""
     schemes: frozenset[Scheme] = ANY_SCHEME
     """Which credentials are accepted at all."""
-    csrf: bool = True
-    """Whether an unsafe request by session must prove that a page of ours sent it."""
 
 
 PUBLIC = Requirement(user=False)

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     USER_DISABLED = "user_disabled"
     USER_ADDRESS_NOT_ALLOWED = "user_address_not_allowed"
     OUTSIDE_HOURS = "outside_hours"
+    STORAGE = "storage"
     OVER_LIMIT = "over_limit"
     TOO_MANY_FAILURES = "too_many_failures"
     CSRF = "csrf_token_missing_or_wrong"

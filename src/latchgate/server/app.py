@@ -142,6 +142,8 @@ class Application:
         else:
             admission = self.gate.admit(presented, target.requires)
         exchange.admission = admission
+        if admission.failure:
+            raise admission.failure
         fault = refusal_of(admission, target.what)
         if fault:
             return self._refuse(exchange, fault)

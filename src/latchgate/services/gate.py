@@ -29,6 +29,7 @@ from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.sessions import csrf_holds
 from latchgate.core.tokens import Peppers
+from latchgate.errors import StorageError
 from latchgate.services.authentication import Authenticator
 from latchgate.services.ports import Clock, Entropy, RequestLog
 from latchgate.services.throttles import Throttles
@@ -55,6 +56,8 @@ class Admission:
     presented: Presented
     credential_presented: bool
     """Whether the request log gets a row."""
+    failure: StorageError | None = None
+    """Why nothing could be verified; an entrance answers with this rather than with a 401."""
 
     @property
     def principal(self) -> Principal | None:
@@ -74,12 +77,16 @@ class Gate:
     peppers: Peppers = field(repr=False)
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
-        """Decide about a request. Never raises for anything presented; raises StorageError."""
+        """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
         arrived_us = self.clock.now_us()
         credential = parse_credential(presented)
-        who = self.authenticator.verify(credential, presented.peer_address)
+        failure = None
+        try:
+            who = self.authenticator.verify(credential, presented.peer_address)
+        except StorageError as error:
+            who, failure = Rejected(Reason.STORAGE), error
         who = self._hold_to_limits(who, presented.peer_address)
-        who = self._guard_session(who, credential, requirement)
+        who = self._guard_session(who, credential)
         judgement = decide(who, requirement)
         return Admission(
             who=who,
@@ -89,6 +96,7 @@ class Gate:
             arrived_us=arrived_us,
             presented=_without_secret(presented, credential),
             credential_presented=not isinstance(credential, Absent),
+            failure=failure,
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
@@ -121,8 +129,8 @@ class Gate:
             case _:
                 return who
 
-    def _guard_session(self, who: Who, credential: Credential, requirement: Requirement) -> Who:
-        if isinstance(who, Principal) and isinstance(credential, SessionCookie) and requirement.csrf:
+    def _guard_session(self, who: Who, credential: Credential) -> Who:
+        if isinstance(who, Principal) and isinstance(credential, SessionCookie):
             return who if csrf_holds(self.peppers, credential) else _refusal(who, Reason.CSRF)
         return who
 

@@ -39,7 +39,6 @@ _REQUIREMENTS = st.builds(
     scope=st.none() | _SCOPE_NAMES,
     roles=_ROLES,
     schemes=st.frozensets(st.sampled_from(Scheme)),
-    csrf=st.booleans(),
 )
 
 

@@ -1,13 +1,14 @@
 """What the request log holds of a request: who, with what, and what came of it."""
 
 from dataclasses import asdict, replace
+from typing import NoReturn
 
 import pytest
 
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.log_entries import LogEntry
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
 from latchgate.errors import StorageError
 from latchgate.services.ports import UserChanges
 from support.house import (
@@ -23,6 +24,15 @@ from support.house import (
 )
 
 _PAIRS = (Scheme.TOKEN, Scheme.BASIC)
+
+
+class _SilentStore:
+    """A database that does not answer."""
+
+    def read(self) -> NoReturn:
+        raise StorageError("The database cannot be reached")
+
+    write = read
 
 
 def _named(row: LogEntry) -> tuple[str | None, ...]:
@@ -212,3 +222,19 @@ def test_a_broken_log_stops_no_guest(house: House) -> None:
     house.log.broken = True
 
     house.gate.record(house.admit(NOTHING_PRESENTED, PUBLIC), 200, 0.1)
+
+
+def test_a_store_that_does_not_answer_leaves_a_row_too(house: House) -> None:
+    """Nothing can be verified, nothing is let in, and what was presented is logged without a name."""
+    house.add_user()
+    presented = house.carry(Scheme.TOKEN)
+    authenticator = replace(house.gate.authenticator, store=_SilentStore())
+    gate = replace(house.gate, authenticator=authenticator)
+
+    admission = gate.admit(presented, PUBLIC)
+    gate.record(admission, 503, 0.1)
+
+    assert isinstance(admission.failure, StorageError)
+    assert admission.decision is Decision.UNAUTHENTICATED
+    (row,) = house.log.entries
+    assert (row.user, row.api_key, row.status, row.reason) == (None, None, 503, "storage")

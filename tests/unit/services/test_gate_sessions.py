@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from latchgate.core.credentials import Presented, Scheme
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
+from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision
 from latchgate.core.principals import Anonymous, Reason
 from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Secret
@@ -83,13 +83,6 @@ def test_another_session_s_token_proves_nothing(house: House) -> None:
     admission = house.admit(replace(presented, csrf_token=csrf_token(house.peppers, attacker.sid)))
 
     assert admission.reason is Reason.CSRF
-
-
-def test_a_route_may_forgo_the_proof(house: House) -> None:
-    """Where a route asks for none (signing out of a broken page), an unsafe request by session is let in."""
-    presented = replace(_carried(house, Scheme.SESSION), method="POST")
-
-    assert house.admit(presented, Requirement(user=True, csrf=False)).decision is Decision.ALLOWED
 
 
 @pytest.mark.parametrize("scheme", [Scheme.TOKEN, Scheme.BASIC, Scheme.BEARER])
