@@ -25,7 +25,7 @@ from latchgate.services.clock import SystemClock
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
-from latchgate.services.ports import KeyFilter
+from latchgate.services.port_values import KeyFilter
 from latchgate.services.roles import RoleService
 from latchgate.services.sign_in import SignIn
 from latchgate.services.sources import SourceService

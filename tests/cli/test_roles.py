@@ -46,3 +46,10 @@ def test_a_role_without_users_says_so(cli: CommandLine) -> None:
     result = cli.run("role", "show", "Report Manager")
 
     assert (result.stdout, result.stderr) == ("", "Nobody was granted Report Manager.\n")
+
+
+def test_what_was_typed_does_not_steer_the_terminal(ann: CommandLine) -> None:
+    """Control characters around a name that is found all the same are shown, not obeyed."""
+    told = "\n".join(ann.lines("role", "grant", "\x0bann@example.com\x0c", "System Manager"))
+
+    assert told == "Granted System Manager to \\x0bann@example.com\\x0c."

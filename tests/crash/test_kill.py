@@ -12,7 +12,7 @@ import pytest
 
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.ports import LogQuery
+from latchgate.services.port_values import LogQuery
 from support.asgi import Pair, Service
 from support.running import RunningLatchgate
 from support.wire_client import Client, Received, ask_once

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import SettingsError, StorageError
 from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
-from latchgate.services.ports import LogQuery
+from latchgate.services.port_values import LogQuery
 from support.log_rows import make_row
 
 

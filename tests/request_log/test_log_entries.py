@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from latchgate.core.log_entries import LogEntry
-from latchgate.services.ports import LastUse, LogQuery, RequestLog
+from latchgate.services.port_values import LastUse, LogQuery
+from latchgate.services.ports import RequestLog
 from support.log_rows import NOON, make_row
 
 _HOUR = 3_600_000_000

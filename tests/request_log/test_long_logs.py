@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from latchgate.request_log.log_entries import PAGE_ROWS_MAX, SqlRequestLog
-from latchgate.services.ports import LogQuery
+from latchgate.services.port_values import LogQuery
 from support.log_rows import NOON, make_row
 
 _ROWS = PAGE_ROWS_MAX + 50

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.texts import INDEXED_LENGTH_MAX, indexable, storable
-from latchgate.services.ports import LogQuery
+from latchgate.services.port_values import LogQuery
 from support.log_rows import make_row
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)

@@ -5,7 +5,8 @@ import pytest
 
 from latchgate.core.log_entries import ActivityEntry
 from latchgate.errors import NotFound
-from latchgate.services.ports import ActivityQuery, Store
+from latchgate.services.port_values import ActivityQuery
+from latchgate.services.ports import Store
 from latchgate.storage.activity import PAGE_ROWS_MAX
 from support.new_rows import new_user
 

@@ -6,7 +6,8 @@ from sqlalchemy import event
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey
 from latchgate.core.tokens import Digest
 from latchgate.errors import Conflict, NotFound
-from latchgate.services.ports import KeyFilter, Store, Transaction
+from latchgate.services.port_values import KeyFilter
+from latchgate.services.ports import Store, Transaction
 from latchgate.storage.database import Database
 from latchgate.storage.store import SqlStore
 from support.databases import Outside

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from latchgate.services.ports import Store, Transaction, UserChanges
+from latchgate.services.port_values import UserChanges
+from latchgate.services.ports import Store, Transaction
 from latchgate.storage.revisions import upgrade
 from latchgate.storage.schema import VERDICT_COLUMNS, metadata
 from latchgate.storage.store import SqlStore

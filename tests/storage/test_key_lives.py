@@ -11,7 +11,7 @@ from latchgate.core.api_keys import Limits, StoredKey
 from latchgate.core.tokens import Digest
 from latchgate.core.users import UserType
 from latchgate.errors import Conflict
-from latchgate.services.ports import KeyFilter, UserChanges
+from latchgate.services.port_values import KeyFilter, UserChanges
 from latchgate.storage.store import SqlStore
 from support.databases import Databases
 from support.new_rows import new_user, user_key

@@ -5,7 +5,8 @@ import pytest
 from latchgate.core.api_keys import Limits
 from latchgate.core.users import StoredUser, UserType
 from latchgate.errors import Conflict, Invalid, NotFound
-from latchgate.services.ports import LiveCredentials, Store, UserChanges
+from latchgate.services.port_values import LiveCredentials, UserChanges
+from latchgate.services.ports import Store
 from support.new_rows import ALL_SCOPES, digest, new_session, new_token, new_user, user_key
 
 

@@ -27,7 +27,7 @@ from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owner
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.gate import Admission, Gate
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.roles import RoleService
 from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
 from latchgate.services.sources import SourceService

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
-from latchgate.services.ports import LastUse, LogQuery
+from latchgate.services.port_values import LastUse, LogQuery
 
 __all__ = ["MemoryLog"]
 

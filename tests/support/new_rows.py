@@ -6,7 +6,7 @@ from typing import Any
 from latchgate.core.api_keys import Limits
 from latchgate.core.tokens import Digest
 from latchgate.core.users import UserType
-from latchgate.services.ports import NewKey, NewSession, NewToken, NewUser
+from latchgate.services.port_values import NewKey, NewSession, NewToken, NewUser
 
 ALL_SCOPES = frozenset({"all"})
 

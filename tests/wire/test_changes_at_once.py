@@ -10,7 +10,7 @@ import pytest
 
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.ports import LogQuery, UserChanges
+from latchgate.services.port_values import LogQuery, UserChanges
 from support.asgi import PASSWORD, Pair, Service
 from support.running import RunningLatchgate
 from support.wire_client import Client, Received

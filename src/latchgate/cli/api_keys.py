@@ -11,7 +11,7 @@ from latchgate.cli.output import Record, format_time, print_fields, print_json, 
 if TYPE_CHECKING:
     from latchgate.core.api_keys import StoredKey
     from latchgate.services.api_keys import IssuedKey, Owner
-    from latchgate.services.ports import LastUse
+    from latchgate.services.port_values import LastUse
 
 __all__ = ["app"]
 
@@ -75,7 +75,7 @@ def list_keys(
 ) -> None:
     """List keys with their last use; never a secret."""
     from latchgate.services.actors import COMMAND_LINE
-    from latchgate.services.ports import KeyFilter
+    from latchgate.services.port_values import KeyFilter
 
     whose = _owner(owner, source) if owner else None
     wanted = KeyFilter(whose.source if whose else source, whose.record if whose else None, ended)

@@ -130,7 +130,7 @@ def _check_integrity(settings: "Settings") -> Iterator[Check]:
 
 
 def _check_clock(latchgate: "Latchgate") -> Iterator[Check]:
-    from latchgate.services.ports import LogQuery
+    from latchgate.services.port_values import LogQuery
 
     now_us = latchgate.clock.now_us()
     newest = next(iter(latchgate.request_log.search(LogQuery(limit=1))), None)
@@ -159,7 +159,7 @@ def _check_accounts(latchgate: "Latchgate") -> Iterator[Check]:
 
 
 def _check_keys(latchgate: "Latchgate") -> Iterator[Check]:
-    from latchgate.services.ports import KeyFilter
+    from latchgate.services.port_values import KeyFilter
 
     now = latchgate.clock.now()
     with latchgate.store.read() as tx:

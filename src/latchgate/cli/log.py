@@ -23,7 +23,8 @@ from latchgate.cli.output import print_line, print_note
 
 if TYPE_CHECKING:
     from latchgate.core.log_entries import LogEntry
-    from latchgate.services.ports import LogQuery, RequestLog
+    from latchgate.services.port_values import LogQuery
+    from latchgate.services.ports import RequestLog
 
 __all__ = ["app"]
 
@@ -91,7 +92,7 @@ def search(
 ) -> None:
     """Print the rows that match, newest first."""
     from latchgate.request_log.exports import json_line
-    from latchgate.services.ports import LogQuery
+    from latchgate.services.port_values import LogQuery
 
     query = LogQuery(user, key, path, status, since, until, limit)
     with open_instance() as latchgate:
@@ -112,7 +113,7 @@ def tail(
 ) -> None:
     """Print the last ten rows that match, and then each new one, until Ctrl-C."""
     from latchgate.request_log.exports import json_line
-    from latchgate.services.ports import LogQuery
+    from latchgate.services.port_values import LogQuery
 
     query = LogQuery(user, key, path, status, limit=_TAIL_ROWS)
     table = LogTable()
@@ -140,7 +141,7 @@ def export(
 ) -> None:
     """Write every row, newest first, for other programs. Times are microseconds since 1970."""
     from latchgate.request_log.exports import csv_records, json_line
-    from latchgate.services.ports import LogQuery
+    from latchgate.services.port_values import LogQuery
 
     with open_instance() as latchgate:
         entries = latchgate.request_log.search(LogQuery(since=since, until=until, limit=0))
@@ -167,7 +168,7 @@ def activity(
     """Print what happened to accounts and credentials, newest first: sign-ins, keys, roles, users."""
     from latchgate.core.users import parse_user_name
     from latchgate.services.activity import search_activity
-    from latchgate.services.ports import ActivityQuery
+    from latchgate.services.port_values import ActivityQuery
 
     query = ActivityQuery(user and (parse_user_name(user) or user), since, limit)
     with open_instance() as latchgate:

@@ -13,6 +13,7 @@ Record = Mapping[str, object]
 """One record under the names of the JSON document: texts, numbers, truth values, lists of texts, None."""
 
 _CELL_LENGTH_MAX = 200
+_LINE_LENGTH_MAX = 10_000
 
 
 def print_json(document: object) -> None:
@@ -49,17 +50,23 @@ def print_fields(record: Record) -> None:
 
 def print_line(text: str) -> None:
     """Print one line of the answer on standard output."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_harmless(text) + "\n")
 
 
 def print_note(text: str) -> None:
     """Print one line about the answer on standard error, where it disturbs no program that reads the answer."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(_harmless(text) + "\n")
 
 
 def format_time(seconds: float | None) -> str | None:
     """Write Unix seconds as UTC in ISO 8601; None stays None."""
     return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _harmless(text: str) -> str:
+    # What an argument or somebody's name brought along must not steer the terminal; what is plain stays as it is.
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else escape(line, _LINE_LENGTH_MAX) for line in lines)
 
 
 def _cell(value: object) -> str:

@@ -134,7 +134,7 @@ def _cannot_listen(settings: "Settings", error: OSError) -> SettingsError:
 
 
 def _greet(latchgate: "Latchgate") -> None:
-    from latchgate.services.ports import KeyFilter
+    from latchgate.services.port_values import KeyFilter
 
     settings = latchgate.settings
     print_line(f"Latchgate {__version__} serves {settings.public_url}, data in {settings.home}. Ctrl-C stops it.")

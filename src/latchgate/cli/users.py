@@ -118,7 +118,7 @@ def change(
     """Change a user's names, type, allowed addresses and hours, from the next request on."""
     from latchgate.core.users import UserType
     from latchgate.services.actors import COMMAND_LINE
-    from latchgate.services.ports import UserChanges
+    from latchgate.services.port_values import UserChanges
 
     types = {None: None, TypeOption.SYSTEM: UserType.SYSTEM, TypeOption.WEBSITE: UserType.WEBSITE}
     changes = UserChanges(

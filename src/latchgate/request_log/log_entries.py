@@ -18,7 +18,7 @@ from latchgate.request_log.queries import conditions
 from latchgate.request_log.revisions import require_head
 from latchgate.request_log.schema import last_use, log_position, request_log
 from latchgate.request_log.texts import indexable, storable
-from latchgate.services.ports import LastUse, LogQuery
+from latchgate.services.port_values import LastUse, LogQuery
 
 __all__ = ["PAGE_ROWS_MAX", "SqlRequestLog", "open_request_log"]
 

@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, func
 from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.schema import request_log
 from latchgate.request_log.texts import indexable, storable
-from latchgate.services.ports import LogQuery
+from latchgate.services.port_values import LogQuery
 
 __all__ = ["conditions", "matches"]
 

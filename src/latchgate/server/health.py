@@ -7,7 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from latchgate.errors import StorageError
 from latchgate.server.requests import Call
-from latchgate.services.ports import LogQuery, RequestLog, Store
+from latchgate.services.port_values import LogQuery
+from latchgate.services.ports import RequestLog, Store
 
 __all__ = ["Ready", "live"]
 

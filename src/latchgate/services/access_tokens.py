@@ -9,7 +9,8 @@ from latchgate.core.users import GUEST
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, require_within
-from latchgate.services.ports import Clock, Entropy, NewToken, Store, Transaction
+from latchgate.services.port_values import NewToken
+from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.users import get_user
 
 __all__ = ["AccessTokenService", "TokenOrder", "import_token"]

@@ -5,7 +5,8 @@ from itertools import islice
 
 from latchgate.core.log_entries import ActivityEntry, escape
 from latchgate.services.actors import Actor
-from latchgate.services.ports import ActivityQuery, Clock, Store, Transaction
+from latchgate.services.port_values import ActivityQuery
+from latchgate.services.ports import Clock, Store, Transaction
 
 __all__ = ["note", "search_activity"]
 

@@ -11,16 +11,8 @@ from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_within
 from latchgate.services.key_owners import Owner, OwnerIds, require_owner
-from latchgate.services.ports import (
-    Clock,
-    Entropy,
-    KeyFilter,
-    LastUse,
-    NewKey,
-    RequestLog,
-    Store,
-    Transaction,
-)
+from latchgate.services.port_values import KeyFilter, LastUse, NewKey
+from latchgate.services.ports import Clock, Entropy, RequestLog, Store, Transaction
 
 __all__ = ["ApiKeyService", "IssuedKey", "KeyOrder", "Owner", "PairText", "import_pair"]
 

@@ -29,7 +29,8 @@ from latchgate.services.import_documents import (
     ImportedUser,
     parse_document,
 )
-from latchgate.services.ports import Clock, Entropy, Store, Transaction, UserChanges
+from latchgate.services.port_values import UserChanges
+from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.roles import add_role
 from latchgate.services.sources import add_record, add_source
 from latchgate.services.users import UserOrder, add_user

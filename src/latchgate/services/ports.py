@@ -6,42 +6,42 @@ times are Unix seconds but `creation`, `modified` and log times (microseconds).
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from latchgate.core.access_tokens import StoredToken
-from latchgate.core.addresses import Network
-from latchgate.core.api_keys import Limits, StoredKey
+from latchgate.core.api_keys import StoredKey
 from latchgate.core.log_entries import ActivityEntry, LogEntry
 from latchgate.core.sessions import StoredSession
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Digest
-from latchgate.core.users import StoredUser, UserType
+from latchgate.core.users import StoredUser
+from latchgate.services.port_values import (
+    ActivityQuery,
+    KeyFilter,
+    LastUse,
+    LiveCredentials,
+    LogQuery,
+    NewKey,
+    NewSession,
+    NewToken,
+    NewUser,
+    UserChanges,
+)
 
 __all__ = [
     "AccessTokens",
     "ActivityLog",
-    "ActivityQuery",
     "ApiKeys",
     "Clock",
     "Entropy",
     "Instance",
-    "KeyFilter",
-    "LastUse",
     "Links",
-    "LiveCredentials",
-    "LogQuery",
-    "NewKey",
-    "NewSession",
-    "NewToken",
-    "NewUser",
     "RequestLog",
     "Roles",
     "Sessions",
     "Sources",
     "Store",
     "Transaction",
-    "UserChanges",
     "Users",
 ]
 
@@ -64,44 +64,6 @@ class Entropy(Protocol):
     def random_bytes(self, count: int) -> bytes:
         """Give bytes that nobody can foresee."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class NewUser:
-    """A user to be stored."""
-
-    name: str
-    first_name: str
-    last_name: str
-    user_type: UserType
-    enabled: bool
-    password_hash: str | None
-    restrict_ip: tuple[Network, ...]
-    login_after: int
-    login_before: int
-
-
-@dataclass(frozen=True, slots=True)
-class UserChanges:
-    """Fields of a user to replace; None leaves a field as it is."""
-
-    first_name: str | None = None
-    last_name: str | None = None
-    user_type: UserType | None = None
-    enabled: bool | None = None
-    password_hash: str | None = None
-    restrict_ip: tuple[Network, ...] | None = None
-    login_after: int | None = None
-    login_before: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveCredentials:
-    """How many credentials of a user have neither been revoked nor expired."""
-
-    api_keys: int
-    access_tokens: int
-    sessions: int
 
 
 class Users(Protocol):
@@ -192,31 +154,6 @@ class Sources(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key to be stored, for a user (source User) or for a source's record."""
-
-    key_id: str
-    source: str
-    user_id: int | None
-    record_id: int | None
-    label: str
-    primary: bool
-    limits: Limits
-    created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFilter:
-    """Which keys to list; None means any."""
-
-    source: str | None = None
-    record: str | None = None
-    """The owner's name: a user's for the source User."""
-    include_ended: bool = False
-    """Whether to list what was revoked or has expired too."""
-
-
 class ApiKeys(Protocol):
     """The API keys of one transaction."""
 
@@ -252,20 +189,6 @@ class ApiKeys(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NewToken:
-    """An access token to be stored."""
-
-    public_id: str
-    lookup: bytes
-    user_id: int
-    client: str
-    scopes: frozenset[str]
-    issued_at: int
-    expires_at: int
-    revoked_at: int | None
-
-
 class AccessTokens(Protocol):
     """The access tokens of one transaction."""
 
@@ -284,17 +207,6 @@ class AccessTokens(Protocol):
     def revoke(self, token_id: int, now: int) -> None:
         """End a token. An earlier end stands."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session to be stored."""
-
-    digest: bytes
-    public_id: str
-    user_id: int
-    ip_address: str
-    user_agent: str
 
 
 class Sessions(Protocol):
@@ -349,18 +261,6 @@ class Instance(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityQuery:
-    """Which rows of the activity log to give, newest first; None means any."""
-
-    user: str | None = None
-    """Who did it, or whom it was done to."""
-    since: int | None = None
-    """Microseconds since 1970."""
-    limit: int = 20
-    """0 means all."""
-
-
 class ActivityLog(Protocol):
     """The activity log of one transaction."""
 
@@ -413,30 +313,6 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[Transaction]:
         """Open the only way to change anything: all of it is committed at the end, or none on an exception."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """Which rows of the request log to give, newest first; None means any. Times are microseconds since 1970."""
-
-    user: str | None = None
-    api_key: str | None = None
-    path: str | None = None
-    """A prefix of the path."""
-    status: int | None = None
-    since: int | None = None
-    until: int | None = None
-    """Exclusive."""
-    limit: int = 20
-    """0 means all."""
-
-
-@dataclass(frozen=True, slots=True)
-class LastUse:
-    """When a credential was last accepted, in microseconds since 1970, and from where."""
-
-    time: int
-    ip_address: str
 
 
 class RequestLog(Protocol):

@@ -22,7 +22,8 @@ from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor
 from latchgate.services.authentication import Rules
-from latchgate.services.ports import Clock, Entropy, NewSession, Store, Transaction, UserChanges
+from latchgate.services.port_values import NewSession, UserChanges
+from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.throttles import Throttles
 
 __all__ = ["SETUP_LINK_SECONDS", "SignIn", "SignInAttempt", "SignedIn"]

@@ -20,7 +20,8 @@ from latchgate.core.users import (
 from latchgate.errors import Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
-from latchgate.services.ports import Clock, Entropy, LiveCredentials, NewUser, Store, Transaction, UserChanges
+from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
+from latchgate.services.ports import Clock, Entropy, Store, Transaction
 
 __all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user", "get_user", "require_manager_remains"]
 

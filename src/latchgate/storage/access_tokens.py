@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.tokens import Digest
-from latchgate.services.ports import NewToken
+from latchgate.services.port_values import NewToken
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
 from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import oauth_token, user

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, insert, or_, select
 
 from latchgate.core.log_entries import ActivityEntry
-from latchgate.services.ports import ActivityQuery
+from latchgate.services.port_values import ActivityQuery
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.schema import activity_log
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal,
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey
 from latchgate.core.tokens import Digest
 from latchgate.core.users import GUEST
-from latchgate.services.ports import KeyFilter, NewKey
+from latchgate.services.port_values import KeyFilter, NewKey
 from latchgate.storage.encodings import (
     decode_digest,
     decode_networks,

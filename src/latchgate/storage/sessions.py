@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
 
 from latchgate.core.sessions import StoredSession
-from latchgate.services.ports import NewSession
+from latchgate.services.port_values import NewSession
 from latchgate.storage.rows import add_row
 from latchgate.storage.schema import session, user
 from latchgate.storage.users import USER_COLUMNS, decode_user

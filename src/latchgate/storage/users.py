@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 
 from latchgate.core.users import StoredUser, UserType
-from latchgate.services.ports import LiveCredentials, NewUser, UserChanges
+from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
 from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import api_key, oauth_token, role, session, user, user_role

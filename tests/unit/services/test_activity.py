@@ -12,7 +12,7 @@ from latchgate.services.access_tokens import TokenOrder
 from latchgate.services.activity import note, search_activity
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
-from latchgate.services.ports import ActivityQuery, UserChanges
+from latchgate.services.port_values import ActivityQuery, UserChanges
 from latchgate.services.users import UserOrder, add_user
 from support.house import ADDRESS, NOW, PASSWORD, TOKEN_TEXT, USER, House, present_session
 

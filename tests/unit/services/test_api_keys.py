@@ -13,7 +13,7 @@ from latchgate.core.users import ADMINISTRATOR, GUEST
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
-from latchgate.services.ports import KeyFilter, LastUse
+from latchgate.services.port_values import KeyFilter, LastUse
 from support.house import EVERYTHING, NOW, USER, House, present_pair
 
 _OWN = Owner("User", USER)

@@ -13,7 +13,7 @@ from latchgate.core.users import GUEST
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
-from latchgate.services.ports import KeyFilter
+from latchgate.services.port_values import KeyFilter
 from support.house import ADDRESS, USER, House, present_pair
 
 _OWN = Owner("User", USER)

@@ -16,7 +16,7 @@ from latchgate.errors import NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import IssuedKey, KeyOrder, Owner, PairText
 from latchgate.services.imports import ImportService
-from latchgate.services.ports import KeyFilter
+from latchgate.services.port_values import KeyFilter
 from support.house import EVERYTHING, NOW, PROFILE, USER, House, present_pair
 
 _OWN = Owner("User", USER)

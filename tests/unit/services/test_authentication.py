@@ -12,7 +12,7 @@ from latchgate.core.principals import Anonymous
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.authentication import SESSION_TOUCH_SECONDS
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from support.house import ADDRESS, EVERYTHING, LIFETIME, NOW, TOKEN_TEXT, USER, House, present_pair, present_token
 
 _PAIRS = (Scheme.TOKEN, Scheme.BASIC)

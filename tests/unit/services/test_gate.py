@@ -12,7 +12,7 @@ from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
 from latchgate.core.principals import Reason, Rejected
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from support.house import (
     ADDRESS,
     EVERYTHING,

@@ -10,7 +10,7 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
 from latchgate.errors import StorageError
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from support.house import (
     ADDRESS,
     LIFETIME,

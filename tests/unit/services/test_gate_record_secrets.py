@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from latchgate.core.credentials import Presented, Scheme
 from latchgate.core.policy import PUBLIC
 from latchgate.core.tokens import TokenKind, issue_token
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from support.house import ADDRESS, NOTHING_PRESENTED, USER, House, present_pair, present_session
 
 

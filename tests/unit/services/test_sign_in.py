@@ -10,7 +10,7 @@ from latchgate.core.passwords import SALT_BYTES, hash_password
 from latchgate.core.tokens import Secret
 from latchgate.errors import LatchgateError, RateLimited, SignInFailed
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.sign_in import SignInAttempt
 from latchgate.services.users import UserOrder
 from support.counting_hash import CountingHash

@@ -7,7 +7,7 @@ import pytest
 from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
 from latchgate.errors import LatchgateError, RateLimited, SignInFailed
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
 from support.counting_hash import CountingHash
 from support.house import ADDRESS, PASSWORD, USER, House

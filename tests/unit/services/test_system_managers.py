@@ -9,7 +9,7 @@ from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
-from latchgate.services.ports import KeyFilter
+from latchgate.services.port_values import KeyFilter
 from latchgate.services.users import UserOrder
 from support.house import ADDRESS, PASSWORD, USER, House, present_pair
 

@@ -13,7 +13,7 @@ from latchgate.core.principals import Reason, Rejected
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.throttles import ThrottleRules, Throttles
 from support.house import ADDRESS, NOTHING_PRESENTED, USER, FakeClock, House, present_pair, present_token
 

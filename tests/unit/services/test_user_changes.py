@@ -8,7 +8,7 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.users import ADMINISTRATOR, GUEST, UserType
 from latchgate.errors import Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.ports import UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
 from support.house import USER, House
 

@@ -1,0 +1,147 @@
+"""The values that pass through the ports: what is to be stored, changed or looked for.
+
+Times are Unix seconds but `creation`, `modified` and log times (microseconds).
+"""
+
+from dataclasses import dataclass
+
+from latchgate.core.addresses import Network
+from latchgate.core.api_keys import Limits
+from latchgate.core.users import UserType
+
+__all__ = [
+    "ActivityQuery",
+    "KeyFilter",
+    "LastUse",
+    "LiveCredentials",
+    "LogQuery",
+    "NewKey",
+    "NewSession",
+    "NewToken",
+    "NewUser",
+    "UserChanges",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to be stored."""
+
+    name: str
+    first_name: str
+    last_name: str
+    user_type: UserType
+    enabled: bool
+    password_hash: str | None
+    restrict_ip: tuple[Network, ...]
+    login_after: int
+    login_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """Fields of a user to replace; None leaves a field as it is."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    user_type: UserType | None = None
+    enabled: bool | None = None
+    password_hash: str | None = None
+    restrict_ip: tuple[Network, ...] | None = None
+    login_after: int | None = None
+    login_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCredentials:
+    """How many credentials of a user have neither been revoked nor expired."""
+
+    api_keys: int
+    access_tokens: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be stored, for a user (source User) or for a source's record."""
+
+    key_id: str
+    source: str
+    user_id: int | None
+    record_id: int | None
+    label: str
+    primary: bool
+    limits: Limits
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys to list; None means any."""
+
+    source: str | None = None
+    record: str | None = None
+    """The owner's name: a user's for the source User."""
+    include_ended: bool = False
+    """Whether to list what was revoked or has expired too."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """An access token to be stored."""
+
+    public_id: str
+    lookup: bytes
+    user_id: int
+    client: str
+    scopes: frozenset[str]
+    issued_at: int
+    expires_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to be stored."""
+
+    digest: bytes
+    public_id: str
+    user_id: int
+    ip_address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityQuery:
+    """Which rows of the activity log to give, newest first; None means any."""
+
+    user: str | None = None
+    """Who did it, or whom it was done to."""
+    since: int | None = None
+    """Microseconds since 1970."""
+    limit: int = 20
+    """0 means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which rows of the request log to give, newest first; None means any. Times are microseconds since 1970."""
+
+    user: str | None = None
+    api_key: str | None = None
+    path: str | None = None
+    """A prefix of the path."""
+    status: int | None = None
+    since: int | None = None
+    until: int | None = None
+    """Exclusive."""
+    limit: int = 20
+    """0 means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When a credential was last accepted, in microseconds since 1970, and from where."""
+
+    time: int
+    ip_address: str
