@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from latchgate.errors import SettingsError, StorageError
 
-__all__ = ["LogDatabase", "connect", "storage_errors"]
+__all__ = ["OPENING_SECONDS", "LogDatabase", "connect", "storage_errors"]
 
 _CONNECT_TIMEOUT_SECONDS = 5
+OPENING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _sqlite_engine(path: Path, wait_seconds: float, *, writes: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA busy_timeout = {round(wait_seconds * 1000)}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # A commit reaches the operating system, which outlives the process. FULL would have each request wait for the
         # disk, so that the last moments survive a power cut too.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -109,6 +111,20 @@ def _sqlite_engine(path: Path, wait_seconds: float, *, writes: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # Two that open a new file at once both turn it over; SQLite refuses one of them without any patience.
+    deadline = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _connect_postgresql(url: URL, wait_seconds: float) -> LogDatabase:

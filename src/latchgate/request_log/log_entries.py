@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from latchgate.core.log_entries import LogEntry
-from latchgate.request_log.database import LogDatabase, connect, storage_errors
+from latchgate.request_log.database import OPENING_SECONDS, LogDatabase, connect, storage_errors
 from latchgate.request_log.queries import conditions
 from latchgate.request_log.revisions import require_head
 from latchgate.request_log.schema import last_use, log_position, request_log
@@ -48,19 +48,15 @@ def open_request_log(location: str | Path, *, wait_seconds: float = 5.0) -> "Sql
     Args:
         location: The path of an SQLite file, or `sqlite:///<path>` or `postgresql://…`; that database may hold other
             tables as well.
-        wait_seconds: How long to wait for a lock that another process holds.
+        wait_seconds: How long a row waits for a lock that another process holds; opening itself has more patience.
 
     Raises:
         SettingsError: The location cannot be used, or its tables are of another release.
         StorageError: The database cannot be reached, or is locked.
     """
-    database = connect(location, wait_seconds)
-    try:
-        require_head(database)
-    except BaseException:
-        database.close()
-        raise
-    return SqlRequestLog(database)
+    with closing(connect(location, max(wait_seconds, OPENING_SECONDS))) as opening:
+        require_head(opening)
+    return SqlRequestLog(connect(location, wait_seconds))
 
 
 class SqlRequestLog:
