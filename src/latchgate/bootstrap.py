@@ -32,7 +32,7 @@ from latchgate.services.sources import SourceService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.users import UserService
 from latchgate.settings import Settings
-from latchgate.storage.data_folder import DataFolder, prepare_folder
+from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import load_key_file, make_key_file
 from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
@@ -108,6 +108,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
         stack.callback(request_log.close)
         latchgate = _wire(settings, (database, request_log, peppers), stack)
         _set_first_password(latchgate)
+        give_to_owner(settings.home)
     except BaseException:
         stack.close()
         raise

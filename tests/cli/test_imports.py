@@ -61,7 +61,7 @@ def test_what_deserves_a_second_look_is_named(ann: CommandLine) -> None:
 
     assert lines[2:] == [
         "New System Managers:", "USER", "bob@example.com",
-        "Users that were there already and gained a key:", "USER", "ann@example.com",
+        "Users that were there already and gained a key or token:", "USER", "ann@example.com",
         "Passwords taken as they are, which nobody could choose here:", "USER", "bob@example.com",
     ]  # fmt: skip
     assert (again["new_managers"], again["new_keys"], again["weak_passwords"]) == ([], [], [])

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from latchgate.errors import SettingsError
-from latchgate.storage.data_folder import DataFolder, prepare_folder
+from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
 
 
 def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
@@ -81,6 +81,27 @@ def test_a_folder_of_another_user_is_refused() -> None:
                 DataFolder(path)
         finally:
             os.seteuid(0)
+
+
+def test_a_link_to_something_else_is_nobodys_business(tmp_path: Path) -> None:
+    """Only what Latchgate opens must lie there itself."""
+    (tmp_path / "backups").symlink_to(tmp_path.parent)
+
+    with closing(DataFolder(tmp_path)) as folder:
+        assert folder.path == tmp_path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another")
+def test_what_root_makes_belongs_to_the_folders_owner(tmp_path: Path) -> None:
+    """Or the service, which owns the folder, could not open it afterwards."""
+    for name in ("latchgate.db", "latchgate.key", "notes.txt"):
+        (tmp_path / name).write_text("")
+    os.chown(tmp_path, 12_345, 12_345)
+
+    give_to_owner(tmp_path)
+
+    owners = {path.name: path.stat().st_uid for path in tmp_path.iterdir()}
+    assert owners == {"latchgate.db": 12_345, "latchgate.key": 12_345, "notes.txt": 0}
 
 
 def test_many_share_it(tmp_path: Path) -> None:

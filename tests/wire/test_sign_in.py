@@ -298,3 +298,14 @@ def test_an_address_waits_for_a_few_passwords_at_once(service: Service) -> None:
 
     assert sorted(statuses) == [200] * 10 + [429] * 2
     assert service.post(LOGIN, GOOD, peer="198.51.100.77").status == 200
+
+
+def test_who_fails_often_keeps_nobody_beside_them_out(service: Service) -> None:
+    """From an address that has failed often, ten attempts still wait their turn, and a good one among them opens."""
+    peer = "198.51.100.78"
+    for number in range(51):
+        service.post(LOGIN, {"usr": f"nobody{number}@example.com", "pwd": "wrong horse battery"}, peer=peer)
+
+    statuses = service.post_together(LOGIN, GOOD, 10, peer=peer)
+
+    assert statuses == [200] * 10

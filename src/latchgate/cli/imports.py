@@ -28,7 +28,7 @@ _KINDS = {
 }
 _NAMED = {
     "new_managers": "New System Managers",
-    "new_keys": "Users that were there already and gained a key",
+    "new_keys": "Users that were there already and gained a key or token",
     "weak_passwords": "Passwords taken as they are, which nobody could choose here",
 }
 

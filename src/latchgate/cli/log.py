@@ -159,7 +159,7 @@ def export(
 def activity(
     *,
     user: Annotated[
-        str | None, typer.Option(metavar="U", help="What this user did, and what was done to it, alone.")
+        str | None, typer.Option(metavar="U", help="What this user did, and what was done to its account, alone.")
     ] = None,
     since: _Since = None,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="How many rows at most; 0 for all.")] = 20,

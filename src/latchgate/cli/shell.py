@@ -112,7 +112,8 @@ def _report_usage(error: typer.TyperException) -> int:
 
 def _say(message: str, *, code: int) -> int:
     # It may repeat an argument, or a text from a document: neither may steer the terminal.
-    line = escape(" ".join(message.split()), _MESSAGE_LENGTH_MAX)
+    line = " ".join(message.split())
+    line = line if line.isprintable() and len(line) <= _MESSAGE_LENGTH_MAX else escape(line, _MESSAGE_LENGTH_MAX)
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.text import Text

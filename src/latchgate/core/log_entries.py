@@ -90,11 +90,9 @@ def escape(text: str, length_max: int) -> str:
 
 def blank_secrets(target: str) -> str:
     """Replace by `***` the values of parameters named like secrets, and what is a secret wherever it stands."""
-    if "%" in target and len(_SECRET_TEXT.findall(plain := unquote(target))) > len(_SECRET_TEXT.findall(target)):
-        # A secret was written with percent signs: its plain form is what can be blanked.
-        target = plain
     shown = _SECRET_PATH.sub(r"\1***", blank_texts(target))
-    return "".join(_blank_parameter(piece) for piece in re.split("(?=&)", shown))
+    pieces = (_blank_parameter(piece) for piece in re.split("(?=&)", shown))
+    return "".join(map(_blank_encoded, pieces))
 
 
 def blank_texts(text: str) -> str:
@@ -108,6 +106,13 @@ def _blank_parameter(piece: str) -> str:
         if _SECRET_NAME.search(parameter[1]):
             return piece[: parameter.end()] + "***"
     return piece
+
+
+def _blank_encoded(piece: str) -> str:
+    # A secret may be written with percent signs: only its plain form can be blanked, and only then it is shown.
+    if "%" not in piece or not _SECRET_TEXT.search(plain := unquote(piece)):
+        return piece
+    return blank_texts(plain)
 
 
 def _escape_one(character: str) -> str:

@@ -28,8 +28,8 @@ class Door:
     """Where passwords are checked.
 
     Argon2 takes 64 MiB and tens of milliseconds by design: a flood of attempts must neither fill the memory nor take
-    the threads that other requests need. Each address may have a few attempts waiting, one that
-    has failed often a single one; more are told to come back.
+    the threads that other requests need. Each address may have a few attempts waiting; more are told to come back.
+    Those of an address that has failed often wait for each other, so that others' are not behind all of them.
     """
 
     sign_in: SignIn
@@ -39,21 +39,27 @@ class Door:
     """Whether cookies may travel over https only."""
     limiter: anyio.CapacityLimiter
     _waiting: Counter[str] = field(default_factory=Counter)
+    _turns: dict[str, anyio.Lock] = field(default_factory=dict)
 
     async def open(self, attempt: SignInAttempt) -> SignedIn:
         """Sign in; raises as `SignIn.sign_in`, and RateLimited while an address has too many attempts waiting."""
         address = throttle_unit(attempt.ip_address)
-        often = self.sign_in.throttles.has_failed_often(attempt.ip_address)
-        share = 1 if often else _WAITING_PER_ADDRESS_MAX
-        if self._waiting[address] >= share or self._waiting.total() >= _WAITING_MAX:
+        if self._waiting[address] >= _WAITING_PER_ADDRESS_MAX or self._waiting.total() >= _WAITING_MAX:
             raise RateLimited("Too many attempts to sign in at once. Try again.", retry_after_seconds=1)
         self._waiting[address] += 1
         try:
-            return await anyio.to_thread.run_sync(self.sign_in.sign_in, attempt, limiter=self.limiter)
+            if not self.sign_in.throttles.has_failed_often(attempt.ip_address):
+                return await self._check(attempt)
+            async with self._turns.setdefault(address, anyio.Lock()):
+                return await self._check(attempt)
         finally:
             self._waiting[address] -= 1
             if not self._waiting[address]:
                 del self._waiting[address]
+                self._turns.pop(address, None)
+
+    async def _check(self, attempt: SignInAttempt) -> SignedIn:
+        return await anyio.to_thread.run_sync(self.sign_in.sign_in, attempt, limiter=self.limiter)
 
     def cookies(self, signed_in: SignedIn) -> tuple[str, ...]:
         """Write the cookies of a new session; only `sid` means anything, and only to the gate.

@@ -28,7 +28,7 @@ from latchgate.core.log_entries import (
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.sessions import csrf_holds
-from latchgate.core.tokens import Peppers
+from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import StorageError
 from latchgate.services.authentication import Authenticator
 from latchgate.services.ports import Clock, Entropy, RequestLog
@@ -39,7 +39,6 @@ __all__ = ["Admission", "Gate"]
 # Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
 _GUESSES = frozenset({Reason.UNKNOWN_SOURCE, Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.UNKNOWN_TOKEN})
 _METHOD_LENGTH_MAX = 20
-# A shorter text is a wrong guess, and blanking it would blank half of everything else.
 _SECRET_LENGTH_MIN = 8
 
 
@@ -138,13 +137,16 @@ class Gate:
 def _without_secret(presented: Presented, credential: Credential) -> Presented:
     # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
     match credential:
-        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) if (
-            len(secret.text) >= _SECRET_LENGTH_MIN
-        ):
+        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) if _could_be_secret(secret):
             path = presented.path.replace(secret.text, "***")
             return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
         case _:
             return presented
+
+
+def _could_be_secret(secret: Secret) -> bool:
+    # A short text, or one that is a piece of a path, is a guess by which somebody would hide what was asked for.
+    return len(secret.text) >= _SECRET_LENGTH_MIN and "/" not in secret.text
 
 
 def _refusal(principal: Principal, reason: Reason, retry_after_seconds: int | None = None) -> Rejected:

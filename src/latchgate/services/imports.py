@@ -65,7 +65,7 @@ class ImportReport:
     new_managers: list[str] = field(default_factory=list)
     """Users that gained the role System Manager."""
     new_keys: list[str] = field(default_factory=list)
-    """Users that existed and gained a key."""
+    """Users that existed and gained a key, one of a source's record or an access token."""
     weak_passwords: list[str] = field(default_factory=list)
     """Users whose password was taken although nobody could choose it here."""
 
@@ -138,6 +138,8 @@ class _Import:
     actor: Actor
     hashes: dict[str, _Hashed] = field(repr=False)
     report: ImportReport = field(default_factory=ImportReport)
+    created: set[str] = field(default_factory=set)
+    """Users that this import makes."""
 
     def run(self, document: ImportDocument) -> ImportReport:
         for index, user in enumerate(document.users):
@@ -160,15 +162,19 @@ class _Import:
         name = parse_user_name(entry.name)
         if name is None:
             raise Invalid({"name": f"'{entry.name[:60]}' is not an e-mail address"})
-        existed = self.tx.users.find(name) is not None
-        if existed:
+        if self.tx.users.find(name) is not None:
             self.report.existed["users"] += 1
             if name in self.hashes:
                 self._give_password(name)
         else:
             self._add_user(place, entry, name)
-        taken = self._take_key(place, Owner(USER_SOURCE, name), entry.api_key, entry.api_secret)
-        if existed and taken:
+            self.created.add(name)
+        if self._take_key(place, Owner(USER_SOURCE, name), entry.api_key, entry.api_secret):
+            self._count_credential(name)
+
+    def _count_credential(self, user: str | None) -> None:
+        name = parse_user_name(user or "")
+        if name and name not in self.created and name not in self.report.new_keys:
             self.report.new_keys.append(name)
 
     def _add_user(self, place: str, entry: ImportedUser, name: str) -> None:
@@ -254,7 +260,8 @@ class _Import:
             wanted = SourceRecord(0, source, row.name, row.user, row.enabled)
             add_record(self.tx, self.service.clock, self.actor, wanted)
             self.report.taken["records"] += 1
-        self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret)
+        if self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret):
+            self._count_credential(row.user)
 
     def _take_token(self, entry: ImportedToken) -> None:
         token = Secret(entry.access_token.get_secret_value())
@@ -272,6 +279,7 @@ class _Import:
         )
         import_token(self.tx, self.service.access_tokens, self.actor, order)
         self.report.taken["access_tokens"] += 1
+        self._count_credential(entry.user)
 
     def _leave(self, entry: str, reason: str) -> None:
         self.report.left.append(Left(entry, reason))

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from latchgate.errors import SettingsError
 
-__all__ = ["DataFolder", "prepare_folder", "sync_folder"]
+__all__ = ["DataFolder", "give_to_owner", "prepare_folder", "sync_folder"]
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
+_OUR_FILES = ("*.db", "*.db-*", "*.key")
 
 
 def prepare_folder(path: Path) -> None:
@@ -26,6 +27,17 @@ def prepare_folder(path: Path) -> None:
         raise SettingsError(f"The data folder {path} cannot be made: {error.strerror}") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise SettingsError(f"The data folder {path} is not writable; let the user that runs Latchgate own it")
+
+
+def give_to_owner(path: Path) -> None:
+    """Let the folder's owner have the files that root made in it, or the service could not open them."""
+    status = path.stat()
+    if os.geteuid() != 0 or status.st_uid == 0:
+        return
+    for pattern in _OUR_FILES:
+        for file in path.glob(pattern):
+            if file.stat(follow_symlinks=False).st_uid == 0:
+                os.chown(file, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def sync_folder(path: Path) -> None:
@@ -91,11 +103,12 @@ class DataFolder:
 
 def _require_own(path: Path, status: os.stat_result) -> None:
     """Refuse a folder in which others could put what is opened here. Raises SettingsError."""
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise SettingsError(f"Others may write to the data folder {path}; run: chmod 700 {path}")
     # Root may look after the folder of whoever runs the service.
     if status.st_uid != os.geteuid() and os.geteuid() != 0:
         raise SettingsError(f"The data folder {path} belongs to another user; run as its owner")
-    for link in sorted(entry for entry in path.iterdir() if entry.is_symlink()):
-        # Databases and key file lie here themselves: through a link they could be anybody's, with anybody's mode.
-        raise SettingsError(f"{link} is a link; put the file itself there")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise SettingsError(f"Others may write to the data folder {path}; run: chmod 700 {path}")
+    for pattern in _OUR_FILES:
+        for link in sorted(entry for entry in path.glob(pattern) if entry.is_symlink()):
+            # Databases and key file lie here themselves: through a link they could be anybody's, with anybody's mode.
+            raise SettingsError(f"{link} is a link; put the file itself there")

@@ -24,8 +24,8 @@ _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_SECONDS = 5
 _STATEMENT_TIMEOUT_MS = 10_000
 """More than the wait for a lock, and many times what any statement takes; migrations set their own."""
-# A host that answers no more must not hold a thread for the quarter of an hour that TCP would wait for what was sent,
-# or for ever where all was received and only the answer does not come.
+# A host that answers no more must not hold a thread for the quarter of an hour that TCP would wait. A server that
+# stands still on a host that lives is not covered: its system goes on acknowledging.
 _SILENCE = {
     "tcp_user_timeout": _CONNECT_TIMEOUT_SECONDS * 1000,
     "keepalives_idle": 5,

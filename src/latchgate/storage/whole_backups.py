@@ -8,7 +8,7 @@ from pathlib import Path
 
 from latchgate.errors import SettingsError
 from latchgate.storage.backups import backup_sqlite, restore_sqlite
-from latchgate.storage.data_folder import prepare_folder, sync_folder
+from latchgate.storage.data_folder import give_to_owner, prepare_folder, sync_folder
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import copy_key_file, load_key_file
 
@@ -117,6 +117,7 @@ def put_in_place(staged: InstanceFiles, target: InstanceFiles, aside: Path) -> N
         for suffix in _COMPANIONS:
             if Path(f"{source}{suffix}").exists():
                 shutil.move(f"{source}{suffix}", f"{destination}{suffix}")
+        give_to_owner(destination.parent)
         sync_folder(destination.parent)
 
 

@@ -201,3 +201,17 @@ def test_documents_have_the_promised_names() -> None:
     refused = replace(_ENTRY, reason="expired").document()
     assert refused.keys() == names | {"ip_address", "user_agent", "reason"}
     assert refused["reason"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/x?q=l%67s_abcDEF123", "/x?q=lgs_***"),
+        ("/x?pwd=hu%26nter2&t=abcdef012345678%3Aabcdef012345678", "/x?pwd=***&t=abcdef012345678:***"),
+        ("/l%67s_abc/%2e%2e?a=b&c=%3F", "/lgs_***/..?a=b&c=%3F"),
+        ("/x?q=%3F&r=/%2e", "/x?q=%3F&r=/%2e"),
+    ],
+)
+def test_a_secret_written_with_percent_signs_is_blanked(target: str, shown: str) -> None:
+    """Only the piece that holds it is shown decoded; what stands beside it stays as it was sent."""
+    assert blank_secrets(target) == shown

@@ -53,6 +53,15 @@ def test_a_short_guess_does_not_blank_the_log(house: House) -> None:
     assert row.path == "/api/method/frappe.auth.get_logged_user"
 
 
+def test_a_piece_of_the_path_presented_as_a_secret_hides_nothing(house: House) -> None:
+    """Whoever knows what they ask for cannot have the log forget it."""
+    guess = replace(present_pair("nobodys-key", "x"), authorization=(b"Bearer /api/method/frappe",))
+
+    row = house.logged(guess, status=401)
+
+    assert row.path == "/api/method/frappe.auth.get_logged_user"
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [

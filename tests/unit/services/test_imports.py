@@ -174,6 +174,19 @@ def test_an_existing_user_stays_as_it_is_but_gets_its_key(house: House, importer
     assert (report.existed["users"], report.taken["api_keys"]) == (1, 1)
 
 
+def test_every_credential_that_an_existing_user_gains_is_named(house: House, importer: ImportService) -> None:
+    """A document could hide a way in as Administrator among its devices and tokens."""
+    house.add_user()
+    token = {"access_token": "a-token-made-elsewhere", "client": "c", "scopes": "all", "expires_in": 60}
+    document = {
+        "users": [{"name": "new@example.com", "api_key": "newkey", "api_secret": _SECRET}],
+        "alternate_sources": [{"doctype": "API Device", "rows": [{**_DEVICE, "user": "Administrator"}]}],
+        "bearer_tokens": [{**token, "user": USER}],
+    }
+
+    assert _take(importer, document).new_keys == ["Administrator", USER]
+
+
 def test_sources_and_their_records_are_taken_with_their_keys(house: House, importer: ImportService) -> None:
     """A record's key works with its source, unless it is disabled or names nobody or a disabled user."""
     rows = [
