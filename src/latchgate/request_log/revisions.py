@@ -80,8 +80,8 @@ def _other_revision(found: str) -> str:
 
 def _run_chain(connection: Connection) -> None:
     # Loading Alembic takes longer than all else here, and hardly any start needs it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # slow, and needed once in a log's life
+    from alembic.config import Config  # noqa: PLC0415  # as above
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
