@@ -100,7 +100,8 @@ def test_a_full_pipeline_is_not_read_further(server: WireServer, app: _Gated) ->
     """Of a thousand requests one is being answered, sixteen wait, and the rest are left unparsed."""
     with server.connect() as client:
         client.sendall(_requests(100))
-        wait_until(lambda: server.connections and _is_at_rest(server.connections[0]))
+        # Parsed in one go, before the application has its turn to begin.
+        wait_until(lambda: app.begun and _is_at_rest(server.connections[0]))
 
         assert app.begun == ["/0"]
         assert max(_WAITING) == _LIMITS.pipeline_max
