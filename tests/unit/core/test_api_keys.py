@@ -234,6 +234,19 @@ def test_foreign_pairs(key_id: str, secret: str, fields: set[str]) -> None:
     assert parse_foreign_pair(key_id, Secret(secret)).keys() == fields
 
 
+def test_a_pair_in_the_wrong_fields_is_told_so() -> None:
+    """A secret taken for a key's public half would stand in every list and in the log."""
+    key_id = issue_token(TokenKind.KEY_ID, bytes(entropy_bytes(TokenKind.KEY_ID)))
+    secret = issue_token(TokenKind.KEY_SECRET, bytes(entropy_bytes(TokenKind.KEY_SECRET)))
+
+    problems = parse_foreign_pair(secret, Secret(key_id))
+
+    assert {field: "other field" in problem for field, problem in problems.items()} == {
+        "api_key": True,
+        "api_secret": True,
+    }
+
+
 @given(
     st.from_regex(r"[!-~]{1,20}", fullmatch=True) | st.text(), st.from_regex(r"[!-~]{6,20}", fullmatch=True) | st.text()
 )
