@@ -88,7 +88,7 @@ class WireProtocol(HttpToolsProtocol):
 
     # The socket
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Begin a connection; its first request is to arrive in the time that a head may take."""
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
