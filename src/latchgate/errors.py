@@ -19,6 +19,7 @@ __all__ = [
     "BadRequest",
     "Conflict",
     "ErrorCode",
+    "Flaw",
     "Invalid",
     "LatchgateError",
     "NotFound",
@@ -79,15 +80,24 @@ class NotPermitted(LatchgateError):
 
     code = ErrorCode.NOT_PERMITTED
 
-    def __init__(self, public: str, *, reason: str = "not_permitted", detail: str = "") -> None:
+    def __init__(self, public: str, *, reason: str = "not_permitted", told: bool = False, detail: str = "") -> None:
         super().__init__(public, detail=detail)
         self.reason = reason
+        self.told = told
+        """Whether `public` is meant for a person to read, as Frappe shows it for records."""
 
 
 class NotFound(LatchgateError):
-    """There is no such record, or none that the caller may know of."""
+    """There is no such record, or none that the caller may know of.
+
+    `told` says whether `public` is meant for a person to read; Frappe shows nothing where an address leads nowhere.
+    """
 
     code = ErrorCode.NOT_FOUND
+
+    def __init__(self, public: str, *, told: bool = True, detail: str = "") -> None:
+        super().__init__(public, detail=detail)
+        self.told = told
 
 
 class Conflict(LatchgateError):
@@ -96,14 +106,30 @@ class Conflict(LatchgateError):
     code = ErrorCode.CONFLICT
 
 
+class Flaw(StrEnum):
+    """What kind of fault makes values invalid; Frappe has an exception for each."""
+
+    VALUE = "value"
+    MISSING = "missing"
+    """A mandatory field has no value."""
+    LINK = "link"
+    """A value names a record that does not exist."""
+    EMAIL = "email"
+    FIELD = "field"
+    """A question names a field that does not exist, or that the caller may not read."""
+    STALE = "stale"
+    """The record was changed after the caller read it."""
+
+
 class Invalid(LatchgateError):
     """Values that cannot be accepted; `fields` maps each field to what would be right."""
 
     code = ErrorCode.INVALID
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
+    def __init__(self, fields: Mapping[str, str], flaw: Flaw = Flaw.VALUE) -> None:
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in fields.items()))
         self.fields = dict(fields)
+        self.flaw = flaw
 
 
 class SignInFailed(LatchgateError):

@@ -74,6 +74,14 @@ class ActivityEntry:
     detail: str
     ip_address: str
     """Empty for the command line."""
+    user_id: int | None = None
+    """Who did it, by id; None for what was written before it was noted."""
+
+    def document(self) -> dict[str, Any]:
+        """Give the row as the log's readers see it."""
+        fields = asdict(self)
+        del fields["user_id"]
+        return fields
 
 
 def escape(text: str, length_max: int) -> str:

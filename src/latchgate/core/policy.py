@@ -1,15 +1,28 @@
 """The decision: may this one do what the route requires? Pure, total, and the only place where it is judged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
 from latchgate.core.credentials import Scheme
+from latchgate.core.permissions import Action, Grant, Reach, reach_of
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.scopes import scope_covers
-from latchgate.core.users import SYSTEM_MANAGER
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 
-__all__ = ["ANY_SCHEME", "PUBLIC", "SIGNED_IN", "Decision", "Judgement", "Requirement", "decide", "may_manage_keys"]
+__all__ = [
+    "ANY_SCHEME",
+    "PUBLIC",
+    "SIGNED_IN",
+    "Decision",
+    "Judgement",
+    "Requirement",
+    "decide",
+    "judge_action",
+    "may_act_for",
+    "may_manage_keys",
+]
 
 ANY_SCHEME = frozenset(Scheme)
 
@@ -66,15 +79,37 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
             assert_never(who)
 
 
-def may_manage_keys(principal: Principal, owner: str | None, *, own_keys: bool) -> Reason | None:
+def judge_action(principal: Principal, grants: Iterable[Grant], doctype: str, action: Action) -> Reach | Reason:
+    """Judge what a caller may do to the records of a document type.
+
+    Returns:
+        How far the right goes (never NONE), or why there is none: the scopes of the credential first, then the roles.
+        Administrator may do everything, within the scopes of the credential.
+    """
+    if not scope_covers(principal.scopes, f"{doctype}:{action}"):
+        return Reason.SCOPE_MISSING
+    if principal.user == ADMINISTRATOR:
+        return Reach.ALL
+    return reach_of(principal.roles, grants, doctype, action) or Reason.ROLE_MISSING
+
+
+def may_act_for(principal: Principal, roles: frozenset[str]) -> bool:
+    """Whether a caller may change an account with these roles, or give them: nobody reaches beyond their own."""
+    return SYSTEM_MANAGER in principal.roles or roles <= principal.roles
+
+
+def may_manage_keys(principal: Principal, owner: str | None, reach: Reach, *, own_keys: bool) -> Reason | None:
     """Tell why a caller may not make, rotate or end keys that run as `owner`, or None.
+
+    Whoever reaches all keys is still bound by `may_act_for` the owner's roles, which needs the owner's record.
 
     Args:
         principal: The caller.
         owner: The user that the keys run as; None for a record that names nobody.
+        reach: How far the caller's right on API Key goes.
         own_keys: Whether users may manage their own keys (the setting `allow_own_keys`).
     """
-    if SYSTEM_MANAGER in principal.roles or (own_keys and owner == principal.user):
+    if reach is Reach.ALL or (reach is Reach.OWN and own_keys and owner == principal.user):
         return None
     return Reason.ROLE_MISSING
 

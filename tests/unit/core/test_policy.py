@@ -5,8 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchgate.core.credentials import Scheme
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Judgement, Requirement, decide, may_manage_keys
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
+from latchgate.core.policy import (
+    PUBLIC,
+    SIGNED_IN,
+    Decision,
+    Judgement,
+    Requirement,
+    decide,
+    judge_action,
+    may_act_for,
+    may_manage_keys,
+)
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from latchgate.core.scopes import scopes_within
 from unit.core.examples import PRINCIPAL
 
 _ALLOWED = Judgement(Decision.ALLOWED)
@@ -115,18 +127,112 @@ def test_guests_may_do_no_more_than_users(principal: Principal, requirement: Req
 
 
 @pytest.mark.parametrize(
-    ("principal", "owner", "own_keys", "reason"),
+    ("owner", "reach", "own_keys", "reason"),
     [
-        (_MANAGER, PRINCIPAL.user, False, None),
-        (_MANAGER, "other@example.com", False, None),
-        (_MANAGER, None, False, None),
-        (PRINCIPAL, PRINCIPAL.user, True, None),
-        (PRINCIPAL, PRINCIPAL.user, False, Reason.ROLE_MISSING),
-        (PRINCIPAL, "other@example.com", True, Reason.ROLE_MISSING),
-        (PRINCIPAL, PRINCIPAL.user.upper(), True, Reason.ROLE_MISSING),
-        (PRINCIPAL, None, True, Reason.ROLE_MISSING),
+        (PRINCIPAL.user, Reach.ALL, False, None),
+        ("other@example.com", Reach.ALL, False, None),
+        (None, Reach.ALL, False, None),
+        (PRINCIPAL.user, Reach.OWN, True, None),
+        (PRINCIPAL.user, Reach.OWN, False, Reason.ROLE_MISSING),
+        ("other@example.com", Reach.OWN, True, Reason.ROLE_MISSING),
+        (PRINCIPAL.user.upper(), Reach.OWN, True, Reason.ROLE_MISSING),
+        (None, Reach.OWN, True, Reason.ROLE_MISSING),
+        (PRINCIPAL.user, Reach.NONE, True, Reason.ROLE_MISSING),
     ],
 )
-def test_may_manage_keys(principal: Principal, owner: str | None, own_keys: bool, reason: Reason | None) -> None:
-    """System Managers manage every key, others their own alone, where that is allowed."""
-    assert may_manage_keys(principal, owner, own_keys=own_keys) == reason
+def test_may_manage_keys(owner: str | None, reach: Reach, own_keys: bool, reason: Reason | None) -> None:
+    """Whoever reaches all keys manages every one, others their own alone, where that is allowed."""
+    assert may_manage_keys(PRINCIPAL, owner, reach, own_keys=own_keys) == reason
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "allowed"),
+    [
+        ({"All"}, {"All"}, True),
+        ({"All", "Clerk"}, {"All", "Clerk"}, True),
+        ({"All"}, {"All", "Clerk"}, False),
+        ({"All", "System Manager"}, {"All", "Clerk"}, True),
+        ({"All"}, set(), True),
+    ],
+)
+def test_may_act_for(held: set[str], wanted: set[str], allowed: bool) -> None:
+    """Nobody but a System Manager touches an account that has a role which they lack."""
+    assert may_act_for(replace(PRINCIPAL, roles=frozenset(held)), frozenset(wanted)) is allowed
+
+
+_EVERYTHING = Grant("System Manager", "User", if_owner=False, actions=EVERY_ACTION)
+_OWN_READ = Grant("All", "User", if_owner=True, actions=frozenset({Action.READ}))
+
+
+@pytest.mark.parametrize(
+    ("principal", "action", "judged"),
+    [
+        (PRINCIPAL, Action.READ, Reach.OWN),
+        (PRINCIPAL, Action.WRITE, Reason.ROLE_MISSING),
+        (_MANAGER, Action.READ, Reach.ALL),
+        (_MANAGER, Action.DELETE, Reach.ALL),
+        (replace(_MANAGER, scopes=frozenset({"read"})), Action.READ, Reach.ALL),
+        (replace(_MANAGER, scopes=frozenset({"read"})), Action.WRITE, Reason.SCOPE_MISSING),
+        (replace(_MANAGER, scopes=frozenset({"Role:write"})), Action.WRITE, Reason.SCOPE_MISSING),
+        (replace(PRINCIPAL, scopes=frozenset({"User:write"})), Action.WRITE, Reason.ROLE_MISSING),
+        (replace(PRINCIPAL, user="Administrator", roles=frozenset()), Action.DELETE, Reach.ALL),
+        (replace(PRINCIPAL, user="Administrator", scopes=frozenset({"read"})), Action.DELETE, Reason.SCOPE_MISSING),
+    ],
+)
+def test_judge_action(principal: Principal, action: Action, judged: Reach | Reason) -> None:
+    """Scopes first, then roles; Administrator may do everything within the scopes of the credential."""
+    assert judge_action(principal, [_EVERYTHING, _OWN_READ], "User", action) == judged
+
+
+_DOCTYPES = ["User", "Role"]
+_GRANTS = st.lists(
+    st.builds(
+        Grant,
+        st.sampled_from(["All", "Guest", "System Manager", "Report Manager"]),
+        st.sampled_from(_DOCTYPES),
+        if_owner=st.booleans(),
+        actions=st.frozensets(st.sampled_from(list(Action))),
+    )
+)
+_SCOPE_SETS = st.frozensets(
+    st.sampled_from(["all", "read", "User:read", "User:write", "Role:delete", "openid"]), min_size=1
+)
+
+
+def _reach(judged: Reach | Reason) -> Reach:
+    return judged if isinstance(judged, Reach) else Reach.NONE
+
+
+@given(_PRINCIPALS, _GRANTS, _GRANTS, _ROLES, st.sampled_from(_DOCTYPES), st.sampled_from(list(Action)))
+def test_a_role_or_a_permission_more_never_removes_a_right(  # what is drawn
+    principal: Principal,
+    grants: list[Grant],
+    more: list[Grant],
+    roles: frozenset[str],
+    doctype: str,
+    action: Action,
+) -> None:
+    """Rights add up."""
+    wider = replace(principal, roles=principal.roles | roles)
+
+    before = _reach(judge_action(principal, grants, doctype, action))
+
+    assert _reach(judge_action(wider, grants, doctype, action)) >= before
+    assert _reach(judge_action(principal, grants + more, doctype, action)) >= before
+
+
+@given(_PRINCIPALS, _GRANTS, _SCOPE_SETS, _SCOPE_SETS, st.sampled_from(_DOCTYPES), st.sampled_from(list(Action)))
+def test_a_narrower_scope_never_adds_a_right(  # what is drawn
+    principal: Principal,
+    grants: list[Grant],
+    wide: frozenset[str],
+    narrow: frozenset[str],
+    doctype: str,
+    action: Action,
+) -> None:
+    """Whatever a credential within another one may do, that other one may do too."""
+    if not scopes_within(narrow, wide):
+        return
+    allowed = _reach(judge_action(replace(principal, scopes=narrow), grants, doctype, action))
+
+    assert _reach(judge_action(replace(principal, scopes=wide), grants, doctype, action)) >= allowed

@@ -1,0 +1,233 @@
+"""The document types: what a record of each holds, under Frappe's field names where Frappe has the type.
+
+Adding a field means adding it here, where it is stored, and nowhere else.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from latchgate.core.document_types import Access, DocumentType, Kind, Reader, Writer
+from latchgate.core.users import UserType
+
+__all__ = ["API_KEY", "DOCUMENT_TYPES", "USER", "find_document_type", "source_type"]
+
+_NAME_LENGTH_MAX = 140
+
+
+def _check(value: object) -> object:
+    if isinstance(value, (bool, int)) and value in (0, 1):
+        return int(value)
+    if isinstance(value, str) and value in {"0", "1"}:
+        return int(value)
+    raise ValueError("must be 0 or 1")
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, (bool, float)):
+        raise ValueError("must be a whole number")  # noqa: TRY004  # one error for the caller
+    return value
+
+
+def _plain(value: object) -> object:
+    # What stands in a name or a label ends up in pages, logs and terminals.
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("must hold no line breaks and no characters that cannot be seen")
+    return value
+
+
+def _texts(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
+    return value
+
+
+_Text = Annotated[str, BeforeValidator(_plain), Field(max_length=_NAME_LENGTH_MAX)]
+_Check = Annotated[int, BeforeValidator(_check)]
+_Hour = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=24)]
+_Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
+
+
+class _Row(BaseModel, extra="ignore"):
+    """A row of a child table; what Frappe keeps beside the value (idx, parent, …) is ignored."""
+
+
+class RoleRow(_Row):
+    """A role of a user."""
+
+    role: _Text
+
+
+class Record(BaseModel):
+    """What every record has. Times are UTC; two changes never have the same `modified`."""
+
+    name: Annotated[str, Access(Kind.DATA, "ID")] = Field("", description="The record's name, by which it is addressed")
+    owner: Annotated[str, Access(Kind.LINK, "Created By", link="User")] = Field("", description="Who made it")
+    creation: Annotated[str, Access(Kind.DATETIME, "Created On")] = Field("", description="When it was made, UTC")
+    modified: Annotated[str, Access(Kind.DATETIME, "Last Updated On")] = Field(
+        "", description="When it was last changed, UTC; send it back with an update to be told if another came between"
+    )
+    modified_by: Annotated[str, Access(Kind.LINK, "Last Updated By", link="User")] = Field(
+        "", description="Who changed it last"
+    )
+    docstatus: Annotated[int, Access(Kind.INT, "Document Status")] = Field(0, description="Always 0")
+    idx: Annotated[int, Access(Kind.INT, "Index")] = Field(0, description="Always 0")
+
+
+class User(Record):
+    """Who a request acts as."""
+
+    email: Annotated[_Text, Access(Kind.DATA, "Email", write=Writer.ONCE, required=True)] = Field(
+        "", description="The e-mail address, which is the user's name"
+    )
+    first_name: Annotated[_Text, Access(Kind.DATA, "First Name", write=Writer.ANYONE)] = ""
+    last_name: Annotated[_Text, Access(Kind.DATA, "Last Name", write=Writer.ANYONE)] = ""
+    full_name: Annotated[str, Access(Kind.DATA, "Full Name", filters=False)] = ""
+    user_type: Annotated[UserType, Access(Kind.SELECT, "User Type", write=Writer.MANAGER)] = UserType.SYSTEM
+    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = 1
+    restrict_ip: Annotated[
+        str, Access(Kind.LONG, "Restrict IP", read=Reader.OWNER, write=Writer.MANAGER, filters=False)
+    ] = Field("", max_length=4000, description="From where the user may act: addresses and networks, by commas")
+    login_after: Annotated[_Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = 0
+    login_before: Annotated[_Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = 0
+    api_key: Annotated[str | None, Access(Kind.DATA, "API Key", read=Reader.OWNER)] = Field(
+        None, description="The user's first key; API Key lists them all"
+    )
+    new_password: Annotated[
+        str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, filters=False)
+    ] = Field("", max_length=1000)
+    roles: Annotated[list[RoleRow], Access(Kind.TABLE, "Roles", write=Writer.MANAGER, filters=False)] = Field(
+        [], max_length=200, description="The roles that were granted; All, Guest and Desk User come by themselves"
+    )
+
+
+class Role(Record):
+    """A name that permissions are granted to."""
+
+    role_name: Annotated[_Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = ""
+    disabled: Annotated[int, Access(Kind.CHECK, "Disabled", filters=False)] = Field(0, description="Always 0")
+    desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access", filters=False)] = Field(1, description="Always 1")
+
+
+class RolePermission(Record):
+    """What a role may do to the records of a document type."""
+
+    role: Annotated[_Text, Access(Kind.LINK, "Role", write=Writer.ONCE, required=True, link="Role")] = ""
+    document_type: Annotated[_Text, Access(Kind.DATA, "Document Type", write=Writer.ONCE, required=True)] = ""
+    if_owner: Annotated[_Check, Access(Kind.CHECK, "If user is the owner", write=Writer.ONCE)] = 0
+    read: Annotated[_Check, Access(Kind.CHECK, "Read", write=Writer.ANYONE)] = 0
+    write: Annotated[_Check, Access(Kind.CHECK, "Write", write=Writer.ANYONE)] = 0
+    create: Annotated[_Check, Access(Kind.CHECK, "Create", write=Writer.ANYONE)] = 0
+    delete: Annotated[_Check, Access(Kind.CHECK, "Delete", write=Writer.ANYONE)] = 0
+
+
+class ApiKey(Record):
+    """A credential of a user or of a source's record. Its secret is answered once, when it is made."""
+
+    api_key: Annotated[str, Access(Kind.DATA, "API Key")] = Field("", description="The public half, also the name")
+    source: Annotated[_Text, Access(Kind.DATA, "Authorization Source", write=Writer.ONCE)] = "User"
+    record: Annotated[_Text, Access(Kind.DATA, "Record", write=Writer.ONCE)] = Field(
+        "", description="To whom the key belongs: a user, or a record of its source; oneself if not given"
+    )
+    user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = Field(
+        None, description="Whom its requests run as"
+    )
+    label: Annotated[_Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = ""
+    is_primary: Annotated[int, Access(Kind.CHECK, "First Key")] = 0
+    scopes: Annotated[_Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, filters=False)] = Field(
+        ["all"], description="What the key is limited to; it never allows more than the user's roles"
+    )
+    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, filters=False)] = []
+    limit_per_minute: Annotated[
+        int | None,
+        Access(Kind.INT, "Requests a Minute", write=Writer.ONCE),
+        BeforeValidator(_whole),
+        Field(ge=1, le=1_000_000),
+    ] = None
+    expires: Annotated[str | None, Access(Kind.DATETIME, "Expires", write=Writer.ONCE)] = None
+    revoked: Annotated[str | None, Access(Kind.DATETIME, "Revoked")] = None
+    last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", filters=False)] = None
+
+
+class AuthorizationSource(Record):
+    """A document type whose records own keys."""
+
+    source_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = ""
+
+
+class SourceRecord(Record):
+    """A record of a source: what its keys belong to, and whose requests they make."""
+
+    record_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = ""
+    user: Annotated[_Text | None, Access(Kind.LINK, "User", write=Writer.MANAGER, link="User")] = None
+    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.ANYONE)] = 1
+
+
+class ApiRequestLog(Record):
+    """One request made with a credential."""
+
+    time: Annotated[str, Access(Kind.DATETIME, "Time")] = ""
+    request_id: Annotated[str, Access(Kind.DATA, "Request ID")] = ""
+    user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = None
+    api_key: Annotated[str | None, Access(Kind.DATA, "API Key")] = None
+    scheme: Annotated[str | None, Access(Kind.DATA, "Scheme")] = None
+    source: Annotated[str | None, Access(Kind.DATA, "Authorization Source")] = None
+    method: Annotated[str, Access(Kind.DATA, "Method")] = ""
+    path: Annotated[str, Access(Kind.DATA, "Path")] = ""
+    status: Annotated[int, Access(Kind.INT, "Status")] = 0
+    seconds: Annotated[float, Access(Kind.FLOAT, "Seconds")] = 0.0
+    ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
+    user_agent: Annotated[str, Access(Kind.DATA, "User Agent")] = ""
+    reason: Annotated[str | None, Access(Kind.DATA, "Reason")] = None
+
+
+class ActivityLog(Record):
+    """What happened to an account or a credential."""
+
+    time: Annotated[str, Access(Kind.DATETIME, "Time")] = ""
+    user: Annotated[str, Access(Kind.LINK, "User", link="User")] = ""
+    operation: Annotated[str, Access(Kind.DATA, "Operation")] = ""
+    subject: Annotated[str, Access(Kind.DATA, "Subject")] = ""
+    detail: Annotated[str, Access(Kind.LONG, "Detail", filters=False)] = ""
+    ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
+
+
+class SystemSettings(Record):
+    """What administrators decide for everybody; the rest is set where the service starts."""
+
+    allow_own_keys: Annotated[_Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = 1
+
+
+_USER_FIELDS_IGNORED = frozenset({"send_welcome_email", "language", "time_zone", "username", "mobile_no", "phone"})
+USER = DocumentType("User", User, "name", "email", ignored=_USER_FIELDS_IGNORED)
+API_KEY = DocumentType("API Key", ApiKey, "user")
+
+_BUILT_IN = (
+    USER,
+    DocumentType("Role", Role, "owner", "role_name", ignored=frozenset({"two_factor_auth", "is_custom", "home_page"})),
+    DocumentType("Role Permission", RolePermission, "owner"),
+    API_KEY,
+    DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),
+    DocumentType("API Request Log", ApiRequestLog, "user", log=True),
+    DocumentType("Activity Log", ActivityLog, "user", log=True),
+    DocumentType("System Settings", SystemSettings, "owner"),
+)
+DOCUMENT_TYPES = {found.name: found for found in _BUILT_IN}
+"""The types that are always there; `source_type` makes one for each Authorization Source beside."""
+
+
+def source_type(source: str) -> DocumentType:
+    """Describe the records of an authorization source."""
+    return DocumentType(source, SourceRecord, "owner", "record_name")
+
+
+def find_document_type(name: str, sources: Iterable[str]) -> DocumentType | None:
+    """Look a type up by its exact name, among the built-in ones and the records of sources."""
+    found = DOCUMENT_TYPES.get(name)
+    return found or (source_type(name) if name in sources else None)
+
+
+def document_of(doctype: DocumentType, values: dict[str, Any]) -> dict[str, Any]:
+    """Complete a record as it is answered."""
+    return {**values, "doctype": doctype.name}
