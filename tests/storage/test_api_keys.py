@@ -11,7 +11,7 @@ from latchgate.services.ports import Store, Transaction
 from latchgate.storage.database import Database
 from latchgate.storage.store import SqlStore
 from support.databases import Outside
-from support.new_rows import digest, new_user, record_key, user_key
+from support.new_rows import digest, new_record, new_user, record_key, user_key
 
 
 def find(store: Store, source: str = "User", key_id: str = "key-1") -> StoredKey:
@@ -65,7 +65,7 @@ class TestApiKeys:
         """A key of a source's record tells the record, whether it is enabled, and its user if it has one."""
         with store.write() as tx:
             user_id = tx.users.add(new_user(), 1) if with_user else None
-            record_id = tx.sources.add_record("Event Consumer", "billing", user_id, enabled=enabled)
+            record_id = tx.sources.add_record(new_record("Event Consumer", "billing", user_id, enabled=enabled), 1)
             tx.api_keys.add(record_key("Event Consumer", record_id), 1)
 
         owner = find(store, "Event Consumer").owner
@@ -107,7 +107,7 @@ class TestApiKeys:
         """The same id may serve in two sources, once in each, and is found in both."""
         with store.write() as tx:
             user_id = tx.users.add(new_user(), 1)
-            record_id = tx.sources.add_record("Event Consumer", "billing", user_id, enabled=True)
+            record_id = tx.sources.add_record(new_record("Event Consumer", "billing", user_id, enabled=True), 1)
             tx.api_keys.add(user_key(user_id), 1)
             tx.api_keys.add(record_key("Event Consumer", record_id), 1)
             with pytest.raises(Conflict, match="key-1"):
@@ -180,7 +180,7 @@ class TestApiKeys:
         """A record's primary key is found by the record's name, even if a user bears the same."""
         with store.write() as tx:
             user_id = tx.users.add(new_user("same"), 1)
-            record_id = tx.sources.add_record("Event Consumer", "same", None, enabled=True)
+            record_id = tx.sources.add_record(new_record("Event Consumer", "same", None, enabled=True), 1)
             tx.api_keys.add(user_key(user_id, "of-user", primary=True), 1)
             tx.api_keys.add(record_key("Event Consumer", record_id, "of-record", primary=True), 1)
 
@@ -195,7 +195,7 @@ class TestApiKeys:
         """Keys are listed by source, owner and age; those that ended only if asked for."""
         with store.write() as tx:
             ann, bob = tx.users.add(new_user(), 1), tx.users.add(new_user("bob@example.com"), 1)
-            record_id = tx.sources.add_record("Event Consumer", "billing", ann, enabled=True)
+            record_id = tx.sources.add_record(new_record("Event Consumer", "billing", ann, enabled=True), 1)
             tx.api_keys.add(user_key(bob, "bob-1"), 10)
             tx.api_keys.add(user_key(ann, "ann-2"), 30)
             tx.api_keys.add(user_key(ann, "ann-1"), 20)

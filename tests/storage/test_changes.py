@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from latchgate.services.port_values import UserChanges
+from latchgate.services.port_values import RecordChanges, UserChanges
 from latchgate.services.ports import Store, Transaction
 from latchgate.storage.revisions import upgrade
 from latchgate.storage.schema import VERDICT_COLUMNS, metadata
 from latchgate.storage.store import SqlStore
 from support.changes import Changes, fill, id_of, ref_column
 from support.databases import Databases, Outside
-from support.new_rows import digest, new_session, new_token, new_user, record_key
+from support.new_rows import digest, new_record, new_session, new_token, new_user, record_key
 
 # ruff: noqa: S608  # every name in a statement is our own
 
@@ -100,8 +100,8 @@ class TestRows:
         with filled.write() as tx:
             user_id = tx.users.add(new_user("cem@example.com"), 1)
             tx.roles.grant(user_id, "Editor")
-            source_id = tx.sources.add("Robot", 1)
-            record_id = tx.sources.add_record("Robot", "arm", user_id, enabled=True)
+            source_id = tx.sources.add("Robot", "Administrator", 1)
+            record_id = tx.sources.add_record(new_record("Robot", "arm", user_id, enabled=True), 1)
             key_id = tx.api_keys.add(record_key("Robot", record_id, "key-3"), 1)
 
         assert changes.new() == [
@@ -117,7 +117,7 @@ class TestRows:
         with filled.write() as tx:
             user = tx.users.find("ann@example.com")
             assert user is not None
-            tx.roles.add("Reader", 1)
+            tx.roles.add("Reader", "Administrator", 1)
             session_id = tx.sessions.add(new_session(user.id, b"other"), 1)
             tx.sessions.touch(session_id, 100)
             token_id = tx.access_tokens.add(new_token(user.id, b"other"))
@@ -137,7 +137,11 @@ class TestRows:
             ("oauth_token", token_id, lambda tx: tx.access_tokens.set_digest(token_id, digest("new"))),
             ("oauth_token", token_id, lambda tx: tx.access_tokens.revoke(token_id, 5)),
             ("session", session_id, lambda tx: tx.sessions.revoke_all(user_id, 5)),
-            ("source_record", record_id, lambda tx: tx.sources.enable_record(record_id, enabled=False)),
+            (
+                "source_record",
+                record_id,
+                lambda tx: tx.sources.change_record(record_id, RecordChanges(enabled=False), "ann@example.com", 2),
+            ),
             ("user_role", user_id, lambda tx: tx.roles.revoke(user_id, "Editor")),
             ("user", user_id, lambda tx: tx.users.change(user_id, UserChanges(enabled=False), 5)),
         ]

@@ -15,7 +15,7 @@ class TestRoles:
         """What was granted is read with the user and counted with the role; a second grant changes nothing."""
         with store.write() as tx:
             user_id = tx.users.add(new_user(), 1)
-            tx.roles.add("Editor", 1)
+            tx.roles.add("Editor", "Administrator", 1)
             answers = [tx.roles.grant(user_id, name) for name in ("Editor", "System Manager", "Editor")]
 
         with store.read() as tx:
@@ -51,7 +51,7 @@ class TestRoles:
     def test_name_taken(self, store: Store) -> None:
         """A second role of one name is refused."""
         with pytest.raises(Conflict), store.write() as tx:
-            tx.roles.add("All", 1)
+            tx.roles.add("All", "Administrator", 1)
 
     @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
     def test_what_cannot_be_a_name(self, store: Store, name: str) -> None:
@@ -63,7 +63,7 @@ class TestRoles:
     def test_a_name_is_one_line(self, store: Store) -> None:
         """No role can smuggle in another: roles are read as lines, and the database refuses a name of two."""
         with pytest.raises(StorageError), store.write() as tx:
-            tx.roles.add("Editor\nSystem Manager", 1)
+            tx.roles.add("Editor\nSystem Manager", "Administrator", 1)
 
     def test_users_in_order(self, store: Store) -> None:
         """The users of a role are listed by name."""

@@ -2,8 +2,9 @@ import pytest
 
 from latchgate.core.sources import SourceRecord
 from latchgate.errors import Conflict, NotFound
+from latchgate.services.port_values import RecordChanges
 from latchgate.services.ports import Store
-from support.new_rows import new_user
+from support.new_rows import new_record, new_user
 
 
 class TestSources:
@@ -21,15 +22,15 @@ class TestSources:
             assert tx.sources.find_record(name, "x") is None
             assert tx.sources.list_records(name) == []
         with pytest.raises(NotFound), store.write() as tx:
-            tx.sources.add_record(name, "x", None, enabled=True)
+            tx.sources.add_record(new_record(name, "x", None, enabled=True), 1)
 
     def test_record_found_as_stored(self, store: Store) -> None:
         """A record comes back with the name of its user, or with none."""
         with store.write() as tx:
-            tx.sources.add("API Device", 1)
+            tx.sources.add("API Device", "Administrator", 1)
             user_id = tx.users.add(new_user(), 1)
-            with_user = tx.sources.add_record("API Device", "door", user_id, enabled=True)
-            without = tx.sources.add_record("API Device", "attic", None, enabled=False)
+            with_user = tx.sources.add_record(new_record("API Device", "door", user_id, enabled=True), 1)
+            without = tx.sources.add_record(new_record("API Device", "attic", None, enabled=False), 1)
 
         expected = [
             SourceRecord(without, "API Device", "attic", None, False),
@@ -46,21 +47,21 @@ class TestSources:
     def test_names_taken(self, store: Store) -> None:
         """A source's name is its own; a record's name within its source."""
         with store.write() as tx:
-            tx.sources.add("API Device", 1)
-            tx.sources.add_record("API Device", "door", None, enabled=True)
-            tx.sources.add_record("Event Consumer", "door", None, enabled=True)
+            tx.sources.add("API Device", "Administrator", 1)
+            tx.sources.add_record(new_record("API Device", "door", None, enabled=True), 1)
+            tx.sources.add_record(new_record("Event Consumer", "door", None, enabled=True), 1)
             with pytest.raises(Conflict, match="API Device"):
-                tx.sources.add("API Device", 2)
+                tx.sources.add("API Device", "Administrator", 2)
             with pytest.raises(Conflict, match="door"):
-                tx.sources.add_record("API Device", "door", None, enabled=True)
+                tx.sources.add_record(new_record("API Device", "door", None, enabled=True), 1)
 
     def test_enabling(self, store: Store) -> None:
         """A record is enabled and disabled by its id; one that is gone is an error."""
         with store.write() as tx:
-            record_id = tx.sources.add_record("Event Consumer", "billing", None, enabled=True)
-            tx.sources.enable_record(record_id, enabled=False)
+            record_id = tx.sources.add_record(new_record("Event Consumer", "billing", None, enabled=True), 1)
+            tx.sources.change_record(record_id, RecordChanges(enabled=False), "ann@example.com", 2)
             with pytest.raises(NotFound):
-                tx.sources.enable_record(record_id + 1, enabled=True)
+                tx.sources.change_record(record_id + 1, RecordChanges(enabled=True), "ann@example.com", 2)
 
         with store.read() as tx:
             assert tx.sources.list_records("Event Consumer") == [

@@ -7,7 +7,7 @@ from latchgate.core.users import StoredUser, UserType
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.port_values import LiveCredentials, UserChanges
 from latchgate.services.ports import Store
-from support.new_rows import ALL_SCOPES, digest, new_session, new_token, new_user, user_key
+from support.new_rows import ALL_SCOPES, digest, new_record, new_session, new_token, new_user, user_key
 
 
 class TestUsers:
@@ -121,7 +121,7 @@ class TestUsers:
             tx.sessions.add(new_session(user_id), 1)
             tx.links.add(b"link", "setup", user_id, 100)
             tx.roles.grant(user_id, "System Manager")
-            tx.sources.add_record("Event Consumer", "billing", user_id, enabled=True)
+            tx.sources.add_record(new_record("Event Consumer", "billing", user_id, enabled=True), 1)
 
         with store.write() as tx:
             tx.users.delete(user_id)
@@ -142,7 +142,7 @@ class TestUsers:
             first = tx.users.add(new_user(), 1)
             tx.roles.grant(first, "System Manager")
             tx.api_keys.add(user_key(first), 1)
-            tx.sources.add_record("Event Consumer", "billing", first, enabled=True)
+            tx.sources.add_record(new_record("Event Consumer", "billing", first, enabled=True), 1)
             tx.users.delete(first)
 
         with store.write() as tx:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.database import OPENING_SECONDS, LogDatabase, connect, storage_errors
+from latchgate.request_log.documents import LogDocuments
 from latchgate.request_log.queries import conditions
 from latchgate.request_log.revisions import require_head
 from latchgate.request_log.schema import last_use, log_position, request_log
@@ -70,6 +71,11 @@ class SqlRequestLog:
         self._database = database
         self._lock = threading.Lock()
         self._writer: Connection | None = None
+
+    @property
+    def documents(self) -> LogDocuments:
+        """Its rows as records of the type API Request Log."""
+        return LogDocuments(self._read)
 
     def append(self, entry: LogEntry) -> None:
         """Write a row and, if the credential was accepted, its last use, in one transaction.

@@ -21,6 +21,7 @@ _LATEST = select(
     activity_log.c.subject,
     activity_log.c.detail,
     activity_log.c.ip_address,
+    activity_log.c.user_id,
 ).order_by(activity_log.c.id.desc())
 _PAGE = _LATEST.add_columns(activity_log.c.id).limit(PAGE_ROWS_MAX)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal,
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey
 from latchgate.core.tokens import Digest
 from latchgate.core.users import GUEST
-from latchgate.services.port_values import KeyFilter, NewKey
+from latchgate.services.port_values import KeyFilter, NewKey, Stamp
 from latchgate.storage.encodings import (
     decode_digest,
     decode_networks,
@@ -86,6 +86,12 @@ _REPLACE = (
 )
 _REPLACE_NOW = _REPLACE.values(previous_pepper=None, previous_hash=None)
 _REPLACE_LATER = _REPLACE.values(previous_pepper=api_key.c.pepper, previous_hash=api_key.c.hash)
+_RELABEL = update(api_key).where(api_key.c.id == bindparam("row_id")).values(label=bindparam("new_label"))
+_STAMP = (
+    update(api_key)
+    .where(api_key.c.id == bindparam("row_id"))
+    .values(modified=bindparam("at"), modified_by=bindparam("by"))
+)
 _REVOKE = (
     update(api_key)
     .where(api_key.c.id == bindparam("row_id"), api_key.c.revoked_at.is_(None))
@@ -140,17 +146,31 @@ class SqlApiKeys:
             "expires_at": key.limits.expires_at,
             "creation": now_us,
             "created_by": key.created_by,
+            "modified": now_us,
+            "modified_by": key.created_by,
         }
         taken = f"There is a key {key.key_id} of {key.source} already"
         return add_row(self._connection, api_key, values, unique="key_id source", taken=taken)
 
-    def replace_secret(self, key_row_id: int, digest: Digest, previous_until: int | None) -> None:
+    def replace_secret(
+        self, key_row_id: int, digest: Digest, previous_until: int | None, stamp: Stamp | None = None
+    ) -> None:
         statement = _REPLACE_NOW if previous_until is None else _REPLACE_LATER
         values = {"new_pepper": digest.pepper, "new_hash": digest.value, "until": previous_until}
         change_row(self._connection, statement, {"row_id": key_row_id, **values})
+        self._stamp(key_row_id, stamp)
 
-    def revoke(self, key_row_id: int, now: int) -> None:
-        self._connection.execute(_REVOKE, {"row_id": key_row_id, "now": now})
+    def relabel(self, key_row_id: int, label: str, stamp: Stamp) -> None:
+        change_row(self._connection, _RELABEL, {"row_id": key_row_id, "new_label": label})
+        self._stamp(key_row_id, stamp)
+
+    def revoke(self, key_row_id: int, now: int, stamp: Stamp | None = None) -> None:
+        if self._connection.execute(_REVOKE, {"row_id": key_row_id, "now": now}).rowcount:
+            self._stamp(key_row_id, stamp)
+
+    def _stamp(self, key_row_id: int, stamp: Stamp | None) -> None:
+        if stamp is not None:
+            self._connection.execute(_STAMP, {"row_id": key_row_id, "by": stamp.by, "at": stamp.time})
 
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[StoredKey]:
         keys = [_decode(row) for row in self._connection.execute(statement, parameters)]

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 
 from latchgate.errors import NotFound
 from latchgate.storage.encodings import is_storable
-from latchgate.storage.rows import add_row, insert_unless_there
+from latchgate.storage.rows import add_row, change_row, insert_unless_there
 from latchgate.storage.schema import role, user, user_role
 
 __all__ = ["SqlRoles"]
@@ -23,6 +23,7 @@ _LIST_USERS = (
     .where(role.c.name == bindparam("wanted"))
     .order_by(user.c.name)
 )
+_DELETE = delete(role).where(role.c.name == bindparam("wanted"))
 _REVOKE = delete(user_role).where(user_role.c.user_id == bindparam("holder"), user_role.c.role_id == bindparam("taken"))
 
 
@@ -41,9 +42,12 @@ class SqlRoles:
     def list_users(self, name: str) -> list[str]:
         return list(self._connection.scalars(_LIST_USERS, {"wanted": name})) if is_storable(name) else []
 
-    def add(self, name: str, now_us: int) -> int:
-        values = {"name": name, "creation": now_us}
+    def add(self, name: str, by: str, now_us: int) -> int:
+        values = {"name": name, "creation": now_us, "owner": by, "modified": now_us, "modified_by": by}
         return add_row(self._connection, role, values, unique="name", taken=f"There is a role {name} already")
+
+    def delete(self, name: str) -> None:
+        change_row(self._connection, _DELETE, {"wanted": name})
 
     def grant(self, user_id: int, name: str) -> bool:
         role_id = self._find(name)

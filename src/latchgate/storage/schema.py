@@ -35,6 +35,7 @@ __all__ = [
     "link",
     "metadata",
     "oauth_token",
+    "permission",
     "role",
     "session",
     "source_record",
@@ -65,6 +66,15 @@ def _reference(name: str, target: str, *, nullable: bool = False, on_delete: str
     return Column(name, _ROW_ID, ForeignKey(target, ondelete=on_delete), nullable=nullable, index=True)
 
 
+def _who(name: str) -> Column[str]:
+    # A name, not a reference: who made a record or changed it last may be gone.
+    return Column(name, StoredText, nullable=False, server_default="Administrator")
+
+
+def _when(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
 def _source() -> Column[str]:
     return Column("source", StoredText, ForeignKey("authorization_source.name"), nullable=False)
 
@@ -84,6 +94,9 @@ user = Table(
     Column("login_before", SmallInteger, nullable=False),
     Column("creation", BigInteger, nullable=False),
     Column("modified", BigInteger, nullable=False),
+    _who("owner"),
+    _who("modified_by"),
+    Index("ix_user_creation_id", "creation", "id"),
     CheckConstraint("user_type IN ('System User', 'Website User')", name="user_type"),
     sqlite_autoincrement=True,
 )
@@ -94,6 +107,9 @@ role = Table(
     _row_id(),
     Column("name", StoredText, nullable=False, unique=True),
     Column("creation", BigInteger, nullable=False),
+    _who("owner"),
+    _when("modified"),
+    _who("modified_by"),
     # A user's roles are read as one text, a role a line.
     CheckConstraint("name NOT LIKE '%\n%'", name="one_line"),
     sqlite_autoincrement=True,
@@ -106,12 +122,35 @@ user_role = Table(
     Column("role_id", _ROW_ID, ForeignKey("role.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
+permission = Table(
+    "permission",
+    metadata,
+    _row_id(),
+    Column("role_id", _ROW_ID, ForeignKey("role.id", ondelete="CASCADE"), nullable=False),
+    # A name: records of a source have the source's.
+    Column("doctype", StoredText, nullable=False),
+    Column("if_owner", Boolean, nullable=False),
+    Column("can_read", Boolean, nullable=False),
+    Column("can_write", Boolean, nullable=False),
+    Column("can_create", Boolean, nullable=False),
+    Column("can_delete", Boolean, nullable=False),
+    Column("owner", StoredText, nullable=False),
+    Column("creation", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("modified_by", StoredText, nullable=False),
+    UniqueConstraint("role_id", "doctype", "if_owner"),
+    sqlite_autoincrement=True,
+)
+
 authorization_source = Table(
     "authorization_source",
     metadata,
     _row_id(),
     Column("name", StoredText, nullable=False, unique=True),
     Column("creation", BigInteger, nullable=False),
+    _who("owner"),
+    _when("modified"),
+    _who("modified_by"),
     sqlite_autoincrement=True,
 )
 
@@ -123,6 +162,10 @@ source_record = Table(
     Column("name", StoredText, nullable=False),
     _reference("user_id", "user.id", nullable=True, on_delete="SET NULL"),
     Column("enabled", Boolean, nullable=False),
+    _who("owner"),
+    _when("creation"),
+    _when("modified"),
+    _who("modified_by"),
     UniqueConstraint("source", "name"),
     # What a key refers to, so that its source is its record's.
     UniqueConstraint("id", "source"),
@@ -152,6 +195,9 @@ api_key = Table(
     Column("creation", BigInteger, nullable=False),
     Column("created_by", StoredText, nullable=False),
     Column("revoked_at", BigInteger),
+    _when("modified"),
+    _who("modified_by"),
+    Index("ix_api_key_creation_id", "creation", "id"),
     # The order serves the search for a key id in every source too.
     UniqueConstraint("key_id", "source"),
     ForeignKeyConstraint(["record_id", "source"], ["source_record.id", "source_record.source"], ondelete="CASCADE"),
@@ -225,6 +271,10 @@ activity_log = Table(
     Column("subject", StoredText, nullable=False),
     Column("detail", StoredText, nullable=False),
     Column("ip_address", StoredText, nullable=False),
+    # Whose the row is: a later user of the same name must not read it. No reference, for the same reason as the name.
+    Column("user_id", BigInteger),
+    Index("ix_activity_log_user_id_id", "user_id", "id"),
+    Index("ix_activity_log_user_id", "user", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -256,13 +306,16 @@ change = Table(
 )
 
 VERDICT_COLUMNS: dict[str, frozenset[str]] = {
-    "user": frozenset(column.name for column in user.c) - frozenset({"password_hash", "creation", "modified"}),
+    "user": frozenset(column.name for column in user.c)
+    - frozenset({"password_hash", "creation", "modified", "owner", "modified_by"}),
+    "permission": frozenset(column.name for column in permission.c)
+    - frozenset({"owner", "creation", "modified", "modified_by"}),
     "role": frozenset({"id", "name"}),
     "user_role": frozenset({"user_id", "role_id"}),
     "authorization_source": frozenset({"id", "name"}),
     "source_record": frozenset({"id", "source", "name", "user_id", "enabled"}),
     "api_key": frozenset(column.name for column in api_key.c)
-    - frozenset({"label", "is_primary", "creation", "created_by"}),
+    - frozenset({"label", "is_primary", "creation", "created_by", "modified", "modified_by"}),
     "oauth_token": frozenset(column.name for column in oauth_token.c),
     "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),
 }

@@ -1,12 +1,14 @@
 """Authorization sources of a transaction: document types other than User whose records own keys, and those records."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from latchgate.core.sources import SourceRecord
-from latchgate.errors import NotFound
+from latchgate.errors import Conflict, NotFound
+from latchgate.services.port_values import NewRecord, RecordChanges
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import authorization_source, source_record, user
@@ -30,7 +32,8 @@ _RECORD = (
 )
 _FIND_RECORD = _RECORD.where(source_record.c.name == bindparam("wanted"))
 _LIST_RECORDS = _RECORD.order_by(source_record.c.name)
-_ENABLE = update(source_record).where(source_record.c.id == bindparam("record_id")).values(enabled=bindparam("wanted"))
+_HAS_RECORDS = select(source_record.c.id).where(source_record.c.source == bindparam("wanted")).limit(1)
+_DELETE = delete(authorization_source).where(authorization_source.c.name == bindparam("wanted"))
 
 
 class SqlSources:
@@ -45,10 +48,15 @@ class SqlSources:
     def exists(self, source: str) -> bool:
         return is_storable(source) and self._connection.scalar(_EXISTS, {"wanted": source}) is not None
 
-    def add(self, source: str, now_us: int) -> int:
-        values = {"name": source, "creation": now_us}
+    def add(self, source: str, by: str, now_us: int) -> int:
+        values = {"name": source, "creation": now_us, "owner": by, "modified": now_us, "modified_by": by}
         taken = f"There is a source {source} already"
         return add_row(self._connection, authorization_source, values, unique="name", taken=taken)
+
+    def delete(self, source: str) -> None:
+        if self._connection.scalar(_HAS_RECORDS, {"wanted": source}) is not None:
+            raise Conflict(f"{source} has records; delete them first")
+        change_row(self._connection, _DELETE, {"wanted": source})
 
     def find_record(self, source: str, name: str) -> SourceRecord | None:
         if not (is_storable(source) and is_storable(name)):
@@ -61,15 +69,24 @@ class SqlSources:
             return []
         return [_decode(row) for row in self._connection.execute(_LIST_RECORDS, {"wanted_source": source})]
 
-    def add_record(self, source: str, name: str, user_id: int | None, *, enabled: bool) -> int:
-        if not self.exists(source):
-            raise NotFound(f"There is no source {source}")
-        values = {"source": source, "name": name, "user_id": user_id, "enabled": enabled}
-        taken = f"There is a record {name} of {source} already"
+    def add_record(self, new: NewRecord, now_us: int) -> int:
+        if not self.exists(new.source):
+            raise NotFound(f"There is no source {new.source}")
+        values = {**asdict(new), "creation": now_us, "modified": now_us, "modified_by": new.owner}
+        taken = f"There is a record {new.name} of {new.source} already"
         return add_row(self._connection, source_record, values, unique="source name", taken=taken)
 
-    def enable_record(self, record_id: int, *, enabled: bool) -> None:
-        change_row(self._connection, _ENABLE, {"record_id": record_id, "wanted": enabled})
+    def change_record(self, record_id: int, changes: RecordChanges, by: str, now_us: int) -> None:
+        values: dict[str, Any] = {"modified": now_us, "modified_by": by}
+        if changes.enabled is not None:
+            values["enabled"] = changes.enabled
+        if changes.names_user:
+            values["user_id"] = changes.user_id
+        statement = update(source_record).where(source_record.c.id == record_id).values(**values)
+        change_row(self._connection, statement, {})
+
+    def delete_record(self, record_id: int) -> None:
+        change_row(self._connection, delete(source_record).where(source_record.c.id == record_id), {})
 
 
 def _decode(row: Sequence[Any]) -> SourceRecord:

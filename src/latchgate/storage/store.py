@@ -9,8 +9,10 @@ from latchgate.storage.access_tokens import SqlAccessTokens
 from latchgate.storage.activity import SqlActivityLog
 from latchgate.storage.api_keys import SqlApiKeys
 from latchgate.storage.database import Database
+from latchgate.storage.documents import SqlDocuments
 from latchgate.storage.instance import SqlInstance
 from latchgate.storage.links import SqlLinks
+from latchgate.storage.permissions import SqlPermissions
 from latchgate.storage.roles import SqlRoles
 from latchgate.storage.sessions import SqlSessions
 from latchgate.storage.sources import SqlSources
@@ -59,6 +61,16 @@ class SqlTransaction:
     def roles(self) -> SqlRoles:
         """Roles, and whom they were granted to."""
         return SqlRoles(self._connection)
+
+    @property
+    def permissions(self) -> SqlPermissions:
+        """What roles may do to records."""
+        return SqlPermissions(self._connection)
+
+    @property
+    def documents(self) -> SqlDocuments:
+        """Records of any type, as their fields."""
+        return SqlDocuments(self._connection)
 
     @property
     def sources(self) -> SqlSources:

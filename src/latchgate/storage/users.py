@@ -6,15 +6,25 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_, select, update
 
-from latchgate.core.users import StoredUser, UserType
+from latchgate.core.users import ADMINISTRATOR, StoredUser, UserType
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
 from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import api_key, oauth_token, role, session, user, user_role
+from latchgate.storage.schema import (
+    api_key,
+    authorization_source,
+    oauth_token,
+    permission,
+    role,
+    session,
+    source_record,
+    user,
+    user_role,
+)
 
-__all__ = ["USER_COLUMNS", "SqlUsers", "decode_user"]
+__all__ = ["GRANTED", "USER_COLUMNS", "SqlUsers", "decode_user"]
 
-_GRANTED = (
+GRANTED = (
     # The separator as SQL text: as a value it would be written anew into the statement at every execution.
     select(func.aggregate_strings(role.c.name, literal_column("'\n'")))  # type: ignore[arg-type]
     .select_from(user_role.join(role, role.c.id == user_role.c.role_id))
@@ -29,7 +39,7 @@ USER_COLUMNS = (
     user.c.last_name,
     user.c.user_type,
     user.c.enabled,
-    _GRANTED.label("granted"),
+    GRANTED.label("granted"),
     user.c.password_hash,
     user.c.restrict_ip,
     user.c.login_after,
@@ -66,6 +76,19 @@ _LIVE_SESSIONS = (
 )
 _LIVE = select(_LIVE_KEYS.scalar_subquery(), _LIVE_TOKENS.scalar_subquery(), _LIVE_SESSIONS.scalar_subquery())
 _DELETE = delete(user).where(user.c.id == bindparam("user_id"))
+_NAME = select(user.c.name).where(user.c.id == bindparam("user_id"))
+# What a user made passes to Administrator: a later user of the name must not own it.
+_PASS_ON = tuple(
+    update(owner.table).where(owner == bindparam("gone")).values({owner.name: ADMINISTRATOR})
+    for owner in (
+        user.c.owner,
+        role.c.owner,
+        permission.c.owner,
+        authorization_source.c.owner,
+        source_record.c.owner,
+        api_key.c.created_by,
+    )
+)
 _USER_TYPES = {str(user_type): user_type for user_type in UserType}
 
 
@@ -83,7 +106,7 @@ class SqlUsers:
         return [decode_user(row) for row in self._connection.execute(_LIST)]
 
     def add(self, new: NewUser, now_us: int) -> int:
-        values = {**_values(new), "creation": now_us, "modified": now_us}
+        values = {**_values(new), "creation": now_us, "modified": now_us, "modified_by": new.owner}
         return add_row(self._connection, user, values, unique="name", taken=f"There is a user {new.name} already")
 
     def change(self, user_id: int, changes: UserChanges, now_us: int) -> None:
@@ -95,6 +118,9 @@ class SqlUsers:
         return LiveCredentials(*self._connection.execute(_LIVE, {"owner": user_id, "now": now}).one())
 
     def delete(self, user_id: int) -> None:
+        name = self._connection.scalar(_NAME, {"user_id": user_id})
+        for statement in _PASS_ON:
+            self._connection.execute(statement, {"gone": name})
         self._connection.execute(_DELETE, {"user_id": user_id})
 
 

@@ -1,0 +1,100 @@
+"""Rows of the request log as records of the type API Request Log; their names are their numbers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, Integer, Row, Select, func, literal, select
+
+from latchgate.core.permissions import Own
+from latchgate.core.queries import DocumentQuery, Scalar
+from latchgate.errors import Invalid
+from latchgate.request_log.schema import request_log
+from latchgate.request_log.texts import indexable
+from latchgate.services.port_values import FoundDocument
+from latchgate.sql.questions import after_row, conditions, counting, numbered, paged, row_number
+
+__all__ = ["LogDocuments"]
+
+_COLUMNS = request_log.c
+_WHO = func.coalesce(_COLUMNS.user, literal("Guest"))
+_BY_FIELD: dict[str, ColumnElement[Any]] = {
+    "name": _COLUMNS.id,
+    "owner": _WHO,
+    "creation": _COLUMNS.time,
+    "modified": _COLUMNS.time,
+    "modified_by": _WHO,
+    "docstatus": literal(0, Integer),
+    "idx": literal(0, Integer),
+    **{
+        name: _COLUMNS[name]
+        for name in (
+            "time",
+            "request_id",
+            "user",
+            "api_key",
+            "scheme",
+            "source",
+            "method",
+            "path",
+            "status",
+            "seconds",
+            "ip_address",
+            "user_agent",
+            "reason",
+        )
+    },
+}
+_POSITION = (_COLUMNS.time, _COLUMNS.id)
+
+
+class LogDocuments:
+    """Fulfils the port Documents for the one type; each question is one short read."""
+
+    def __init__(self, read: Callable[[Executable], Sequence[Row[Any]]]) -> None:
+        self._read = read
+
+    def list_some(self, _doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
+        """Give a page; one that goes on after a row costs the same wherever that row is. Raises Invalid."""
+        query = numbered(query)
+        statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own).where(
+            *conditions(query, _BY_FIELD)
+        )
+        if query.after is not None:
+            statement = statement.where(after_row(query, _POSITION, self._reached(query.after)))
+        names = [place for place, column in enumerate(query.columns) if column.field == "name"]
+        return [
+            tuple(str(value) if place in names else value for place, value in enumerate(row))
+            for row in self._read(statement)
+        ]
+
+    def count(self, _doctype: str, query: DocumentQuery, own: Own | None) -> int:
+        """Count the rows that match."""
+        statement = _limited(counting(numbered(query), _BY_FIELD), own)
+        count: int = self._read(statement)[0][0]
+        return count
+
+    def find(self, _doctype: str, name: str) -> FoundDocument | None:
+        """Look a row up by its number."""
+        if not (name.isascii() and name.isdigit() and len(name) < 19):  # noqa: PLR2004  # 2^63 has nineteen digits
+            return None
+        chosen = [column.label(f"c{number}") for number, column in enumerate(_BY_FIELD.values())]
+        rows = self._read(select(_COLUMNS.user_id, *chosen).where(_COLUMNS.id == int(name)))
+        if not rows:
+            return None
+        values: dict[str, Any] = dict(zip(_BY_FIELD, rows[0][1:], strict=True))
+        return FoundDocument(int(name), {**values, "name": name}, values["user"], rows[0][0])
+
+    def _reached(self, name: str) -> tuple[int, int]:
+        number = row_number(name)
+        rows = self._read(select(_COLUMNS.time).where(_COLUMNS.id == number))
+        if not rows:
+            raise Invalid({"after": "names no row"})
+        return rows[0].time, number
+
+
+def _limited(statement: Select[Any], own: Own | None) -> Select[Any]:
+    statement = statement.select_from(request_log)
+    if own is None:
+        return statement
+    # By the name, which the index goes by, and by the id: a later user of the name must not see these rows.
+    return statement.where(_COLUMNS.user == indexable(own.user), _COLUMNS.user_id == own.user_id)

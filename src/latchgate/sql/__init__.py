@@ -1,0 +1,1 @@
+"""Questions as SQL, for the rooms that keep tables."""

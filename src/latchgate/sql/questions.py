@@ -1,0 +1,152 @@
+"""Say a DocumentQuery in SQL, alike on both engines."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true, tuple_
+
+from latchgate.core.queries import Condition, DocumentQuery, Operator, Scalar
+from latchgate.errors import Invalid
+
+__all__ = ["Columns", "after_row", "conditions", "counting", "numbered", "paged", "row_number"]
+
+Columns = Mapping[str, ColumnElement[Any]]
+"""By field: what it is in the table, as integers and texts alone."""
+
+_NUMBER_MAX = 2**63
+
+
+def conditions(query: DocumentQuery, columns: Columns) -> list[ColumnElement[bool]]:
+    """Say which rows are asked for."""
+    wanted = [_condition(condition, columns[condition.field]) for condition in query.all_of]
+    if query.any_of:
+        wanted.append(or_(*(_condition(condition, columns[condition.field]) for condition in query.any_of)))
+    return wanted
+
+
+def paged(query: DocumentQuery, columns: Columns, ties: tuple[ColumnElement[Any], ColumnElement[Any]]) -> Select[Any]:
+    """Select a page: what is asked of each row, in the order asked for, which one of `ties` makes complete.
+
+    Args:
+        query: What is asked for.
+        columns: Where its fields are.
+        ties: What tells rows of the same order apart: whatever the order, and where it begins with the name, so that
+            an index on the names gives the whole order.
+    """
+    chosen = [
+        (func.count() if column.field is None else columns[column.field]).label(f"c{number}")
+        for number, column in enumerate(query.columns)
+    ]
+    statement = select(*chosen)
+    order = [columns[order.field].desc() if order.descending else columns[order.field] for order in query.order]
+    if query.group_by:
+        statement = statement.group_by(*(columns[field] for field in query.group_by))
+    else:
+        first = query.order[0] if query.order else None
+        tie = ties[1] if first and first.field == "name" else ties[0]
+        order.append(tie.desc() if first and first.descending else tie)
+    statement = statement.order_by(*order)
+    if query.start:
+        statement = statement.offset(query.start)
+    return statement if query.limit is None else statement.limit(query.limit)
+
+
+def counting(query: DocumentQuery, columns: Columns) -> Select[Any]:
+    """Select how many rows are asked for; FROM is the caller's to name."""
+    return select(func.count()).where(*conditions(query, columns))
+
+
+def numbered(query: DocumentQuery) -> DocumentQuery:
+    """Turn names into the numbers that they are in a log."""
+    return replace(
+        query,
+        all_of=tuple(_number_names(condition) for condition in query.all_of),
+        any_of=tuple(_number_names(condition) for condition in query.any_of),
+    )
+
+
+def after_row(
+    query: DocumentQuery, position: tuple[ColumnElement[Any], ...], reached: tuple[int, ...]
+) -> ColumnElement[bool]:
+    """Say that a row comes after a position, in the direction of the query's order."""
+    descending = not query.order or query.order[0].descending
+    place = tuple_(*position)
+    return place < tuple_(*reached) if descending else place > tuple_(*reached)
+
+
+def row_number(name: str) -> int:
+    """Read the name of a log's row, to go on after it. Raises Invalid."""
+    if not _is_number(name):
+        raise Invalid({"after": "must be the name of a row of the page before"})
+    return int(name)
+
+
+def _number_names(condition: Condition) -> Condition:
+    if condition.field != "name" or condition.operator in {Operator.LIKE, Operator.NOT_LIKE}:
+        return condition
+    # No row has the number -1: a name that is no number is nobody's.
+    numbers = tuple(int(str(value)) if _is_number(str(value)) else -1 for value in condition.values)
+    return replace(condition, values=numbers)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text[:20]) < _NUMBER_MAX
+
+
+def _condition(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    operator, values = condition.operator, condition.values
+    kept = tuple(value for value in values if _is_storable(value))
+    match operator:
+        case Operator.SET:
+            return and_(column.is_not(None), cast(column, Text) != "")
+        case Operator.NOT_SET:
+            return or_(column.is_(None), cast(column, Text) == "")
+        case Operator.IN:
+            return column.in_(kept)
+        case Operator.NOT_IN:
+            return or_(column.is_(None), column.not_in(kept))
+        case _:
+            pass
+    if kept != values:
+        # No row holds such a text: nothing equals it, everything differs from it.
+        return true() if operator in {Operator.UNEQUAL, Operator.NOT_LIKE} else false()
+    if operator is Operator.BETWEEN:
+        return column.between(kept[0], kept[1])
+    return _comparison(operator, column, kept[0])
+
+
+def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:
+    match operator:
+        case Operator.LIKE:
+            return _like(column, value)
+        case Operator.NOT_LIKE:
+            return or_(column.is_(None), ~_like(column, value))
+        case Operator.UNEQUAL:
+            return or_(column.is_(None), column != value)
+        case Operator.GREATER:
+            return column > value
+        case Operator.LESS:
+            return column < value
+        case Operator.AT_LEAST:
+            return column >= value
+        case Operator.AT_MOST:
+            return column <= value
+        case _:
+            return column == value
+
+
+def _like(column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:
+    pattern = str(value)
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        # PostgreSQL refuses a pattern whose last backslash escapes nothing.
+        pattern += "\\"
+    texts = column if isinstance(column.type, Text) else cast(column, Text)
+    return texts.ilike(pattern, escape="\\")
+
+
+def _is_storable(value: Scalar) -> bool:
+    """Whether a value can stand in a table: PostgreSQL holds no NUL, and neither engine half a surrogate pair."""
+    if not isinstance(value, str):
+        return True
+    return "\x00" not in value and not any("\ud800" <= one <= "\udfff" for one in value)

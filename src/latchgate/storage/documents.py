@@ -1,0 +1,114 @@
+"""Records of any type in a transaction, as their stored fields."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from latchgate.core.permissions import Own
+from latchgate.core.queries import DocumentQuery, Scalar
+from latchgate.errors import Conflict, Invalid
+from latchgate.services.port_values import FoundDocument
+from latchgate.sql.questions import after_row, conditions, counting, numbered, paged, row_number
+from latchgate.storage.document_columns import SOURCES, DocumentSource, record_source
+from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes, is_storable
+from latchgate.storage.schema import activity_log, api_key, user
+from latchgate.storage.users import GRANTED
+
+__all__ = ["SqlDocuments"]
+
+# What lists cannot ask for and a single record holds beside its columns.
+_FURTHER: dict[str, dict[str, ColumnElement[Any]]] = {
+    "User": {"restrict_ip": user.c.restrict_ip, "roles": GRANTED},
+    "API Key": {"scopes": api_key.c.scopes, "allowed_networks": api_key.c.networks},
+}
+
+
+class SqlDocuments:
+    """Records in SQL: one statement a question."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list_some(self, doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
+        source = _source(doctype)
+        log = source.table is activity_log
+        query = numbered(query) if log else query
+        statement = _limited(
+            paged(
+                query,
+                source.columns,
+                (source.table.c.id, source.name_tie if source.name_tie is not None else source.table.c.id),
+            ),
+            source,
+            own,
+        )
+        statement = statement.where(*conditions(query, source.columns))
+        if query.after is not None:
+            if not log:
+                raise AssertionError(f"{doctype} is no log")
+            reached = row_number(query.after)
+            if self._connection.scalar(select(activity_log.c.id).where(activity_log.c.id == reached)) is None:
+                raise Invalid({"after": "names no row"})
+            statement = statement.where(after_row(query, (activity_log.c.id,), (reached,)))
+        rows = [tuple(row) for row in self._connection.execute(statement)]
+        return _named_by_text(rows, query) if log else rows
+
+    def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
+        source = _source(doctype)
+        query = numbered(query) if source.table is activity_log else query
+        statement = _limited(counting(query, source.columns).select_from(source.table), source, own)
+        count: int = self._connection.execute(statement).scalar_one()
+        return count
+
+    def find(self, doctype: str, name: str) -> FoundDocument | None:
+        source = _source(doctype)
+        wanted: str | int = name
+        if source.table is activity_log:
+            if not (name.isascii() and name.isdigit() and len(name) < 19):  # noqa: PLR2004  # 2^63 has nineteen digits
+                return None
+            wanted = int(name)
+        if not is_storable(name):
+            return None
+        columns = {**source.columns, **_FURTHER.get(doctype, {})}
+        whose = source.owned_by_id
+        chosen = [source.table.c.id, source.owned_by, *([] if whose is None else [whose]), *columns.values()]
+        statement = _limited(select(*(column.label(f"c{n}") for n, column in enumerate(chosen))), source, None)
+        rows = self._connection.execute(statement.where(source.columns["name"] == wanted).limit(2)).all()
+        if len(rows) > 1:
+            raise Conflict(f"Several sources have a key {name}; revoke one of them by the command line")
+        if not rows:
+            return None
+        id_, owned_by, *rest = rows[0]
+        owned_by_id = None if whose is None else rest.pop(0)
+        values = _decoded(dict(zip(columns, rest, strict=True)))
+        if source.table is activity_log:
+            values["name"] = str(values["name"])
+        return FoundDocument(id_, values, owned_by, owned_by_id)
+
+
+def _source(doctype: str) -> DocumentSource:
+    return SOURCES.get(doctype) or record_source(doctype)
+
+
+def _limited(statement: Select[Any], source: DocumentSource, own: Own | None) -> Select[Any]:
+    statement = statement.select_from(source.table)
+    if source.among is not None:
+        statement = statement.where(source.among)
+    return statement if own is None else statement.where(source.is_own(own))
+
+
+def _decoded(values: dict[str, Any]) -> dict[str, Any]:
+    if "restrict_ip" in values:
+        values["restrict_ip"] = ", ".join(map(str, decode_networks(values["restrict_ip"])))
+        values["roles"] = sorted(decode_roles(values["roles"]))
+    if "scopes" in values:
+        values["scopes"] = sorted(decode_scopes(values["scopes"]))
+        values["allowed_networks"] = [str(network) for network in decode_networks(values["allowed_networks"])]
+    return values
+
+
+def _named_by_text(rows: list[tuple[Scalar, ...]], query: DocumentQuery) -> list[tuple[Scalar, ...]]:
+    places = [place for place, column in enumerate(query.columns) if column.field == "name"]
+    if not places:
+        return rows
+    return [tuple(str(value) if place in places else value for place, value in enumerate(row)) for row in rows]
