@@ -1,7 +1,6 @@
 """The only wiring: opens what the settings name and joins store, log and services."""
 
 import base64
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from argon2 import Parameters
 
 from latchgate.core.passwords import PROFILES, SALT_BYTES
 from latchgate.core.sessions import SessionLifetime
-from latchgate.core.tokens import PEPPER_BYTES, Digest, Peppers, Purpose, Secret
+from latchgate.core.tokens import PEPPER_BYTES, Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, SettingsError, StorageError
 from latchgate.request_log.database import connect
@@ -22,13 +21,16 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.clock import SystemClock
+from latchgate.services.documents import DocumentService
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
-from latchgate.services.port_values import KeyFilter
+from latchgate.services.key_checks import bind_key_file
+from latchgate.services.permissions import PermissionService
 from latchgate.services.roles import RoleService
 from latchgate.services.sign_in import SignIn
 from latchgate.services.sources import SourceService
+from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.users import UserService
 from latchgate.settings import Settings
@@ -41,7 +43,6 @@ from latchgate.storage.whole_backups import staging_folder
 
 __all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
 
-_KEY_CHECK = "key_check"
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
@@ -60,8 +61,11 @@ class Latchgate:
     rules: Rules
     users: UserService
     roles: RoleService
+    permissions: PermissionService
     sources: SourceService
     api_keys: ApiKeyService
+    system_settings: SystemSettingsService
+    documents: DocumentService
     access_tokens: AccessTokenService
     sign_in: SignIn
     imports: ImportService
@@ -156,7 +160,11 @@ def _open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tup
             database = _find_database(settings, stack) or _make_instance(settings, stack)
     check_revision(database)
     peppers = load_key_file(settings.key_file)
-    _check_key(SqlStore(database), peppers, settings)
+    if not bind_key_file(SqlStore(database), peppers):
+        raise SettingsError(
+            f"The key file {settings.key_file} is not the one that the database was made with; restore that one, or "
+            "nobody's key, token or session would open anything"
+        )
     return database, peppers
 
 
@@ -217,30 +225,6 @@ def _no_instance(settings: Settings) -> SettingsError:
     )
 
 
-def _check_key(store: SqlStore, peppers: Peppers, settings: Settings) -> None:
-    """Make sure that the key file is the database's; the check moves on to the newest pepper by itself."""
-    with store.read() as tx:
-        stated = tx.instance.find_fact(_KEY_CHECK)
-        unbound = stated is None and not tx.api_keys.list_some(KeyFilter(include_ended=True), 0)
-    if not unbound and not _key_matches(peppers, stated):
-        raise SettingsError(
-            f"The key file {settings.key_file} is not the one that the database was made with; restore that one, or "
-            "nobody's key, token or session would open anything"
-        )
-    present = peppers.digest(Purpose.KEY_CHECK, _KEY_CHECK)
-    text = f"{present.pepper}:{present.value.hex()}"
-    if stated != text:
-        with store.write() as tx:
-            tx.instance.set_fact(_KEY_CHECK, text)
-
-
-def _key_matches(peppers: Peppers, stated: str | None) -> bool:
-    found = re.fullmatch(r"([0-9]{1,10}):([0-9a-f]{64})", stated or "")
-    if found is None:
-        return False
-    return peppers.matches(Digest(int(found[1]), bytes.fromhex(found[2])), Purpose.KEY_CHECK, _KEY_CHECK)
-
-
 def _set_first_password(latchgate: Latchgate) -> None:
     wanted = latchgate.settings.admin_password
     if wanted is None or latchgate.users.get(ADMINISTRATOR).password_hash is not None:
@@ -268,6 +252,10 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
+    users, roles = UserService(store, clock, entropy, profile), RoleService(store, clock)
+    permissions, sources = PermissionService(store, clock), SourceService(store, clock)
+    api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
+    system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -275,10 +263,15 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         request_log=request_log,
         peppers=peppers,
         rules=rules,
-        users=UserService(store, clock, entropy, profile),
-        roles=RoleService(store, clock),
-        sources=SourceService(store, clock),
-        api_keys=ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys),
+        users=users,
+        roles=roles,
+        permissions=permissions,
+        sources=sources,
+        api_keys=api_keys,
+        system_settings=system_settings,
+        documents=DocumentService(
+            store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
+        ),
         access_tokens=access_tokens,
         sign_in=sign_in,
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens),

@@ -2,7 +2,7 @@
 
 from latchgate.services.ports import Transaction
 from support.databases import Outside
-from support.new_rows import digest, new_session, new_token, new_user, record_key, user_key
+from support.new_rows import digest, new_record, new_session, new_token, new_user, record_key, user_key
 
 # ruff: noqa: S608  # every name in a statement is our own
 
@@ -40,10 +40,10 @@ def fill(tx: Transaction) -> None:
     """Put one row and more into every table that verdicts stand on."""
     user_id = tx.users.add(new_user(), 1)
     tx.users.add(new_user("bob@example.com"), 1)
-    tx.roles.add("Editor", 1)
+    tx.roles.add("Editor", "Administrator", 1)
     tx.roles.grant(user_id, "Editor")
-    tx.sources.add("API Device", 1)
-    record_id = tx.sources.add_record("API Device", "door", user_id, enabled=True)
+    tx.sources.add("API Device", "Administrator", 1)
+    record_id = tx.sources.add_record(new_record("API Device", "door", user_id, enabled=True), 1)
     key_id = tx.api_keys.add(user_key(user_id, primary=True), 1)
     tx.api_keys.replace_secret(key_id, digest("secret"), None)
     tx.api_keys.add(record_key("API Device", record_id, "key-2", primary=True), 1)

@@ -26,11 +26,14 @@ from latchgate.services.access_tokens import AccessTokenService, TokenOrder
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owner
 from latchgate.services.authentication import Authenticator, Rules
+from latchgate.services.documents import DocumentService
 from latchgate.services.gate import Admission, Gate
+from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges
 from latchgate.services.roles import RoleService
 from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
 from latchgate.services.sources import SourceService
+from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.users import UserOrder, UserService
 from latchgate.storage.database import Database, open_database
@@ -136,8 +139,11 @@ class House:
     throttles: Throttles
     users: UserService
     roles: RoleService
+    permissions: PermissionService
     sources: SourceService
     keys: ApiKeyService
+    system_settings: SystemSettingsService
+    documents: DocumentService
     tokens: AccessTokenService
     sign_in: SignIn
     gate: Gate
@@ -262,6 +268,10 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     rules = Rules(UTC, LIFETIME)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
+    users, roles = UserService(store, clock, entropy, PROFILE), RoleService(store, clock)
+    permissions, sources = PermissionService(store, clock), SourceService(store, clock)
+    keys = ApiKeyService(store, peppers, clock, entropy, log, own_keys=True)
+    system_settings = SystemSettingsService(store, clock, own_keys_default=True)
     return House(
         database=database,
         store=store,
@@ -270,10 +280,13 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         log=log,
         peppers=peppers,
         throttles=throttles,
-        users=UserService(store, clock, entropy, PROFILE),
-        roles=RoleService(store, clock),
-        sources=SourceService(store, clock),
-        keys=ApiKeyService(store, peppers, clock, entropy, log, own_keys=True),
+        users=users,
+        roles=roles,
+        permissions=permissions,
+        sources=sources,
+        keys=keys,
+        system_settings=system_settings,
+        documents=DocumentService(store, log, clock, users, roles, permissions, sources, keys, system_settings),
         tokens=AccessTokenService(store, peppers, clock, entropy),
         sign_in=sign_in,
         gate=Gate(authenticator, throttles, log, clock, entropy, peppers),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
 from latchgate.services.port_values import LastUse, LogQuery
+from latchgate.services.ports import Documents
 
 __all__ = ["MemoryLog"]
 
@@ -15,6 +16,10 @@ class MemoryLog:
     def __init__(self) -> None:
         self.entries: list[LogEntry] = []
         self.broken = False
+
+    @property
+    def documents(self) -> Documents:
+        raise AssertionError("records are asked of a real log")
 
     def append(self, entry: LogEntry) -> None:
         self._answer()

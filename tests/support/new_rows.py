@@ -6,7 +6,7 @@ from typing import Any
 from latchgate.core.api_keys import Limits
 from latchgate.core.tokens import Digest
 from latchgate.core.users import UserType
-from latchgate.services.port_values import NewKey, NewSession, NewToken, NewUser
+from latchgate.services.port_values import NewKey, NewRecord, NewSession, NewToken, NewUser
 
 ALL_SCOPES = frozenset({"all"})
 
@@ -24,6 +24,11 @@ def user_key(user_id: int, key_id: str = "key-1", **fields: Any) -> NewKey:  # n
 def record_key(source: str, record_id: int, key_id: str = "key-1", **fields: Any) -> NewKey:  # noqa: ANN401
     """Describe an unlimited, secondary key of a source's record."""
     return replace(user_key(0, key_id), source=source, user_id=None, record_id=record_id, **fields)
+
+
+def new_record(source: str, name: str, user_id: int | None, *, enabled: bool = True) -> NewRecord:
+    """Describe a record of a source that Administrator made."""
+    return NewRecord(source, name, user_id, enabled, "Administrator")
 
 
 def new_token(user_id: int, lookup: bytes = b"lookup", **fields: Any) -> NewToken:  # noqa: ANN401

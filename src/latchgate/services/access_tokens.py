@@ -11,7 +11,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, require_within
 from latchgate.services.port_values import NewToken
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
-from latchgate.services.users import get_user
+from latchgate.services.user_rights import get_user
 
 __all__ = ["AccessTokenService", "TokenOrder", "import_token"]
 

@@ -25,6 +25,7 @@ def note(tx: Transaction, clock: Clock, actor: Actor, operation: str, subject: s
         detail: What a reader wants to know besides; never a secret.
     """
     entry = ActivityEntry(
+        user_id=_user_id(tx, actor),
         time=clock.now_us(),
         user=escape(actor.user, _TEXT_LENGTH_MAX),
         operation=operation,
@@ -41,6 +42,13 @@ def search_activity(store: Store, query: ActivityQuery) -> Iterator[ActivityEntr
     Whoever may see all of it asks; raises StorageError at any step.
     """
     return islice(_all(store, query), query.limit or None)
+
+
+def _user_id(tx: Transaction, actor: Actor) -> int | None:
+    if actor.principal is not None:
+        return actor.principal.user_id
+    user = tx.users.find(actor.user)
+    return user.id if user else None
 
 
 def _all(store: Store, query: ActivityQuery) -> Iterator[ActivityEntry]:

@@ -14,12 +14,12 @@ from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Peppers, Secret
-from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER, parse_user_name
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER, parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
-from latchgate.services.api_keys import KeyOrder, Owner, PairText, import_pair
+from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from latchgate.services.import_documents import (
     NEVER,
     ImportDocument,
@@ -29,15 +29,15 @@ from latchgate.services.import_documents import (
     ImportedUser,
     parse_document,
 )
+from latchgate.services.key_orders import import_pair
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.roles import add_role
 from latchgate.services.sources import add_record, add_source
-from latchgate.services.users import UserOrder, add_user
+from latchgate.services.users import AUTOMATIC_ROLES, UserOrder, add_user
 
 __all__ = ["ImportReport", "ImportService", "Left"]
 
-_AUTOMATIC = frozenset({ALL_ROLE, DESK_USER, GUEST})
 _LEFT_WHOLE = {
     "todos": "Latchgate has no such document type",
     "oauth_clients": "this release has no OAuth clients",
@@ -179,9 +179,9 @@ class _Import:
 
     def _add_user(self, place: str, entry: ImportedUser, name: str) -> None:
         roles = frozenset(role.strip() for role in entry.roles)
-        for role in sorted(roles & _AUTOMATIC):
+        for role in sorted(roles & AUTOMATIC_ROLES):
             self._leave(f"{place}.roles", f"{role} comes with the user's type")
-        for role in sorted(roles - _AUTOMATIC):
+        for role in sorted(roles - AUTOMATIC_ROLES):
             if not self.tx.roles.exists(role):
                 add_role(self.tx, self.service.clock, self.actor, role)
                 self.report.taken["roles"] += 1
@@ -191,7 +191,7 @@ class _Import:
             last_name=entry.last_name,
             user_type=entry.user_type,
             enabled=entry.enabled,
-            roles=roles - _AUTOMATIC,
+            roles=roles - AUTOMATIC_ROLES,
             restrict_ip=entry.restrict_ip,
             login_after=NEVER if entry.login_hours_closed else entry.login_after,
             login_before=0 if entry.login_hours_closed else entry.login_before,
@@ -209,7 +209,8 @@ class _Import:
         user = self.tx.users.find(name)
         if user is not None and user.password_hash is None:
             hashed = self.hashes[name]
-            self.tx.users.change(user.id, UserChanges(password_hash=hashed.text), self.service.clock.now_us())
+            changes = UserChanges(password_hash=hashed.text, modified_by=self.actor.user)
+            self.tx.users.change(user.id, changes, self.service.clock.now_us())
             note(self.tx, self.service.clock, self.actor, "user.password_set", name, detail="by import")
             self._count_password(name, hashed)
 

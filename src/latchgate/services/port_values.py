@@ -3,22 +3,29 @@
 Times are Unix seconds but `creation`, `modified` and log times (microseconds).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from latchgate.core.addresses import Network
 from latchgate.core.api_keys import Limits
-from latchgate.core.users import UserType
+from latchgate.core.permissions import Own
+from latchgate.core.queries import Scalar
+from latchgate.core.users import ADMINISTRATOR, UserType
 
 __all__ = [
     "ActivityQuery",
+    "FoundDocument",
     "KeyFilter",
     "LastUse",
     "LiveCredentials",
     "LogQuery",
     "NewKey",
+    "NewRecord",
     "NewSession",
     "NewToken",
     "NewUser",
+    "RecordChanges",
+    "Stamp",
     "UserChanges",
 ]
 
@@ -36,11 +43,15 @@ class NewUser:
     restrict_ip: tuple[Network, ...]
     login_after: int
     login_before: int
+    owner: str = ADMINISTRATOR
+    """Who made it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserChanges:
     """Fields of a user to replace; None leaves a field as it is."""
+
+    modified_by: str | None = None
 
     first_name: str | None = None
     last_name: str | None = None
@@ -145,3 +156,52 @@ class LastUse:
 
     time: int
     ip_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who changed a record, and when (microseconds since 1970)."""
+
+    by: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record of an authorization source to be stored."""
+
+    source: str
+    name: str
+    user_id: int | None
+    enabled: bool
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanges:
+    """Fields of a source's record to replace."""
+
+    enabled: bool | None = None
+    """None leaves it as it is."""
+    user_id: int | None = None
+    """Whom its keys run as from now on; counts only if `names_user`."""
+    names_user: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """A record as stored, whoever may see it."""
+
+    id: int
+    values: Mapping[str, Scalar | list[str]]
+    """By field: all that the type describes, but what is computed. Lists and tables as lists of texts."""
+    owned_by: str | None
+    """The user whose record it is, as the type's `own_field` says."""
+    owned_by_id: int | None = None
+    """That user's id, where the type stores it (User, API Key, the logs); it then decides."""
+
+    def is_own(self, own: Own) -> bool:
+        """Whether it is this user's."""
+        if self.owned_by_id is not None:
+            return self.owned_by_id == own.user_id
+        return self.owned_by is not None and self.owned_by == own.user

@@ -11,20 +11,26 @@ from typing import Protocol
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.api_keys import StoredKey
 from latchgate.core.log_entries import ActivityEntry, LogEntry
+from latchgate.core.permissions import Grant, Own
+from latchgate.core.queries import DocumentQuery, Scalar
 from latchgate.core.sessions import StoredSession
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Digest
 from latchgate.core.users import StoredUser
 from latchgate.services.port_values import (
     ActivityQuery,
+    FoundDocument,
     KeyFilter,
     LastUse,
     LiveCredentials,
     LogQuery,
     NewKey,
+    NewRecord,
     NewSession,
     NewToken,
     NewUser,
+    RecordChanges,
+    Stamp,
     UserChanges,
 )
 
@@ -33,9 +39,11 @@ __all__ = [
     "ActivityLog",
     "ApiKeys",
     "Clock",
+    "Documents",
     "Entropy",
     "Instance",
     "Links",
+    "Permissions",
     "RequestLog",
     "Roles",
     "Sessions",
@@ -90,7 +98,10 @@ class Users(Protocol):
         ...
 
     def delete(self, user_id: int) -> None:
-        """Delete a user with its roles, keys, tokens, sessions and links; records that named it name nobody."""
+        """Delete a user with its roles, keys, tokens, sessions and links; records that named it name nobody.
+
+        What it had made (roles, permissions, sources, records, keys of others) passes to Administrator.
+        """
         ...
 
 
@@ -109,8 +120,12 @@ class Roles(Protocol):
         """List the names of the users that a role was granted to, in order."""
         ...
 
-    def add(self, name: str, now_us: int) -> int:
+    def add(self, name: str, by: str, now_us: int) -> int:
         """Store a role. Raises Conflict if the name is taken."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a role with its grants and permissions."""
         ...
 
     def grant(self, user_id: int, name: str) -> bool:
@@ -119,6 +134,50 @@ class Roles(Protocol):
 
     def revoke(self, user_id: int, name: str) -> bool:
         """Take a role away; False if the user did not have it."""
+        ...
+
+
+class Permissions(Protocol):
+    """The permissions of one transaction, each known by its role, document type and whether it is for one's own."""
+
+    def list_all(self) -> list[Grant]:
+        """List them by document type, role and if_owner; few, and read at every request for records."""
+        ...
+
+    def find(self, role: str, doctype: str, *, if_owner: bool) -> Grant | None:
+        """Look a permission up."""
+        ...
+
+    def add(self, grant: Grant, by: str, now_us: int) -> None:
+        """Store a permission. Raises Conflict if there is one, NotFound if there is no such role."""
+        ...
+
+    def change(self, grant: Grant, by: str, now_us: int) -> None:
+        """Replace the actions of the permission of the same role, type and if_owner."""
+        ...
+
+    def delete(self, role: str, doctype: str, *, if_owner: bool) -> bool:
+        """Delete a permission; False if there was none."""
+        ...
+
+
+class Documents(Protocol):
+    """Records of any type, as their stored fields: checks as 0 or 1, times in microseconds since 1970.
+
+    The transaction's for all types but the request log, which has its own. Names of types and fields were checked
+    before; an unknown one is an AssertionError.
+    """
+
+    def list_some(self, doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
+        """Give some rows, as values in the order of the query's columns; `own` limits them to one user's."""
+        ...
+
+    def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
+        """Count the rows that the query's conditions allow, its order and pages aside."""
+        ...
+
+    def find(self, doctype: str, name: str) -> FoundDocument | None:
+        """Look a record up by its name. Raises Conflict if several API keys have it."""
         ...
 
 
@@ -133,8 +192,12 @@ class Sources(Protocol):
         """Whether a document type owns keys."""
         ...
 
-    def add(self, source: str, now_us: int) -> int:
+    def add(self, source: str, by: str, now_us: int) -> int:
         """Store a source. Raises Conflict if the name is taken."""
+        ...
+
+    def delete(self, source: str) -> None:
+        """Delete a source. Raises Conflict if it has records."""
         ...
 
     def find_record(self, source: str, name: str) -> SourceRecord | None:
@@ -145,12 +208,16 @@ class Sources(Protocol):
         """List the records of a source by name."""
         ...
 
-    def add_record(self, source: str, name: str, user_id: int | None, *, enabled: bool) -> int:
+    def add_record(self, new: NewRecord, now_us: int) -> int:
         """Store a record. Raises Conflict if the name is taken, NotFound if there is no such source."""
         ...
 
-    def enable_record(self, record_id: int, *, enabled: bool) -> None:
-        """Let a record's keys work, or not."""
+    def change_record(self, record_id: int, changes: RecordChanges, by: str, now_us: int) -> None:
+        """Replace whom a record's keys run as, or whether they work."""
+        ...
+
+    def delete_record(self, record_id: int) -> None:
+        """Delete a record with its keys."""
         ...
 
 
@@ -180,11 +247,17 @@ class ApiKeys(Protocol):
         """
         ...
 
-    def replace_secret(self, key_row_id: int, digest: Digest, previous_until: int | None) -> None:
+    def replace_secret(
+        self, key_row_id: int, digest: Digest, previous_until: int | None, stamp: Stamp | None = None
+    ) -> None:
         """Give a key a new secret; the one before goes on working until `previous_until`, None ends it now."""
         ...
 
-    def revoke(self, key_row_id: int, now: int) -> None:
+    def relabel(self, key_row_id: int, label: str, stamp: Stamp) -> None:
+        """Give a key another label."""
+        ...
+
+    def revoke(self, key_row_id: int, now: int, stamp: Stamp | None = None) -> None:
         """End a key. An earlier end stands."""
         ...
 
@@ -288,6 +361,10 @@ class Transaction(Protocol):
     @property
     def roles(self) -> Roles: ...  # noqa: D102
     @property
+    def permissions(self) -> Permissions: ...  # noqa: D102
+    @property
+    def documents(self) -> Documents: ...  # noqa: D102
+    @property
     def sources(self) -> Sources: ...  # noqa: D102
     @property
     def api_keys(self) -> ApiKeys: ...  # noqa: D102
@@ -317,6 +394,11 @@ class Store(Protocol):
 
 class RequestLog(Protocol):
     """The request log, apart from the database of accounts."""
+
+    @property
+    def documents(self) -> Documents:
+        """Its rows as records of the type API Request Log; their names are their numbers."""
+        ...
 
     def append(self, entry: LogEntry) -> None:
         """Write a row so that it survives the death of the process, before it returns. Raises StorageError."""

@@ -1,31 +1,62 @@
-"""Create and show roles, grant and revoke them."""
+"""Create, show and delete roles, grant and revoke them."""
 
 from dataclasses import dataclass
 
-from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER
+from latchgate.core.permissions import Action
+from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.users import AUTOMATIC_ROLES, get_user, require_manager_remains
+from latchgate.services.rights import judge_early, require_on, require_reach, require_roles
+from latchgate.services.user_rights import get_user_to, require_manager_remains, require_not_own
+from latchgate.services.users import AUTOMATIC_ROLES
 
-__all__ = ["RoleService", "add_role"]
+__all__ = ["ROLE", "RoleService", "add_role"]
 
+ROLE = "Role"
+_BUILT_IN = AUTOMATIC_ROLES | {SYSTEM_MANAGER}
 _NAME_LENGTH_MAX = 140
 
 
 @dataclass(frozen=True, slots=True)
 class RoleService:
-    """Every change of who has which role. Only System Managers and the command line may."""
+    """Every change of roles, and of who has which: what the matrix allows, and no role but by those who have it.
+
+    A method that ends in `_in` works on its caller's transaction.
+    """
 
     store: Store
     clock: Clock
 
     def create(self, actor: Actor, name: str) -> str:
         """Make a role; tells its name. Raises Conflict, Invalid, NotPermitted."""
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: require_reach(tx, actor, ROLE, Action.CREATE))
         with self.store.write() as tx:
-            return add_role(tx, self.clock, actor, name)
+            return self.create_in(tx, actor, name)
+
+    def create_in(self, tx: Transaction, actor: Actor, name: str) -> str:
+        """Make a role. Raises as `create`."""
+        require_reach(tx, actor, ROLE, Action.CREATE)
+        return add_role(tx, self.clock, actor, name)
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Delete a role; who had it has it no more, and its permissions end.
+
+        Raises NotFound, Invalid for the roles that are always there, and NotPermitted, as for one that users have whom
+        the actor could not take it from, or that permissions name.
+        """
+        judge_early(self.store, actor, lambda tx: _require_delete(tx, actor, name))
+        with self.store.write() as tx:
+            self.delete_in(tx, actor, name)
+
+    def delete_in(self, tx: Transaction, actor: Actor, name: str) -> None:
+        """Delete a role. Raises as `delete`."""
+        _require_delete(tx, actor, name)
+        users = tx.roles.list_users(name)
+        tx.roles.delete(name)
+        note(tx, self.clock, actor, "role.deleted", name, detail=f"{len(users)} users had it")
 
     def list_roles(self) -> list[tuple[str, int]]:
         """List the roles by name, each with the number of users it was granted to."""
@@ -40,31 +71,53 @@ class RoleService:
 
     def grant(self, actor: Actor, user: str, role: str) -> bool:
         """Grant a role; False if the user had it. Raises NotFound, Invalid, NotPermitted."""
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: _get_holder(tx, actor, user, frozenset({role})))
         with self.store.write() as tx:
-            _require_grantable(tx, role)
-            found = get_user(tx, user)
-            if found.name == GUEST:
-                raise Invalid({"user": "Guest has the role Guest and no other"})
-            granted = tx.roles.grant(found.id, role)
-            if granted:
-                note(tx, self.clock, actor, "role.granted", found.name, detail=role)
-            return granted
+            found = _get_holder(tx, actor, user, frozenset({role}))
+            return self._grant(tx, actor, found, role)
 
     def revoke(self, actor: Actor, user: str, role: str) -> bool:
         """Take a role away; False if the user did not have it. Raises NotFound, Invalid, NotPermitted."""
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: _get_holder(tx, actor, user, frozenset({role})))
         with self.store.write() as tx:
-            _require_grantable(tx, role)
-            found = get_user(tx, user)
-            if role == SYSTEM_MANAGER:
-                if found.name == ADMINISTRATOR:
-                    raise Invalid({"role": "Administrator is always a System Manager"})
-                require_manager_remains(tx, found)
-            revoked = tx.roles.revoke(found.id, role)
-            if revoked:
-                note(tx, self.clock, actor, "role.revoked", found.name, detail=role)
-            return revoked
+            found = _get_holder(tx, actor, user, frozenset({role}))
+            return self._revoke(tx, actor, found, role)
+
+    def set_roles_in(self, tx: Transaction, actor: Actor, user: str, roles: frozenset[str]) -> None:
+        """Grant and revoke what differs, so that a user has these roles. Raises NotFound, Invalid, NotPermitted."""
+        has = get_user_to(tx, actor, user, Action.WRITE).roles
+        different = has ^ roles
+        if different:
+            found = _get_holder(tx, actor, user, different)
+            for role in sorted(roles - has):
+                self._grant(tx, actor, found, role)
+            for role in sorted(has - roles):
+                self._revoke(tx, actor, found, role)
+
+    def _grant(self, tx: Transaction, actor: Actor, user: StoredUser, role: str) -> bool:
+        _require_grantable(tx, role)
+        if user.name == GUEST:
+            raise Invalid({"user": "Guest has the role Guest and no other"})
+        granted = tx.roles.grant(user.id, role)
+        if granted:
+            self._tell(tx, actor, user, "role.granted", role)
+        return granted
+
+    def _revoke(self, tx: Transaction, actor: Actor, user: StoredUser, role: str) -> bool:
+        _require_grantable(tx, role)
+        if role == SYSTEM_MANAGER:
+            if user.name == ADMINISTRATOR:
+                raise Invalid({"role": "Administrator is always a System Manager"})
+            require_manager_remains(tx, user)
+        revoked = tx.roles.revoke(user.id, role)
+        if revoked:
+            self._tell(tx, actor, user, "role.revoked", role)
+        return revoked
+
+    def _tell(self, tx: Transaction, actor: Actor, user: StoredUser, operation: str, role: str) -> None:
+        # A user's roles are part of its record: whoever changes it besides must notice.
+        tx.users.change(user.id, UserChanges(modified_by=actor.user), self.clock.now_us())
+        note(tx, self.clock, actor, operation, user.name, detail=role)
 
 
 def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
@@ -77,9 +130,28 @@ def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
         if existing.casefold() == name.casefold():
             # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.
             raise Conflict(f"There is a role {existing} already")
-    tx.roles.add(name, clock.now_us())
+    tx.roles.add(name, actor.user, clock.now_us())
     note(tx, clock, actor, "role.created", name)
     return name
+
+
+def _get_holder(tx: Transaction, actor: Actor, user: str, roles: frozenset[str]) -> StoredUser:
+    """Give a user that the actor may give these roles to, and take them from."""
+    found = get_user_to(tx, actor, user, Action.WRITE)
+    require_not_own(actor, found)
+    require_roles(actor, roles)
+    return found
+
+
+def _require_delete(tx: Transaction, actor: Actor, name: str) -> None:
+    require_on(tx, actor, ROLE, Action.DELETE, name)
+    _require_role(tx, name)
+    if name in _BUILT_IN:
+        raise Invalid({"role": f"{name} is always there; it cannot be deleted"})
+    if tx.roles.list_users(name):
+        require_roles(actor, frozenset({name}))
+    if any(grant.role == name for grant in tx.permissions.list_all()):
+        require_system_manager(actor)
 
 
 def _require_role(tx: Transaction, name: str) -> None:

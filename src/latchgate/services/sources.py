@@ -1,31 +1,77 @@
 """Authorization sources: document types whose records own keys, and those records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latchgate.core.credentials import USER_SOURCE
-from latchgate.core.sources import SourceRecord, parse_record_name, parse_source_name
-from latchgate.core.users import GUEST
-from latchgate.errors import Conflict, Invalid, NotFound
+from latchgate.core.documents import DOCUMENT_TYPES
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
+from latchgate.core.sources import BUILT_IN_SOURCES, SourceRecord, parse_record_name, parse_source_name
+from latchgate.core.users import GUEST, SYSTEM_MANAGER, StoredUser
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import Actor, require_within
+from latchgate.services.port_values import KeyFilter, NewRecord, RecordChanges
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.users import get_user
+from latchgate.services.rights import (
+    find_reach,
+    judge_early,
+    require_act_for,
+    require_on,
+    require_reach,
+)
+from latchgate.services.user_rights import get_user
 
-__all__ = ["SourceService", "add_record", "add_source"]
+__all__ = ["AUTHORIZATION_SOURCE", "SourceService", "add_record", "add_source"]
+
+AUTHORIZATION_SOURCE = "Authorization Source"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceService:
-    """Every change of sources and their records. Only System Managers and the command line may."""
+    """Every change of sources and their records, as far as the matrix allows: each source is a document type.
+
+    A method that ends in `_in` works on its caller's transaction.
+    """
 
     store: Store
     clock: Clock
 
     def create(self, actor: Actor, name: str) -> str:
-        """Define a source; tells its name. Raises Conflict, Invalid, NotPermitted."""
-        require_system_manager(actor)
+        """Define a source, of whose records System Managers may do everything; tells its name.
+
+        Raises Conflict, Invalid, NotPermitted.
+        """
+        judge_early(self.store, actor, lambda tx: require_reach(tx, actor, AUTHORIZATION_SOURCE, Action.CREATE))
         with self.store.write() as tx:
-            return add_source(tx, self.clock, actor, name)
+            return self.create_in(tx, actor, name)
+
+    def create_in(self, tx: Transaction, actor: Actor, name: str) -> str:
+        """Define a source. Raises as `create`."""
+        require_reach(tx, actor, AUTHORIZATION_SOURCE, Action.CREATE)
+        return add_source(tx, self.clock, actor, name)
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Delete a source that has no records, with the permissions on them.
+
+        Raises NotFound, NotPermitted, Conflict if it has records, Invalid for the sources that are always there.
+        """
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, AUTHORIZATION_SOURCE, Action.DELETE, name))
+        with self.store.write() as tx:
+            self.delete_in(tx, actor, name)
+
+    def delete_in(self, tx: Transaction, actor: Actor, name: str) -> None:
+        """Delete a source. Raises as `delete`."""
+        require_on(tx, actor, AUTHORIZATION_SOURCE, Action.DELETE, name)
+        if name in BUILT_IN_SOURCES:
+            raise Invalid({"source": f"{name} is always there; it cannot be deleted"})
+        if not tx.sources.exists(name):
+            raise NotFound(f"Authorization Source {name} not found")
+        tx.sources.delete(name)
+        for grant in tx.permissions.list_all():
+            if grant.doctype == name:
+                # A later source of this name begins anew.
+                tx.permissions.delete(grant.role, name, if_owner=grant.if_owner)
+        note(tx, self.clock, actor, "source.deleted", name)
 
     def list_sources(self) -> list[tuple[str, int]]:
         """List the sources by name, each with the number of its records."""
@@ -37,11 +83,17 @@ class SourceService:
     ) -> SourceRecord:
         """Make a record that keys can be generated for. Without a user its keys are refused.
 
-        Raises Conflict, Invalid, NotFound (source, user), NotPermitted.
+        Raises Conflict, Invalid, NotFound (source, user), NotPermitted, also for a user with roles the actor lacks.
         """
-        require_system_manager(actor)
+        record = SourceRecord(0, source, name, user, enabled)
+        judge_early(self.store, actor, lambda tx: _require_create(tx, actor, record))
         with self.store.write() as tx:
-            return add_record(tx, self.clock, actor, SourceRecord(0, source, name, user, enabled))
+            return self.create_record_in(tx, actor, record)
+
+    def create_record_in(self, tx: Transaction, actor: Actor, record: SourceRecord) -> SourceRecord:
+        """Make a record; its id is ignored. Raises as `create_record`."""
+        _require_create(tx, actor, record)
+        return add_record(tx, self.clock, actor, record)
 
     def list_records(self, source: str) -> list[SourceRecord]:
         """List the records of a source by name. Raises NotFound, Invalid for User."""
@@ -51,15 +103,51 @@ class SourceService:
 
     def enable_record(self, actor: Actor, source: str, name: str, *, enabled: bool) -> SourceRecord:
         """Let a record's keys work, or refuse them from the next request on. Raises NotFound, NotPermitted."""
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, source, Action.WRITE, name))
         with self.store.write() as tx:
-            _require_own_records(tx, source)
-            record = _get_record(tx, source, name)
-            if record.enabled != enabled:
-                tx.sources.enable_record(record.id, enabled=enabled)
-                operation = "source_record.enabled" if enabled else "source_record.disabled"
-                note(tx, self.clock, actor, operation, name, detail=source)
-            return _get_record(tx, source, name)
+            record = _get_record_to(tx, actor, source, name, Action.WRITE)
+            return self.change_record_in(tx, actor, replace(record, enabled=enabled))
+
+    def change_record_in(self, tx: Transaction, actor: Actor, wanted: SourceRecord) -> SourceRecord:
+        """Replace whom the record of that source and name runs its keys as, or whether they work.
+
+        Raises:
+            NotFound: There is no such record or user.
+            NotPermitted: The actor may not, lacks a role of the user, or uses a credential that reaches less far than
+                the record's keys, which would run as that user.
+            Invalid: It is a user, or Guest is named.
+        """
+        record = _get_record_to(tx, actor, wanted.source, wanted.name, Action.WRITE)
+        if wanted.enabled != record.enabled:
+            self._change(tx, actor, record, RecordChanges(enabled=wanted.enabled))
+            operation = "source_record.enabled" if wanted.enabled else "source_record.disabled"
+            note(tx, self.clock, actor, operation, record.name, detail=record.source)
+        if wanted.user != record.user:
+            user = _get_runner(tx, actor, wanted.user)
+            self._require_within_keys(tx, actor, record)
+            self._change(tx, actor, record, RecordChanges(user_id=user.id if user else None, names_user=True))
+            note(tx, self.clock, actor, "source_record.changed", record.name, detail=_told(record.source, user))
+        return _get_record(tx, record.source, record.name)
+
+    def delete_record(self, actor: Actor, source: str, name: str) -> None:
+        """Delete a record with its keys. Raises NotFound, NotPermitted, Invalid for User."""
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, source, Action.DELETE, name))
+        with self.store.write() as tx:
+            self.delete_record_in(tx, actor, source, name)
+
+    def delete_record_in(self, tx: Transaction, actor: Actor, source: str, name: str) -> None:
+        """Delete a record. Raises as `delete_record`."""
+        record = _get_record_to(tx, actor, source, name, Action.DELETE)
+        tx.sources.delete_record(record.id)
+        note(tx, self.clock, actor, "source_record.deleted", name, detail=source)
+
+    def _change(self, tx: Transaction, actor: Actor, record: SourceRecord, changes: RecordChanges) -> None:
+        tx.sources.change_record(record.id, changes, actor.user, self.clock.now_us())
+
+    def _require_within_keys(self, tx: Transaction, actor: Actor, record: SourceRecord) -> None:
+        # Keys that are there already would run as somebody else, without the limits of the credential that says so.
+        for key in tx.api_keys.list_some(KeyFilter(record.source, record.name), self.clock.now()):
+            require_within(actor, key.limits)
 
 
 def add_source(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
@@ -67,11 +155,13 @@ def add_source(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     parsed = parse_source_name(name)
     if parsed is None:
         raise Invalid({"source": f"'{name[:60]}' is not a name such as API Device: letters, digits, single spaces"})
-    for existing, _ in tx.sources.list_all():
+    for existing in (*(source for source, _ in tx.sources.list_all()), *DOCUMENT_TYPES):
         if existing.lower() == parsed.lower():
             # "api device" beside "API Device": whoever reads a header or the log would take one for the other.
-            raise Conflict(f"Authorization Source {existing} exists already")
-    tx.sources.add(parsed, clock.now_us())
+            raise Conflict(f"There is a document type {existing} already")
+    now_us = clock.now_us()
+    tx.sources.add(parsed, actor.user, now_us)
+    tx.permissions.add(Grant(SYSTEM_MANAGER, parsed, if_owner=False, actions=EVERY_ACTION), actor.user, now_us)
     note(tx, clock, actor, "source.created", parsed)
     return parsed
 
@@ -82,13 +172,45 @@ def add_record(tx: Transaction, clock: Clock, actor: Actor, wanted: SourceRecord
     name = parse_record_name(wanted.name)
     if name is None:
         raise Invalid({"name": "must be 1 to 140 printable characters"})
-    user = get_user(tx, wanted.user) if wanted.user else None
-    if user and user.name == GUEST:
-        raise Invalid({"user": "Guest is who carries no credential; no record runs as it"})
-    tx.sources.add_record(wanted.source, name, user.id if user else None, enabled=wanted.enabled)
-    told = f"{wanted.source}, user {user.name if user else 'none'}"
-    note(tx, clock, actor, "source_record.created", name, detail=told)
+    user = _get_runner(tx, actor, wanted.user)
+    new = NewRecord(wanted.source, name, user.id if user else None, wanted.enabled, actor.user)
+    tx.sources.add_record(new, clock.now_us())
+    note(tx, clock, actor, "source_record.created", name, detail=_told(wanted.source, user))
     return _get_record(tx, wanted.source, name)
+
+
+def _require_create(tx: Transaction, actor: Actor, record: SourceRecord) -> None:
+    require_reach(tx, actor, record.source, Action.CREATE)
+    _get_runner(tx, actor, record.user)
+
+
+def _get_record_to(tx: Transaction, actor: Actor, source: str, name: str, action: Action) -> SourceRecord:
+    require_on(tx, actor, source, action, name)
+    _require_own_records(tx, source)
+    return _get_record(tx, source, name)
+
+
+def _get_runner(tx: Transaction, actor: Actor, name: str | None) -> StoredUser | None:
+    """Give the user whom the actor may let a record's keys run as.
+
+    Raises NotPermitted, Invalid for Guest, NotFound; that there is none is told only to whoever may read all users.
+    """
+    if not name:
+        return None
+    try:
+        user = get_user(tx, name)
+    except NotFound:
+        if find_reach(tx, actor, "User", Action.READ) is not Reach.ALL:
+            raise NotPermitted(f"{name} has roles that you lack", reason="role_missing") from None
+        raise
+    if user.name == GUEST:
+        raise Invalid({"user": "Guest is who carries no credential; no record runs as it"})
+    require_act_for(actor, user)
+    return user
+
+
+def _told(source: str, user: StoredUser | None) -> str:
+    return f"{source}, user {user.name if user else 'none'}"
 
 
 def _require_own_records(tx: Transaction, source: str) -> None:

@@ -6,29 +6,33 @@ from argon2 import Parameters
 
 from latchgate.core.addresses import Network
 from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
+from latchgate.core.permissions import Action
 from latchgate.core.tokens import Secret
 from latchgate.core.users import (
     ADMINISTRATOR,
     ALL_ROLE,
     DESK_USER,
     GUEST,
-    SYSTEM_MANAGER,
     StoredUser,
     UserType,
     parse_user_name,
 )
-from latchgate.errors import Invalid, NotFound
+from latchgate.errors import Invalid
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
+from latchgate.services.actors import UNLIMITED, Actor, require_within
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
+from latchgate.services.rights import judge_early, require_act_for, require_right, require_roles
+from latchgate.services.user_rights import get_user, get_user_to, require_dispensable, require_not_own
 
-__all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user", "get_user", "require_manager_remains"]
+__all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user"]
 
 AUTOMATIC_ROLES = frozenset({ALL_ROLE, GUEST, DESK_USER})
 """What comes with the user's type, and is never granted."""
 _NAME_LENGTH_MAX = 140
 _HOURS_MAX = 24
+_PERSONAL = frozenset({"first_name", "last_name"})
+"""What everybody may change of their own account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,10 @@ class UserOrder:
 
 @dataclass(frozen=True, slots=True)
 class UserService:
-    """Every change of a user. Only System Managers and the command line may."""
+    """Every change of a user: what the matrix allows, and nobody's account but by those who may do as much.
+
+    A method that ends in `_in` works on its caller's transaction.
+    """
 
     store: Store
     clock: Clock
@@ -65,12 +72,19 @@ class UserService:
             Conflict: The name is taken.
             Invalid: A name that is no e-mail address, a weak password, an hour that is none, an automatic role.
             NotFound: A role that does not exist.
-            NotPermitted: The actor is no System Manager, or gives a password by a credential that is limited.
+            NotPermitted: The actor may not, lacks a role that it gives, or gives a password by a limited credential.
         """
-        require_system_manager(actor)
-        password_hash = self._hash(actor, order.password, order.name) if order.password else None
+        judge_early(self.store, actor, lambda tx: _require_create(tx, actor, order))
+        password_hash = self.hash_password(actor, order.password, order.name) if order.password else None
         with self.store.write() as tx:
-            return add_user(tx, self.clock, actor, order, password_hash)
+            return self.create_in(tx, actor, order, password_hash)
+
+    def create_in(self, tx: Transaction, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
+        """Make a user, whose password was hashed by `hash_password`. Raises as `create`."""
+        _require_create(tx, actor, order)
+        if password_hash is not None:
+            require_within(actor, UNLIMITED)
+        return add_user(tx, self.clock, actor, order, password_hash)
 
     def list_users(self) -> list[StoredUser]:
         """List the users by name."""
@@ -87,15 +101,21 @@ class UserService:
 
         Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay enabled).
         """
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.WRITE))
         with self.store.write() as tx:
-            user = get_user(tx, name)
-            if not enabled:
-                _require_dispensable(tx, user, "disabled")
-            if user.enabled != enabled:
-                tx.users.change(user.id, UserChanges(enabled=enabled), self.clock.now_us())
-                note(tx, self.clock, actor, "user.enabled" if enabled else "user.disabled", user.name)
-            return get_user(tx, name)
+            return self.set_enabled_in(tx, actor, name, enabled=enabled)
+
+    def set_enabled_in(self, tx: Transaction, actor: Actor, name: str, *, enabled: bool) -> StoredUser:
+        """Let a user act, or refuse it. Raises as `set_enabled`."""
+        user = get_user_to(tx, actor, name, Action.WRITE)
+        if user.enabled == enabled:
+            return user
+        require_not_own(actor, user)
+        if not enabled:
+            require_dispensable(tx, user, "disabled")
+        tx.users.change(user.id, UserChanges(enabled=enabled, modified_by=actor.user), self.clock.now_us())
+        note(tx, self.clock, actor, "user.enabled" if enabled else "user.disabled", user.name)
+        return get_user(tx, name)
 
     def change(self, actor: Actor, name: str, changes: UserChanges) -> StoredUser:
         """Replace names, type, allowed addresses or hours of a user, from the next request on.
@@ -104,57 +124,78 @@ class UserService:
 
         Raises:
             NotFound: There is no such user.
-            NotPermitted: The actor is no System Manager.
+            NotPermitted: The actor may not; of their own account all but System Managers change their names alone.
             Invalid: A name or hour that is none, anything of Guest's, or another type for Administrator.
         """
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.WRITE))
+        with self.store.write() as tx:
+            return self.change_in(tx, actor, name, changes)
+
+    def change_in(self, tx: Transaction, actor: Actor, name: str, changes: UserChanges) -> StoredUser:
+        """Replace fields of a user. Raises as `change`."""
         if changes.enabled is not None or changes.password_hash is not None:
             raise AssertionError("set_enabled and set_password change these")
-        with self.store.write() as tx:
-            user = get_user(tx, name)
-            changes = _trimmed(changes)
-            problems = _problems(changes) | _fixed(user, changes)
-            if problems:
-                raise Invalid(problems)
-            told = _differences(user, changes)
-            if told:
-                tx.users.change(user.id, changes, self.clock.now_us())
-                note(tx, self.clock, actor, "user.changed", user.name, detail=told)
-            return get_user(tx, name)
+        user = get_user_to(tx, actor, name, Action.WRITE)
+        changes = _trimmed(changes)
+        problems = _problems(changes) | _fixed(user, changes)
+        if problems:
+            raise Invalid(problems)
+        different = _differences(user, changes)
+        if different.keys() - _PERSONAL:
+            require_not_own(actor, user)
+        if different:
+            tx.users.change(user.id, replace(changes, modified_by=actor.user), self.clock.now_us())
+            told = "; ".join(f"{field_name}: {shown}" for field_name, shown in different.items())
+            note(tx, self.clock, actor, "user.changed", user.name, detail=told)
+        changed = get_user(tx, name)
+        # Another type brings another role.
+        require_act_for(actor, changed)
+        return changed
 
     def delete(self, actor: Actor, name: str) -> LiveCredentials:
         """Delete a user with its keys, tokens and sessions, and tell how many; the log keeps its rows.
 
         Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay).
         """
-        require_system_manager(actor)
+        judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.DELETE))
         with self.store.write() as tx:
-            user = get_user(tx, name)
-            _require_dispensable(tx, user, "deleted")
-            ended = tx.users.count_credentials(user.id, self.clock.now())
-            tx.users.delete(user.id)
-            note(tx, self.clock, actor, "user.deleted", user.name, detail=f"id {user.id}")
-            return ended
+            return self.delete_in(tx, actor, name)
+
+    def delete_in(self, tx: Transaction, actor: Actor, name: str) -> LiveCredentials:
+        """Delete a user. Raises as `delete`."""
+        user = get_user_to(tx, actor, name, Action.DELETE)
+        require_dispensable(tx, user, "deleted")
+        ended = tx.users.count_credentials(user.id, self.clock.now())
+        tx.users.delete(user.id)
+        note(tx, self.clock, actor, "user.deleted", user.name, detail=f"id {user.id}")
+        return ended
 
     def set_password(self, actor: Actor, name: str, password: Secret) -> None:
         """Give a user a new password and end its sessions.
 
         Raises:
             NotFound: There is no such user.
-            NotPermitted: The actor is no System Manager, or uses a credential that is limited.
+            NotPermitted: The actor may not, or uses a credential that is limited.
             Invalid: A weak password, or Guest's.
         """
-        require_system_manager(actor)
-        password_hash = self._hash(actor, password, name)
+        judge_early(self.store, actor, lambda tx: _get_for_password(tx, actor, name))
+        password_hash = self.hash_password(actor, password, name)
         with self.store.write() as tx:
-            user = get_user(tx, name)
-            if user.name == GUEST:
-                raise Invalid({"user": "Guest cannot sign in"})
-            tx.users.change(user.id, UserChanges(password_hash=password_hash), self.clock.now_us())
-            ended = tx.sessions.revoke_all(user.id, self.clock.now())
-            note(tx, self.clock, actor, "user.password_set", user.name, detail=f"{ended} sessions ended")
+            self.set_password_in(tx, actor, name, password_hash)
 
-    def _hash(self, actor: Actor, password: Secret, name: str) -> str:
+    def set_password_in(self, tx: Transaction, actor: Actor, name: str, password_hash: str) -> None:
+        """Give a user a password that was hashed by `hash_password`. Raises as `set_password`."""
+        user = _get_for_password(tx, actor, name)
+        changes = UserChanges(password_hash=password_hash, modified_by=actor.user)
+        tx.users.change(user.id, changes, self.clock.now_us())
+        ended = tx.sessions.revoke_all(user.id, self.clock.now())
+        note(tx, self.clock, actor, "user.password_set", user.name, detail=f"{ended} sessions ended")
+
+    def hash_password(self, actor: Actor, password: Secret, name: str) -> str:
+        """Hash a new password of a user; it takes long, so never while a transaction is open.
+
+        Raises NotPermitted if the credential used is limited, Invalid for a weak password.
+        """
         # A password opens all that its user may do, from anywhere and for ever.
         require_within(actor, UNLIMITED)
         problem = password_problem(password, parse_user_name(name) or name)
@@ -182,6 +223,7 @@ def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, pass
             restrict_ip=order.restrict_ip,
             login_after=order.login_after,
             login_before=order.login_before,
+            owner=actor.user,
         ),
         clock.now_us(),
     )
@@ -191,29 +233,18 @@ def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, pass
     return get_user(tx, name)
 
 
-def get_user(tx: Transaction, name: str) -> StoredUser:
-    """Give a user by its name in any case. Raises NotFound."""
-    user = tx.users.find(parse_user_name(name) or "")
-    if user is None:
-        raise NotFound(f"User {name} not found")
+def _require_create(tx: Transaction, actor: Actor, order: UserOrder) -> None:
+    require_right(tx, actor, "User", Action.CREATE)
+    require_roles(actor, order.roles | ({DESK_USER} if order.user_type is UserType.SYSTEM else set()))
+
+
+def _get_for_password(tx: Transaction, actor: Actor, name: str) -> StoredUser:
+    user = get_user_to(tx, actor, name, Action.WRITE)
+    require_not_own(actor, user)
+    require_within(actor, UNLIMITED)
+    if user.name == GUEST:
+        raise Invalid({"user": "Guest cannot sign in"})
     return user
-
-
-def require_manager_remains(tx: Transaction, user: StoredUser) -> None:
-    """Refuse what would leave nobody to administer but Administrator's own account. Raises Invalid."""
-    if SYSTEM_MANAGER not in user.roles or not user.enabled:
-        return
-    others = [name for name in tx.roles.list_users(SYSTEM_MANAGER) if name != user.name]
-    administrator = tx.users.find(ADMINISTRATOR)
-    able = [found for name in others if (found := tx.users.find(name)) and found.enabled]
-    if not able and not (administrator and administrator.enabled):
-        raise Invalid({"user": f"{user.name} is the last enabled System Manager"})
-
-
-def _require_dispensable(tx: Transaction, user: StoredUser, verb: str) -> None:
-    if user.name in {ADMINISTRATOR, GUEST}:
-        raise Invalid({"user": f"{user.name} cannot be {verb}"})
-    require_manager_remains(tx, user)
 
 
 def _problems(wanted: UserOrder | UserChanges) -> dict[str, str]:
@@ -245,10 +276,10 @@ def _trimmed(changes: UserChanges) -> UserChanges:
     return replace(changes, **{name: text.strip() for name, text in names.items() if text is not None})
 
 
-def _differences(user: StoredUser, changes: UserChanges) -> str:
-    """Name the fields that will differ, with their new values; empty if none will. No secret is among them."""
-    wanted = {name: value for name, value in asdict(changes).items() if value is not None}
-    return "; ".join(f"{name}: {_shown(value)}" for name, value in wanted.items() if value != getattr(user, name))
+def _differences(user: StoredUser, changes: UserChanges) -> dict[str, str]:
+    """Give the fields that will differ, with their new values; no secret is among them."""
+    wanted = {name: value for name, value in asdict(changes).items() if value is not None and name != "modified_by"}
+    return {name: _shown(value) for name, value in wanted.items() if value != getattr(user, name)}
 
 
 def _shown(value: object) -> str:

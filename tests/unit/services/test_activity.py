@@ -1,10 +1,12 @@
 """The activity log tells of every change, in the change's own transaction, and never a secret."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from latchgate.core.credentials import Scheme
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Conflict, StorageError
@@ -18,6 +20,7 @@ from support.house import ADDRESS, NOW, PASSWORD, TOKEN_TEXT, USER, House, prese
 
 _SECRETS = ("imported-secret-0001", "imported-token-0001", "another long password")
 _OWN = Owner("User", USER)
+_GRANT = Grant("Auditor", "User", if_owner=False, actions=frozenset({Action.READ}))
 
 Change = Callable[[House], object]
 
@@ -29,12 +32,19 @@ _CHANGES: dict[str, Change] = {
     "user.password_set": lambda house: house.users.set_password(COMMAND_LINE, USER, Secret(_SECRETS[2])),
     "role.created": lambda house: house.roles.create(COMMAND_LINE, "Reader"),
     "role.granted": lambda house: house.roles.grant(COMMAND_LINE, USER, "Auditor"),
+    "role.deleted": lambda house: house.roles.delete(COMMAND_LINE, "Spare"),
     "role.revoked": lambda house: house.roles.revoke(COMMAND_LINE, "held@example.com", "Auditor"),
     "source.created": lambda house: house.sources.create(COMMAND_LINE, "API Device"),
     "source_record.created": lambda house: house.sources.create_record(COMMAND_LINE, "Event Consumer", "c-2", USER),
     "source_record.disabled": lambda house: house.sources.enable_record(
         COMMAND_LINE, "Event Consumer", "c-1", enabled=False
     ),
+    "source_record.deleted": lambda house: house.sources.delete_record(COMMAND_LINE, "Event Consumer", "c-3"),
+    "source.deleted": lambda house: house.sources.delete(COMMAND_LINE, "Sensor"),
+    "permission.granted": lambda house: house.permissions.grant(COMMAND_LINE, replace(_GRANT, if_owner=True)),
+    "permission.changed": lambda house: house.permissions.grant(COMMAND_LINE, replace(_GRANT, actions=EVERY_ACTION)),
+    "permission.revoked": lambda house: house.permissions.revoke(COMMAND_LINE, "Auditor", "User", if_owner=False),
+    "settings.changed": lambda house: house.system_settings.change(COMMAND_LINE, allow_own_keys=False),
     "api_key.generated": lambda house: house.keys.generate(COMMAND_LINE, _OWN, KeyOrder("shop")),
     "api_key.rotated": lambda house: house.keys.rotate(COMMAND_LINE, "first-key", overlap_seconds=60),
     "api_key.revoked": lambda house: house.keys.revoke(COMMAND_LINE, "first-key"),
@@ -53,11 +63,15 @@ _CHANGES: dict[str, Change] = {
 def furnished(house: House) -> House:
     """A house with something of every kind to change."""
     house.add_user()
-    house.roles.create(COMMAND_LINE, "Auditor")
+    for role in ("Auditor", "Spare"):
+        house.roles.create(COMMAND_LINE, role)
     house.add_user(UserOrder("held@example.com", roles=frozenset({"Auditor"})))
-    house.sources.create_record(COMMAND_LINE, "Event Consumer", "c-1", USER)
+    for record in ("c-1", "c-3"):
+        house.sources.create_record(COMMAND_LINE, "Event Consumer", record, USER)
     house.keys.import_key(COMMAND_LINE, _OWN, PairText("first-key", Secret("first-secret")), KeyOrder())
     house.add_token()
+    house.sources.create(COMMAND_LINE, "Sensor")
+    house.permissions.grant(COMMAND_LINE, _GRANT)
     return house
 
 
@@ -78,8 +92,8 @@ def test_a_change_leaves_one_row(furnished: House, operation: str, change: Chang
 @pytest.mark.parametrize(("operation", "change"), _CHANGES.items(), ids=_CHANGES)
 def test_a_change_that_cannot_be_told_of_is_not_made(furnished: House, operation: str, change: Change) -> None:
     """Where the activity log cannot be written, the change does not stand either."""
-    tables = ("user", "role", "user_role", "authorization_source", "source_record", "api_key", "oauth_token", "session")
-    queries = [f"SELECT * FROM {table}" for table in tables]  # noqa: S608  # names of this test's own
+    accounts = ("user", "role", "user_role", "permission", "fact", "authorization_source", "source_record")
+    queries = [f"SELECT * FROM {table}" for table in (*accounts, "api_key", "oauth_token", "session")]  # noqa: S608  # names of this test's own
     before = [furnished.execute(query) for query in queries]
     furnished.execute("ALTER TABLE activity_log RENAME TO activity_log_gone")
 

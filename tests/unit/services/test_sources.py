@@ -39,9 +39,12 @@ def test_a_source_is_named_like_a_document_type(house: House, name: str) -> None
     assert list(refused.value.fields) == ["source"]
 
 
-@pytest.mark.parametrize("name", ["User", "Event Consumer", "event consumer", "API Device", "api Device"])
+@pytest.mark.parametrize(
+    "name",
+    ["User", "Event Consumer", "event consumer", "API Device", "api Device", "Role", "api key", "System Settings"],
+)
 def test_a_source_is_defined_once_in_any_case(house: House, name: str) -> None:
-    """A source that exists, from the start or since, is not made twice, nor one that could be mistaken for it."""
+    """What is a document type, from the start or since, is not made twice, nor one that could be mistaken for it."""
     house.sources.create(COMMAND_LINE, "API Device")
 
     with pytest.raises(Conflict):

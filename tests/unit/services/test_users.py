@@ -1,4 +1,4 @@
-"""Users are made, shown, disabled and deleted by System Managers, and somebody is always left to manage."""
+"""Users are made, shown, disabled and deleted, and somebody is always left to manage."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -159,7 +159,7 @@ def test_a_password_that_cannot_be_is_refused(house: House, name: str, password:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(frozenset({"read"})),
+        Limits(frozenset({"User:write", "User:create"})),
         replace(EVERYTHING, networks=(ip_network("192.0.2.0/24"),)),
         replace(EVERYTHING, per_minute=10),
         replace(EVERYTHING, expires_at=NOW + 60),
@@ -176,8 +176,10 @@ def test_a_narrow_key_makes_no_password(house: House, limits: Limits) -> None:
         house.users.set_password(manager, USER, _NEW_PASSWORD)
     with pytest.raises(NotPermitted) as creating:
         house.users.create(manager, UserOrder("other@example.com", password=_NEW_PASSWORD))
+    with pytest.raises(NotPermitted) as hashed, house.store.write() as tx:
+        house.users.create_in(tx, manager, UserOrder("other@example.com"), "$argon2id$of-somebody-else")
 
-    assert (setting.value.reason, creating.value.reason) == ("beyond", "beyond")
+    assert {refused.value.reason for refused in (setting, creating, hashed)} == {"beyond"}
 
 
 # --- Disabling and deleting -----------------------------------------------------------------------------------------

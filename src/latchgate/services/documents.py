@@ -1,0 +1,278 @@
+"""Records of every document type through one door: list, count, get, create, update, delete, as their fields."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from latchgate.core.document_types import DocumentType, Viewer
+from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.core.permissions import Action, Reach
+from latchgate.core.principals import Reason
+from latchgate.core.queries import DocumentQuery
+from latchgate.core.questions import ROWS_MAX, Asked, parse_question
+from latchgate.core.tokens import Secret
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
+from latchgate.services.actors import Actor
+from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.document_rights import Seen, get_type, require_action, require_extends, see
+from latchgate.services.document_values import parse_changes, parse_new, show, show_value
+from latchgate.services.document_writers import (
+    DocumentWriter,
+    PermissionWriter,
+    RoleWriter,
+    SettingsWriter,
+    SourceRecordWriter,
+    SourceWriter,
+    in_fields,
+)
+from latchgate.services.key_documents import ApiKeyWriter
+from latchgate.services.permissions import PermissionService
+from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
+from latchgate.services.rights import find_reach
+from latchgate.services.roles import RoleService
+from latchgate.services.settings_documents import SettingsDocuments
+from latchgate.services.sources import SourceService
+from latchgate.services.system_settings import SystemSettingsService
+from latchgate.services.user_documents import UserWriter
+from latchgate.services.users import UserService
+
+__all__ = ["RECORDS_MAX", "DocumentPage", "DocumentService"]
+
+RECORDS_MAX = 200
+"""The most records that are made at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Some records of a list."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    """Values as they are answered: times as texts, checks as 0 or 1."""
+    more: bool
+    """Whether there are more after these."""
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The rows as objects."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentService:
+    """What a caller may do to records, and what they see of them, judged in `core/policy.py`.
+
+    A change is judged twice: first in a read, so that nobody without the right holds up those who have it, then again
+    in the transaction that writes.
+    """
+
+    store: Store
+    request_log: RequestLog
+    clock: Clock
+    users: UserService
+    roles: RoleService
+    permissions: PermissionService
+    sources: SourceService
+    api_keys: ApiKeyService
+    system_settings: SystemSettingsService
+
+    def list_types(self, actor: Actor) -> list[DocumentType]:
+        """List the types that the actor may read, by name."""
+        with self.store.read() as tx:
+            made = {source: source_type(source) for source, _ in tx.sources.list_all()}
+            types = sorted({**made, **DOCUMENT_TYPES}.items())
+            reaches = {name: find_reach(tx, actor, name, Action.READ) for name, _ in types}
+        return [doctype for name, doctype in types if not isinstance(reaches[name], Reason)]
+
+    def list_rows(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
+        """Give a page of records. Raises NotPermitted, NotFound, Invalid."""
+        with self.store.read() as tx:
+            found_type, viewer, query = _ask(tx, actor, doctype, asked)
+            limit = ROWS_MAX if query.limit is None else min(query.limit, ROWS_MAX)
+            # One more than wanted tells whether there are more.
+            wider = replace(query, limit=limit + 1)
+            rows = self._documents(tx, found_type).list_some(found_type.name, wider, viewer.own_only)
+        if len(rows) > limit and limit != query.limit:
+            told = f"more than {ROWS_MAX:,} records match; ask for pages with limit and limit_start"
+            raise Invalid({"limit": told})
+        specs = [found_type.fields[column.field] if column.field else None for column in query.columns]
+        shown = [
+            tuple(show_value(spec, value) if spec else value for spec, value in zip(specs, row, strict=True))
+            for row in rows[:limit]
+        ]
+        return DocumentPage(tuple(column.name for column in query.columns), shown, len(rows) > limit)
+
+    def count(self, actor: Actor, doctype: str, asked: Asked) -> int:
+        """Count the records that the filters allow and the actor may read. Raises as `list_rows`."""
+        with self.store.read() as tx:
+            found_type, viewer, query = _ask(tx, actor, doctype, asked)
+            return self._documents(tx, found_type).count(found_type.name, query, viewer.own_only)
+
+    def get(self, actor: Actor, doctype: str, name: str) -> dict[str, Any]:
+        """Give a record with all the fields that the actor may see. Raises NotPermitted, NotFound."""
+        with self.store.read() as tx:
+            found_type = get_type(tx, actor, doctype)
+            require_action(tx, actor, found_type, Action.READ)
+            return self._shown(found_type, self._see(tx, actor, found_type, name))
+
+    def create(self, actor: Actor, doctype: str, values: Mapping[str, object]) -> dict[str, Any]:
+        """Make a record and give it as `get` does, an API Key with `api_secret`, this once.
+
+        Raises:
+            NotPermitted, NotFound: There is no right, or no such type.
+            Conflict: The name is taken.
+            Invalid: A field that cannot be accepted, is missing (Flaw.MISSING) or names nothing (Flaw.LINK).
+        """
+        return self.create_many(actor, [(doctype, values)])[0]
+
+    def create_many(self, actor: Actor, new: Sequence[tuple[str, Mapping[str, object]]]) -> list[dict[str, Any]]:
+        """Make all of these records, each a type and its fields, or none; give them in their order.
+
+        Whoever may not read what they made is told its name and type.
+
+        Raises:
+            NotPermitted, NotFound, Conflict, Invalid: As `create`; Invalid also if they are too many.
+        """
+        if len(new) > RECORDS_MAX:
+            raise Invalid({"docs": f"at most {RECORDS_MAX} records at once"})
+        with self.store.read() as tx:
+            orders = [self._order(tx, actor, *one) for one in new]
+        hashes = [self._hash(actor, wanted, str(wanted.get("email"))) for _, wanted in orders]
+        with self.store.write() as tx:
+            return [self._create(tx, actor, one, hashed) for one, hashed in zip(new, hashes, strict=True)]
+
+    def update(self, actor: Actor, doctype: str, name: str, values: Mapping[str, object]) -> dict[str, Any]:
+        """Replace fields of a record; those that already hold the value sent are left alone.
+
+        Raises:
+            NotPermitted, NotFound, Conflict, Invalid: As `create`.
+            Invalid: With Flaw.STALE, if `modified` is given and the record has been changed since.
+        """
+        with self.store.read() as tx:
+            found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
+            if not changes:
+                return self._shown(found_type, seen)
+        hashed = self._hash(actor, changes, name)
+        with self.store.write() as tx:
+            found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
+            if changes:
+                self._writer(found_type).change(tx, actor, seen.found, {**changes, **hashed})
+            return self._shown(found_type, self._see(tx, actor, found_type, name))
+
+    def delete(self, actor: Actor, doctype: str, name: str) -> None:
+        """Delete a record; an API Key is revoked and stays to be seen. Raises NotPermitted, NotFound, Invalid."""
+        with self.store.read() as tx:
+            self._require(tx, actor, (doctype, name), Action.DELETE)
+        with self.store.write() as tx:
+            found_type, seen = self._require(tx, actor, (doctype, name), Action.DELETE)
+            self._writer(found_type).delete(tx, actor, seen.found)
+
+    def may(self, actor: Actor, doctype: str, action: Action, name: str | None) -> bool:
+        """Whether the actor may do this to a record, or to any of the type where none is named; never raises."""
+        try:
+            with self.store.read() as tx:
+                if name is None or action is Action.CREATE:
+                    self._reach(tx, actor, get_type(tx, actor, doctype), action)
+                else:
+                    self._require(tx, actor, (doctype, name), action)
+        except (NotPermitted, NotFound, Invalid, Conflict):
+            return False
+        return True
+
+    def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:
+        reach = require_action(tx, actor, doctype, action)
+        if doctype.name == "API Key" and action is not Action.READ and reach is not Reach.ALL:
+            values = self.system_settings.get_values(tx).values
+            if not values["allow_own_keys"]:
+                reason = Reason.ROLE_MISSING.value
+                raise NotPermitted("Not permitted to manage these keys", reason=reason, told=True)
+        return reach
+
+    def _documents(self, tx: Transaction, doctype: DocumentType) -> Documents:
+        match doctype.name:
+            case "API Request Log":
+                return self.request_log.documents
+            case "System Settings":
+                return SettingsDocuments(self.system_settings.get_values(tx))
+            case _:
+                return tx.documents
+
+    def _see(self, tx: Transaction, actor: Actor, doctype: DocumentType, name: str) -> Seen:
+        return see(tx, self._documents(tx, doctype), actor, doctype, name)
+
+    def _shown(self, doctype: DocumentType, seen: Seen) -> dict[str, Any]:
+        shown = show(doctype, seen.found, seen.viewer, own=seen.own)
+        if doctype.name == "API Key":
+            used = self.request_log.last_uses([shown["name"]]).get(shown["name"])
+            shown["last_used"] = show_value(doctype.fields["last_used"], used.time if used else None)
+        return shown
+
+    def _require(
+        self, tx: Transaction, actor: Actor, record: tuple[str, str], action: Action
+    ) -> tuple[DocumentType, Seen]:
+        doctype, name = record
+        found_type = get_type(tx, actor, doctype)
+        reach = self._reach(tx, actor, found_type, action)
+        seen = self._see(tx, actor, found_type, name)
+        require_extends(seen, found_type, action, reach)
+        return found_type, seen
+
+    def _order(
+        self, tx: Transaction, actor: Actor, doctype: str, values: Mapping[str, object]
+    ) -> tuple[DocumentType, dict[str, Any]]:
+        found_type = get_type(tx, actor, doctype)
+        reach = self._reach(tx, actor, found_type, Action.CREATE)
+        wanted = parse_new(found_type, Viewer.of(actor.principal, reach), actor.user, values)
+        if found_type.name == "API Key":
+            # Everybody may ask for a key: whoever asks for another's holds up nobody.
+            ApiKeyWriter(self.api_keys).judge(tx, actor, wanted)
+        return found_type, wanted
+
+    def _create(
+        self, tx: Transaction, actor: Actor, new: tuple[str, Mapping[str, object]], hashed: dict[str, Any]
+    ) -> dict[str, Any]:
+        found_type, wanted = self._order(tx, actor, *new)
+        made = self._writer(found_type).create(tx, actor, {**wanted, **hashed})
+        try:
+            shown = self._shown(found_type, self._see(tx, actor, found_type, made.name))
+        except NotFound:
+            shown = {"name": made.name, "doctype": found_type.name}
+        return {**shown, **made.once}
+
+    def _changes(
+        self, tx: Transaction, actor: Actor, record: tuple[str, str], values: Mapping[str, object]
+    ) -> tuple[DocumentType, Seen, dict[str, Any]]:
+        found_type, seen = self._require(tx, actor, record, Action.WRITE)
+        reach = self._reach(tx, actor, found_type, Action.WRITE)
+        shown = show(found_type, seen.found, seen.viewer, own=seen.own)
+        viewer = Viewer.of(actor.principal, reach)
+        return found_type, seen, parse_changes(found_type, viewer, shown, values, own=seen.own)
+
+    def _hash(self, actor: Actor, wanted: Mapping[str, Any], user: str) -> dict[str, Any]:
+        """Hash a new password before anything is locked: it takes long."""
+        if not wanted.get("new_password"):
+            return {}
+        with in_fields(password="new_password"):
+            return {"password_hash": self.users.hash_password(actor, Secret(wanted["new_password"]), user)}
+
+    def _writer(self, doctype: DocumentType) -> DocumentWriter:
+        match doctype.name:
+            case "User":
+                return UserWriter(self.users, self.roles)
+            case "Role":
+                return RoleWriter(self.roles)
+            case "Role Permission":
+                return PermissionWriter(self.permissions)
+            case "API Key":
+                return ApiKeyWriter(self.api_keys)
+            case "Authorization Source":
+                return SourceWriter(self.sources)
+            case "System Settings":
+                return SettingsWriter(self.system_settings)
+            case _:
+                return SourceRecordWriter(self.sources, doctype.name)
+
+
+def _ask(tx: Transaction, actor: Actor, doctype: str, asked: Asked) -> tuple[DocumentType, Viewer, DocumentQuery]:
+    found_type = get_type(tx, actor, doctype)
+    viewer = Viewer.of(actor.principal, require_action(tx, actor, found_type, Action.READ))
+    return found_type, viewer, parse_question(found_type, viewer, asked)

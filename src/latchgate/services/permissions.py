@@ -1,0 +1,137 @@
+"""What roles may do: permissions are listed, granted, changed and revoked."""
+
+from dataclasses import dataclass, replace
+
+from latchgate.core.documents import find_document_type
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant
+from latchgate.core.users import GUEST, SYSTEM_MANAGER
+from latchgate.errors import Conflict, Flaw, Invalid, NotFound
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.ports import Clock, Store, Transaction
+from latchgate.services.rights import require_right
+
+__all__ = ["ROLE_PERMISSION", "PermissionService", "grant_name"]
+
+ROLE_PERMISSION = "Role Permission"
+_KEPT = frozenset({ROLE_PERMISSION, "User", "Role"})
+"""What System Managers need to give themselves any other right."""
+_SHOWN_MAX = 140
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionService:
+    """Every change of a permission. Only System Managers and the command line may, within their own rights."""
+
+    store: Store
+    clock: Clock
+
+    def list_grants(self, actor: Actor) -> list[Grant]:
+        """List the permissions by document type, role and if_owner. Raises NotPermitted."""
+        with self.store.read() as tx:
+            require_right(tx, actor, ROLE_PERMISSION, Action.READ)
+            return tx.permissions.list_all()
+
+    def grant(self, actor: Actor, grant: Grant) -> Grant:
+        """Let a role do these actions besides what it may do already; tell the whole.
+
+        Raises:
+            NotPermitted: The actor may not, or is no System Manager.
+            NotFound: There is no such role.
+            Invalid: No action, the role Guest, or with Flaw.LINK an unknown document type.
+        """
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            found = tx.permissions.find(grant.role, grant.doctype, if_owner=grant.if_owner)
+            if found is None:
+                return self.create_in(tx, actor, grant)
+            return self.change_in(tx, actor, replace(grant, actions=grant.actions | found.actions))
+
+    def revoke(
+        self, actor: Actor, role: str, doctype: str, *, if_owner: bool, actions: frozenset[Action] | None = None
+    ) -> Grant | None:
+        """Take actions from a role, all if none are named; tell what is left.
+
+        Raises:
+            NotPermitted: The actor may not, or is no System Manager.
+            NotFound: There is no such permission.
+            Invalid: System Managers would no longer be able to give rights.
+        """
+        require_system_manager(actor)
+        with self.store.write() as tx:
+            _require(tx, actor, Action.DELETE if actions is None else Action.WRITE)
+            found = _get(tx, role, doctype, if_owner=if_owner)
+            left = found.actions - (EVERY_ACTION if actions is None else actions)
+            if left:
+                return self.change_in(tx, actor, replace(found, actions=left))
+            self.delete_in(tx, actor, role, doctype, if_owner=if_owner)
+            return None
+
+    def create_in(self, tx: Transaction, actor: Actor, grant: Grant) -> Grant:
+        """Store a permission, in a caller's transaction. Raises Conflict if there is one, and as `grant`."""
+        _require(tx, actor, Action.CREATE)
+        _require_sound(tx, grant)
+        if tx.permissions.find(grant.role, grant.doctype, if_owner=grant.if_owner) is not None:
+            raise Conflict(f"{ROLE_PERMISSION} {grant_name(grant)} exists already")
+        tx.permissions.add(grant, actor.user, self.clock.now_us())
+        note(tx, self.clock, actor, "permission.granted", grant_name(grant), detail=_told(grant))
+        return grant
+
+    def change_in(self, tx: Transaction, actor: Actor, grant: Grant) -> Grant:
+        """Replace a permission's actions, in a caller's transaction. Raises as `grant` and `revoke`."""
+        _require(tx, actor, Action.WRITE)
+        found = _get(tx, grant.role, grant.doctype, if_owner=grant.if_owner)
+        _require_sound(tx, grant)
+        _require_kept(found, grant.actions)
+        if found.actions != grant.actions:
+            tx.permissions.change(grant, actor.user, self.clock.now_us())
+            note(tx, self.clock, actor, "permission.changed", grant_name(grant), detail=_told(grant))
+        return grant
+
+    def delete_in(self, tx: Transaction, actor: Actor, role: str, doctype: str, *, if_owner: bool) -> None:
+        """Delete a permission, in a caller's transaction. Raises as `revoke`."""
+        _require(tx, actor, Action.DELETE)
+        found = _get(tx, role, doctype, if_owner=if_owner)
+        _require_kept(found, frozenset())
+        tx.permissions.delete(role, doctype, if_owner=if_owner)
+        note(tx, self.clock, actor, "permission.revoked", grant_name(found), detail=_told(found))
+
+
+def grant_name(grant: Grant) -> str:
+    """Write the name of a permission: `User:Auditor`, or `User:Auditor:own` for one's own records."""
+    return f"{grant.doctype}:{grant.role}" + (":own" if grant.if_owner else "")
+
+
+def _require(tx: Transaction, actor: Actor, action: Action) -> None:
+    """Let nobody pass but System Managers: whoever gives rights could give themselves any. Raises NotPermitted."""
+    require_system_manager(actor)
+    require_right(tx, actor, ROLE_PERMISSION, action)
+
+
+def _get(tx: Transaction, role: str, doctype: str, *, if_owner: bool) -> Grant:
+    found = tx.permissions.find(role, doctype, if_owner=if_owner)
+    if found is None:
+        name = grant_name(Grant(role, doctype, if_owner, EVERY_ACTION))
+        raise NotFound(f"{ROLE_PERMISSION} {name} not found")
+    return found
+
+
+def _require_sound(tx: Transaction, grant: Grant) -> None:
+    if grant.role == GUEST:
+        raise Invalid({"role": "Guest may hold no permissions: nobody without a credential reaches records"})
+    if not tx.roles.exists(grant.role):
+        raise NotFound(f"Role {grant.role} not found")
+    if find_document_type(grant.doctype, [source for source, _ in tx.sources.list_all()]) is None:
+        raise Invalid({"document_type": f"Could not find DocType: {grant.doctype[:_SHOWN_MAX]}"}, Flaw.LINK)
+    if not grant.actions:
+        raise Invalid({"read": "at least one of read, write, create and delete must be 1"})
+
+
+def _require_kept(found: Grant, actions: frozenset[Action]) -> None:
+    kept = found.role == SYSTEM_MANAGER and found.doctype in _KEPT and not found.if_owner
+    if kept and not found.actions <= actions:
+        raise Invalid({"role": f"{SYSTEM_MANAGER} keeps every right on {found.doctype}, or nobody could give it back"})
+
+
+def _told(grant: Grant) -> str:
+    return ", ".join(action for action in Action if action in grant.actions)

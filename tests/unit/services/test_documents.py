@@ -1,0 +1,249 @@
+"""Records are listed, counted and read as far as one's rights and scopes reach, and no further."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from latchgate.core.api_keys import Limits
+from latchgate.core.credentials import Scheme
+from latchgate.core.permissions import Action
+from latchgate.core.questions import Asked
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
+from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
+from latchgate.services import documents
+from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.users import UserOrder
+from support.house import NOW, USER, House
+
+_BOSS = "boss@example.com"
+_OTHER = "other@example.com"
+
+
+@pytest.fixture
+def boss(house: House) -> Actor:
+    """A System Manager."""
+    house.add_user(UserOrder(_BOSS, roles=frozenset({SYSTEM_MANAGER})))
+    return house.actor(_BOSS)
+
+
+@pytest.fixture
+def user(house: House) -> Actor:
+    """A user without roles, beside another."""
+    house.add_user(UserOrder(USER, first_name="Api", last_name="User"))
+    house.add_user(_OTHER)
+    return house.actor()
+
+
+def _grant(house: House, role: str, doctype: str, *actions: str, if_owner: int = 0) -> None:
+    if not any(name == role for name, _ in house.roles.list_roles()):
+        house.roles.create(COMMAND_LINE, role)
+    fields = {"role": role, "document_type": doctype, "if_owner": if_owner, **dict.fromkeys(actions, 1)}
+    house.documents.create(COMMAND_LINE, "Role Permission", fields)
+
+
+def _actor(house: House, name: str, *roles: str, scopes: tuple[str, ...] = ("all",)) -> Actor:
+    house.add_user(UserOrder(name, roles=frozenset(roles)))
+    return house.actor(name, Limits(frozenset(scopes)))
+
+
+def test_a_list_holds_names_unless_it_is_asked_for_more(house: House, boss: Actor, user: Actor) -> None:
+    """Newest first, as Frappe lists."""
+    page = house.documents.list_rows(boss, "User", Asked(filters=[["name", "like", "%@example.com"]]))
+
+    assert page.columns == ("name",)
+    assert page.documents() == [{"name": _OTHER}, {"name": USER}, {"name": _BOSS}]
+    assert not page.more
+
+
+def test_values_of_a_list_are_shown_as_a_record_shows_them(house: House, boss: Actor, user: Actor) -> None:
+    """Times as texts, checks as numbers, nothing as null."""
+    fields = ["name", "enabled", "creation", "expires", "limit_per_minute"]
+    house.documents.create(COMMAND_LINE, "API Key", {"record": USER, "expires": "2030-01-01 00:00:00", "label": "x"})
+
+    (row,) = house.documents.list_rows(boss, "User", Asked(fields=fields[:3], filters={"name": USER})).documents()
+    (key,) = house.documents.list_rows(boss, "API Key", Asked(fields=fields[3:], filters={"label": "x"})).documents()
+
+    shown = house.documents.get(boss, "User", USER)
+    assert row == {name: shown[name] for name in ("name", "enabled", "creation")}
+    assert key == {"expires": "2030-01-01 00:00:00.000000", "limit_per_minute": None}
+
+
+def test_a_count_by_group_is_a_number(house: House, boss: Actor, user: Actor) -> None:
+    """Not a time, whatever stands beside it."""
+    asked = Asked(fields=["enabled", "count(name) as n"], group_by="enabled", order_by="enabled asc", limit=0)
+
+    page = house.documents.list_rows(boss, "User", asked)
+
+    assert page.columns == ("enabled", "n")
+    assert page.rows == [(1, 5)]
+
+
+@pytest.mark.parametrize(("start", "rows", "more"), [(0, 2, True), (2, 1, False), (3, 0, False)])
+def test_pages_say_whether_there_are_more(
+    house: House, boss: Actor, user: Actor, start: int, rows: int, more: bool
+) -> None:
+    """Also where the last page is full."""
+    asked = Asked(filters=[["name", "like", "%@example.com"]], start=start, limit=2)
+
+    page = house.documents.list_rows(boss, "User", asked)
+
+    assert (len(page.rows), page.more) == (rows, more)
+
+
+@pytest.mark.parametrize("limit", [0, 4])
+def test_a_list_of_all_that_is_too_long_is_refused(
+    house: House, boss: Actor, user: Actor, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Rather than cut without a word; what fits is given."""
+    asked = Asked(filters=[["name", "like", "%@example.com"]], limit=limit)
+    monkeypatch.setattr(documents, "ROWS_MAX", 3)
+    whole = house.documents.list_rows(boss, "User", asked)
+    monkeypatch.setattr(documents, "ROWS_MAX", 2)
+
+    with pytest.raises(Invalid) as caught:
+        house.documents.list_rows(boss, "User", asked)
+
+    assert (len(whole.rows), whole.more) == (3, False)
+    assert caught.value.fields == {"limit": "more than 2 records match; ask for pages with limit and limit_start"}
+
+
+def test_one_lists_and_counts_ones_own(house: House, boss: Actor, user: Actor) -> None:
+    """A user is their own record, and a key that of the user it runs as; nothing tells of others'."""
+    rows = house.documents.list_rows(user, "User", Asked()).rows
+    keys = house.documents.list_rows(user, "API Key", Asked(fields=["user"])).rows
+
+    assert rows == [(USER,)]
+    assert keys == [(USER,)]
+    assert house.documents.count(user, "User", Asked()) == 1
+    assert house.documents.count(user, "User", Asked(filters={"name": _OTHER})) == 0
+    assert house.documents.count(boss, "User", Asked(filters={"name": _OTHER})) == 1
+
+
+def test_a_record_is_given_with_its_fields(house: House, boss: Actor, user: Actor) -> None:
+    """A key with its last use, which another database knows."""
+    house.roles.create(COMMAND_LINE, "Stock")
+    house.roles.grant(COMMAND_LINE, USER, "Stock")
+    key = house.add_key()
+
+    shown = house.documents.get(boss, "User", USER)
+    unused = house.documents.get(user, "API Key", key.key.key_id)
+
+    assert (shown["doctype"], shown["full_name"], shown["owner"]) == ("User", "Api User", ADMINISTRATOR)
+    assert [row["role"] for row in shown["roles"]] == ["Stock"]
+    assert list(unused)[-2:] == ["last_used", "doctype"]
+    assert unused["last_used"] is None
+    assert "api_secret" not in unused
+
+
+def test_a_key_tells_when_it_was_used(house: House, user: Actor) -> None:
+    """From the request log."""
+    presented = house.carry(Scheme.TOKEN)
+    house.logged(presented)
+    key_id = house.log.entries[-1].api_key
+    assert key_id is not None
+
+    shown = house.documents.get(user, "API Key", key_id)
+
+    assert shown["last_used"].startswith(f"{datetime.fromtimestamp(NOW, UTC):%Y-%m-%d %H:%M:%S}")
+
+
+@pytest.mark.parametrize("doctype", ["Role", "Role Permission", "Authorization Source", "Event Consumer"])
+def test_without_any_right_nothing_is_looked_up(house: House, user: Actor, doctype: str) -> None:
+    """The same answer whether there is such a record or not."""
+    told = f"No permission for {doctype}"
+    for name in ("System Manager", "no such"):
+        with pytest.raises(NotPermitted, match=told) as caught:
+            house.documents.get(user, doctype, name)
+        assert caught.value.reason == "role_missing"
+    with pytest.raises(NotPermitted, match=told):
+        house.documents.list_rows(user, doctype, Asked())
+    with pytest.raises(NotPermitted, match=told):
+        house.documents.count(user, doctype, Asked())
+
+
+def test_anothers_record_is_as_good_as_absent(house: House, user: Actor) -> None:
+    """Word for word, but for the name that was asked for."""
+    tried = {}
+    for name in (_OTHER, "nobody@example.com"):
+        with pytest.raises(NotFound) as caught:
+            house.documents.get(user, "User", name)
+        tried[name] = caught.value.public
+
+    assert tried == {name: f"User {name} not found" for name in tried}
+
+
+def test_a_type_that_is_not_there_is_told_to_system_managers(house: House, boss: Actor, user: Actor) -> None:
+    """To others it is one without permission, to a narrow credential too."""
+    narrow = house.actor(_BOSS, Limits(frozenset({"User:read"})))
+    for actor, kind in ((boss, NotFound), (COMMAND_LINE, NotFound), (user, NotPermitted), (narrow, NotPermitted)):
+        with pytest.raises(kind) as caught:
+            house.documents.get(actor, "Nonsense", "x")
+        told = "DocType Nonsense not found" if kind is NotFound else "No permission for Nonsense"
+        assert caught.value.public == told
+
+
+def test_types_are_listed_as_far_as_one_may_read(house: House, boss: Actor, user: Actor) -> None:
+    """All for a System Manager, each once; those with something of one's own for everybody; fewer by scopes."""
+    narrow = house.actor(USER, Limits(frozenset({"User:read", "Role:read"})))
+    own = ["API Key", "API Request Log", "Activity Log", "User"]
+    every = sorted([*own, "Authorization Source", "Event Consumer", "Role", "Role Permission", "System Settings"])
+
+    assert [doctype.name for doctype in house.documents.list_types(boss)] == every
+    assert [doctype.name for doctype in house.documents.list_types(user)] == own
+    assert [doctype.name for doctype in house.documents.list_types(narrow)] == ["User"]
+
+
+def test_the_records_of_a_new_source_are_a_type(house: House, boss: Actor) -> None:
+    """Which System Managers may read at once."""
+    house.sources.create(COMMAND_LINE, "API Device")
+    house.documents.create(boss, "API Device", {"record_name": "door"})
+
+    assert "API Device" in [doctype.name for doctype in house.documents.list_types(boss)]
+    assert house.documents.get(boss, "API Device", "door")["enabled"] == 1
+    assert house.documents.list_rows(boss, "API Device", Asked()).rows == [("door",)]
+
+
+def test_a_field_that_one_may_not_see_cannot_be_asked_for(house: House, user: Actor) -> None:
+    """Neither shown, nor filtered, sorted, grouped or counted by: each would tell what it holds."""
+    _grant(house, "Clerk", "User", "read")
+    clerk = _actor(house, "clerk@example.com", "Clerk")
+    asked = [
+        Asked(fields=["name", "api_key"]),
+        Asked(filters=[["api_key", "like", "l%"]]),
+        Asked(or_filters={"api_key": "x"}),
+        Asked(order_by="api_key desc"),
+        Asked(fields=["count(name) as n"], group_by="api_key"),
+        Asked(filters={"restrict_ip": ["is", "set"]}),
+        Asked(filters={"login_before": [">", 0]}),
+    ]
+
+    assert (_OTHER,) in house.documents.list_rows(clerk, "User", Asked()).rows
+    assert "api_key" not in house.documents.get(clerk, "User", USER)
+    for one in asked:
+        with pytest.raises(Invalid) as caught:
+            house.documents.list_rows(clerk, "User", one)
+        assert caught.value.flaw is Flaw.FIELD
+    for one in asked[1:3]:
+        with pytest.raises(Invalid):
+            house.documents.count(clerk, "User", one)
+    for one in (Asked(filters={"restrict_ip": "x"}), Asked(fields=["new_password"])):
+        with pytest.raises(Invalid):
+            house.documents.list_rows(user, "User", one)
+
+
+def test_one_may_ask_what_one_may_do(house: House, boss: Actor, user: Actor) -> None:
+    """Without an exception, whatever is asked."""
+    may = house.documents.may
+
+    assert may(user, "User", Action.READ, None)
+    assert may(user, "User", Action.WRITE, USER)
+    assert not may(user, "User", Action.WRITE, _OTHER)
+    assert not may(user, "User", Action.DELETE, USER)
+    assert not may(user, "User", Action.CREATE, "x")
+    assert may(user, "API Key", Action.CREATE, None)
+    assert not may(user, "Nonsense", Action.READ, None)
+    assert not may(boss, "Nonsense", Action.READ, None)
+    assert not may(boss, "User", Action.READ, "nobody")
+    assert not may(boss, "User", Action.READ, "a\0b")
+    assert not may(boss, "Activity Log", Action.DELETE, None)
+    assert may(boss, "Role Permission", Action.CREATE, None)
