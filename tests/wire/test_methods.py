@@ -145,7 +145,6 @@ def test_a_person_is_shown_that_nothing_is_there(service: Service) -> None:
         "/api/method/ping/x",
         "/api/method/ping%00",
         "/api/method/ping%2F..%2Flogin",
-        "/api/resource/User",
         "/.well-known/",
         "/.well-known/openid-configuration",
         "/setup",
@@ -159,9 +158,7 @@ def test_an_address_is_never_bent_into_another(service: Service, target: str) ->
 # 417
 
 
-@pytest.mark.parametrize(
-    "name", ["nope", "frappe.client.get_list", "__class__", "ping.x", "Ping", "ping ", "%2e%2e", ""]
-)
+@pytest.mark.parametrize("name", ["nope", "frappe.client.submit", "__class__", "ping.x", "Ping", "ping ", "%2e%2e", ""])
 def test_there_is_no_method_but_those_listed(service: Service, name: str) -> None:
     """An unknown name is told so, as recorded, to guests too."""
     target = f"/api/method/{name.replace(' ', '%20')}"

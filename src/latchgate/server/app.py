@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import anyio.to_thread
 import structlog
@@ -176,7 +177,8 @@ class Application:
             command = (await read_arguments(request)).get("cmd")
             if isinstance(command, str) and command:
                 return self.table.find_method(command, asked, Dialect.FRAPPE_V1)
-        return self.table.find_page(path, asked) or _absent(path)
+        raw_path = (request.scope.get("raw_path") or quote(path).encode()).partition(b"?")[0].decode("latin-1")
+        return self.table.find_records(raw_path, asked) or self.table.find_page(path, asked) or _absent(path)
 
     def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
         dialect, request = exchange.dialect, exchange.request
@@ -233,4 +235,4 @@ def _absent(path: str) -> Target:
 
 
 async def _refuse_not_found(call: Call) -> Reply:
-    raise NotFound(f"There is nothing at {escape(call.request.scope['path'], _NAME_LENGTH_MAX)}")
+    raise NotFound(f"There is nothing at {escape(call.request.scope['path'], _NAME_LENGTH_MAX)}", told=False)

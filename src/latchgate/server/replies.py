@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latchgate.core.log_entries import escape
-from latchgate.errors import ErrorCode, LatchgateError, RateLimited, SignInFailed
+from latchgate.errors import ErrorCode, Flaw, Invalid, LatchgateError, NotFound, NotPermitted, RateLimited, SignInFailed
 
 __all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "reason_of", "render_fault_json", "render_reply"]
 
@@ -23,6 +23,7 @@ class Dialect(Enum):
 
     FRAPPE_V1 = "message"
     FRAPPE_V2 = "data"
+    RECORDS_V1 = "records"
     PAGE = "page"
     PLAIN = "plain"
 
@@ -36,6 +37,11 @@ class Reply:
     """Fields beside `message`; in version 2 the whole becomes `data`."""
     cookies: tuple[str, ...] = field(default=(), repr=False)
     """Set-Cookie values."""
+    status: int = 200
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """Fields beside the envelope in every version."""
+    messages: tuple[str, ...] = ()
+    """What to tell a person beside the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,15 @@ _FAULTS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.STORAGE: (503, "ServiceUnavailable"),
     ErrorCode.SETTINGS: (500, "InternalError"),
 }
+# Source: frappe/exceptions.py (16), cases.json; all are 417 as ValidationError is.
+_FLAWS: dict[Flaw, str] = {
+    Flaw.VALUE: "ValidationError",
+    Flaw.MISSING: "MandatoryError",
+    Flaw.LINK: "LinkValidationError",
+    Flaw.EMAIL: "InvalidEmailAddressError",
+    Flaw.FIELD: "DataError",
+    Flaw.STALE: "TimestampMismatchError",
+}
 _REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
 _MESSAGE_LENGTH_MAX = 500
 
@@ -78,8 +93,11 @@ def fault_of(error: LatchgateError) -> Fault:
             return Fault(status, exc_type, text, headers={"Retry-After": str(seconds)})
         case SignInFailed(revealed=False):
             return Fault(status, exc_type, extra={"message": text})
-        case _ if error.code is ErrorCode.NOT_PERMITTED:
-            return Fault(status, exc_type, quiet=text)
+        case NotPermitted(told=told) | NotFound(told=told):
+            quiet = text if error.code is ErrorCode.NOT_PERMITTED or not told else ""
+            return Fault(status, exc_type, text if told else "", quiet=quiet)
+        case Invalid(flaw=flaw):
+            return Fault(status, _FLAWS[flaw], text)
         case _:
             return Fault(status, exc_type, text)
 
@@ -91,11 +109,15 @@ def reason_of(status: int) -> str | None:
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
-    if dialect is Dialect.FRAPPE_V2:
-        value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
-        response = _json_response({"data": value})
-    else:
-        response = _json_response({"message": reply.value, **reply.extra})
+    value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
+    document = {**reply.beside, "data": value}
+    if dialect not in {Dialect.FRAPPE_V2, Dialect.RECORDS_V1}:
+        # A method that gives nothing is answered with nothing, as recorded (`delete`).
+        document = {**reply.extra, **reply.beside} if reply.value is None else {"message": reply.value, **reply.extra}
+        if reply.messages:
+            shown = [json.dumps({"message": text, "title": "Message", "indicator": "red"}) for text in reply.messages]
+            document["_server_messages"] = json.dumps(shown)
+    response = _json_response(document, reply.status)
     for cookie in reply.cookies:
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     return response

@@ -17,7 +17,7 @@ from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
 from latchgate.services.gate import Admission
 
-__all__ = ["Call", "collect", "collect_head", "read_arguments", "require_text"]
+__all__ = ["Call", "collect", "collect_head", "read_arguments", "read_body", "require_text"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FIELDS_MAX = 200
@@ -85,16 +85,18 @@ async def read_arguments(request: Request) -> dict[str, Any]:
     Raises:
         BadRequest: The body is not what its content type says.
     """
-    arguments: dict[str, Any] = dict(request.query_params)
+    return {**request.query_params, **await read_body(request)}
+
+
+async def read_body(request: Request) -> dict[str, Any]:
+    """Read form or JSON object, without the query: what a record's fields come from. Raises BadRequest."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/x-www-form-urlencoded":
-        arguments.update(await _read_form(request))
-    elif content_type == "multipart/form-data":
+        return await _read_form(request)
+    if content_type == "multipart/form-data":
         # Nothing here takes a file, and each library that reads this form has had its day of endless work.
         raise BadRequest("Send the form as application/x-www-form-urlencoded, or its fields as JSON")
-    elif content_type == "application/json":
-        arguments.update(await _read_json(request))
-    return arguments
+    return await _read_json(request) if content_type == "application/json" else {}
 
 
 def require_text(arguments: dict[str, Any], name: str) -> str:

@@ -1,16 +1,17 @@
 """The routes as one table. A route that does not say what it requires cannot be written."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from starlette.responses import Response
 
 from latchgate.core.credentials import Scheme
-from latchgate.core.policy import ANY_SCHEME, PUBLIC, Requirement
+from latchgate.core.policy import ANY_SCHEME, PUBLIC, SIGNED_IN, Requirement
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 
-__all__ = ["DEFAULT_METHODS", "WITHOUT_SESSION", "Handler", "Method", "Page", "Table", "Target"]
+__all__ = ["DEFAULT_METHODS", "WITHOUT_SESSION", "Handler", "Method", "Page", "RecordRoute", "Table", "Target"]
 
 Handler = Callable[[Call], Awaitable[Reply | Response]]
 
@@ -41,6 +42,22 @@ class Page:
     dialect: Dialect
 
 
+RecordHandler = Callable[[Call, str, str], Awaitable[Reply | Response]]
+"""Takes the document type and the record's name, which is empty where the address names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRoute:
+    """The addresses `<prefix><DocType>` and `<prefix><DocType>/<name>`; what is allowed there, the services judge."""
+
+    prefix: str
+    dialect: Dialect
+    all: Mapping[str, RecordHandler]
+    """By HTTP method, what the address without a name does."""
+    one: Mapping[str, RecordHandler]
+    """By HTTP method, what the address of one record does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a request asks for, once its address was understood."""
@@ -58,6 +75,7 @@ class Table:
 
     methods: Mapping[str, Method]
     pages: Mapping[str, Page]
+    records: Sequence[RecordRoute] = ()
 
     def find_method(self, name: str, http_method: str, dialect: Dialect) -> Target:
         """Find a remote method; what is not there is a target too, so that a bad credential is refused first."""
@@ -77,6 +95,21 @@ class Table:
         allowed = http_method in page.http_methods or (http_method == "HEAD" and "GET" in page.http_methods)
         return Target(path, page.requires, page.dialect, page.handler if allowed else refuse_http_method)
 
+    def find_records(self, raw_path: str, http_method: str) -> Target | None:
+        """Find what an address of records asks for; still percent-encoded, so that a name may hold `/`."""
+        route = next((route for route in self.records if raw_path.startswith(route.prefix)), None)
+        if route is None:
+            return None
+        doctype, _, name = (unquote(part) for part in raw_path.removeprefix(route.prefix).partition("/"))
+        name = name.removesuffix("/")
+        handlers = route.one if name else route.all
+        handler = handlers.get(http_method)
+        if not doctype or (handler is None and http_method == "PATCH") or not handlers:
+            return None
+        if handler is None:
+            return Target(doctype, SIGNED_IN, route.dialect, refuse_http_method)
+        return Target(doctype, SIGNED_IN, route.dialect, _bind(handler, doctype, name))
+
 
 async def refuse_http_method(_call: Call) -> Reply:
     """Refuse a method that the address does not take. Source: recorded, `PATCH token`."""
@@ -89,6 +122,13 @@ class RefusedMethod(Exception):
 
 class UnknownMethod(Exception):
     """There is no remote method of that name."""
+
+
+def _bind(handler: RecordHandler, doctype: str, name: str) -> Handler:
+    async def handle(call: Call) -> Reply | Response:
+        return await handler(call, doctype, name)
+
+    return handle
 
 
 def _refuse_unknown_method(name: str) -> Handler:

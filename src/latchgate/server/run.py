@@ -17,8 +17,10 @@ from latchgate.core.policy import PUBLIC
 from latchgate.server.app import Application, Site
 from latchgate.server.desk.pages import Pages
 from latchgate.server.frappe.methods import frappe_methods
+from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Ready, live
 from latchgate.server.metadata import ProtectedResource
+from latchgate.server.openapi import OpenApi
 from latchgate.server.protocol import protocol_class
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page, Table
@@ -42,10 +44,13 @@ def build_application(latchgate: Latchgate) -> Application:
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),
     )
     pages = Pages.on(door, latchgate.peppers)
+    description = OpenApi(settings.public_url)
     table = Table(
-        methods=frappe_methods(latchgate.api_keys, door),
+        methods=frappe_methods(latchgate.api_keys, latchgate.documents, door),
+        records=record_routes(latchgate.documents),
         pages={
             **pages.table(),
+            "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
             "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log), Dialect.PLAIN),
             "/.well-known/oauth-protected-resource": Page(
@@ -53,6 +58,7 @@ def build_application(latchgate: Latchgate) -> Application:
             ),
         },
     )
+    description.describe(table)
     site = Site(
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,

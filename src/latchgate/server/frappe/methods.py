@@ -4,21 +4,27 @@ from collections.abc import Mapping
 
 from latchgate import __version__
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.server.frappe.client_methods import READING, WRITING, ClientMethods
 from latchgate.server.frappe.keys import GenerateKeys
 from latchgate.server.frappe.sessions import Login, Logout
+from latchgate.server.frappe.users import GetRoles
 from latchgate.server.replies import Reply
 from latchgate.server.requests import Call
 from latchgate.server.routes import DEFAULT_METHODS, WITHOUT_SESSION, Method
 from latchgate.server.sign_in import Door
 from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.documents import DocumentService
 
 __all__ = ["frappe_methods"]
 
 _POST = frozenset({"POST"})
+_GET_POST = frozenset({"GET", "POST"})
+_POST_PUT = frozenset({"POST", "PUT"})
+_WRITING = {"delete": frozenset({"POST", "DELETE"})}
 _MAKE_KEYS = Requirement(user=True, scope="API Key:create")
 
 
-def frappe_methods(api_keys: ApiKeyService, door: Door) -> Mapping[str, Method]:
+def frappe_methods(api_keys: ApiKeyService, documents: DocumentService, door: Door) -> Mapping[str, Method]:
     """Build the table of remote methods on the services."""
     ping = Method(PUBLIC, DEFAULT_METHODS, _ping)
     login = Method(WITHOUT_SESSION, _POST, Login(door))
@@ -32,8 +38,18 @@ def frappe_methods(api_keys: ApiKeyService, door: Door) -> Mapping[str, Method]:
         "logout": logout,
         "frappe.core.doctype.user.user.generate_keys": generate_keys,
         "User/generate_keys": generate_keys,
+        "frappe.core.doctype.user.user.get_roles": Method(SIGNED_IN, DEFAULT_METHODS, GetRoles(documents)),
+        **_client_methods(ClientMethods(documents)),
         "frappe.utils.change_log.get_versions": Method(SIGNED_IN, DEFAULT_METHODS, _get_versions),
     }
+
+
+def _client_methods(client: ClientMethods) -> Mapping[str, Method]:
+    reading = {name: Method(SIGNED_IN, _GET_POST, handler(client)) for name, handler in READING.items()}
+    writing = {
+        name: Method(SIGNED_IN, _WRITING.get(name, _POST_PUT), handler(client)) for name, handler in WRITING.items()
+    }
+    return {f"frappe.client.{name}": method for name, method in {**reading, **writing}.items()}
 
 
 async def _get_logged_user(call: Call) -> Reply:

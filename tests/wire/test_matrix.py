@@ -1,0 +1,254 @@
+"""Who may do what: every role, document type, action, own and other's record, by every kind of credential."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from sqlite3 import connect
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from latchgate.core.document_types import format_time
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant
+from latchgate.services.actors import COMMAND_LINE
+from support.asgi import Answer, Service, opened_service
+
+_TYPES = (
+    "User",
+    "Role",
+    "Role Permission",
+    "API Key",
+    "Authorization Source",
+    "Event Consumer",
+    "API Request Log",
+    "Activity Log",
+    "System Settings",
+)
+_LOGS = {"API Request Log", "Activity Log"}
+_OTHER = "other@example.com"
+
+# The matrix as the documents state it: what each role may do with every type, to all records and to one's own.
+_EXTRA = {
+    "Reader": ({Action.READ}, False),
+    "Writer": ({Action.READ, Action.WRITE}, False),
+    "Blind Writer": ({Action.WRITE}, False),
+    "Maker": ({Action.CREATE, Action.READ}, False),
+    "Remover": ({Action.READ, Action.DELETE}, False),
+    "Owner": (set(EVERY_ACTION), True),
+}
+_ROLES = ("System Manager", "", *_EXTRA)
+_SCHEMES = ("session", "token", "Basic", "Bearer", "scoped", "read only", "elsewhere")
+
+
+def _expected(role: str, doctype: str, action: Action, *, own: bool) -> bool:
+    """Say what the matrix and the rules beside it allow."""
+    if doctype in _LOGS and action is not Action.READ:
+        return False  # written by the product alone
+    if doctype == "System Settings":
+        own = False  # there is one, and it is Administrator's
+        if action in {Action.CREATE, Action.DELETE}:
+            return False
+    if role == "System Manager":
+        return True
+    # Whoever makes such a record owns it.
+    own = own or (action is Action.CREATE and doctype in {"Role", "Authorization Source", "Event Consumer"})
+    if doctype in {"Role Permission", "System Settings"} and action is not Action.READ:
+        return False  # nobody else gives rights
+    if _allowed_to_all(doctype, action) and own:
+        return True
+    actions, if_owner = _EXTRA.get(role, (set(), False))
+    readable = Action.READ in actions or (own and _allowed_to_all(doctype, Action.READ))
+    return action in actions and (own or not if_owner) and (readable or action is Action.CREATE)
+
+
+def _allowed_to_all(doctype: str, action: Action) -> bool:
+    return (
+        (doctype == "User" and action in {Action.READ, Action.WRITE})
+        or doctype == "API Key"
+        or (doctype in _LOGS and action is Action.READ)
+    )
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An instance with a role for each kind of grant."""
+    with opened_service(tmp_path_factory.mktemp("matrix") / "home") as service:
+        for role, (actions, if_owner) in _EXTRA.items():
+            service.latchgate.roles.create(COMMAND_LINE, role)
+            for doctype in _TYPES:
+                grant = Grant(role, doctype, if_owner, frozenset(actions))
+                service.latchgate.permissions.grant(COMMAND_LINE, grant)
+        service.make_user(_OTHER)
+        service.ask("/api/method/ping", service.make_key(_OTHER).token)
+        yield service
+
+
+def _headers(service: Service, user: str, scheme: str, doctype: str, action: Action) -> list[tuple[str, str]]:
+    match scheme:
+        case "session":
+            sid = service.sign_in(user, peer=service.new_peer()).sid
+            return [("cookie", f"sid={sid}"), ("x-frappe-csrf-token", service.csrf_token(sid))]
+        case "token":
+            return [("authorization", service.make_key(user).token)]
+        case "Basic":
+            return [("authorization", service.make_key(user).basic)]
+        case "Bearer":
+            return [("authorization", service.make_bearer(user, f"made-elsewhere-for-the-matrix-{next(_COUNTER)}"))]
+        case "scoped":
+            scopes = frozenset({f"{doctype}:{action}", f"{doctype}:read"})
+            return [("authorization", service.make_key(user, scopes=scopes).token)]
+        case "read only":
+            return [("authorization", service.make_key(user, scopes=frozenset({"read"})).token)]
+        case _:
+            return [("authorization", service.make_key(user, scopes=frozenset({"Nothing Here:read"})).basic)]
+
+
+@pytest.mark.parametrize("scheme", _SCHEMES)
+@pytest.mark.parametrize("role", _ROLES)
+def test_what_is_allowed_is_what_the_matrix_says(service: Service, role: str, scheme: str) -> None:
+    """Each action on each type, on one's own and on another's record, is allowed exactly where the matrix says so."""
+    wrong = []
+    numbers = itertools.count()
+    for doctype, action, own in itertools.product(_TYPES, Action, (True, False)):
+        user = f"{role}.{scheme}.{next(numbers)}@example.com".replace(" ", "-").lower().lstrip(".")
+        service.make_user(user, roles=frozenset({role} - {""}))
+        headers = _headers(service, user, scheme, doctype, action)
+        _send(service, "GET", "/api/method/frappe.auth.get_logged_user", headers)
+        if action is Action.CREATE and own and doctype != "API Key":
+            continue
+        answer = _attempt(service, headers, (doctype, action, user if own else _OTHER))
+        allowed = _expected(role, doctype, action, own=own) and scheme != "elsewhere"
+        allowed = allowed and (scheme != "read only" or action is Action.READ)
+        if (answer.status in {200, 202}) != allowed or (not allowed and answer.status not in {403, 404}):
+            wrong.append((doctype, str(action), "own" if own else "other's", answer.status, answer.text[:200]))
+
+    assert wrong == []
+
+
+def _attempt(service: Service, headers: list[tuple[str, str]], wanted: tuple[str, Action, str]) -> Answer:
+    doctype, action, whose = wanted
+    path = f"/api/resource/{quote(doctype)}"
+    if action is Action.CREATE:
+        return _send(service, "POST", path, headers, _new(service, doctype, whose))
+    target = f"{path}/{quote(_record(service, doctype, whose), safe='')}"
+    match action:
+        case Action.READ:
+            return _send(service, "GET", target, headers)
+        case Action.WRITE:
+            return _send(service, "PUT", target, headers, _change(doctype))
+        case _:
+            return _send(service, "DELETE", target, headers)
+
+
+def _send(
+    service: Service, method: str, target: str, headers: list[tuple[str, str]], document: object = None
+) -> Answer:
+    if document is None:
+        return service.ask(target, method=method, headers=headers)
+    headers = [*headers, ("content-type", "application/json")]
+    return service.ask(target, method=method, headers=headers, body=json.dumps(document).encode())
+
+
+_COUNTER = itertools.count(1)
+
+
+def _new(service: Service, doctype: str, whose: str) -> dict[str, Any]:
+    number = next(_COUNTER)
+    match doctype:
+        case "User":
+            return {"email": f"made{number}@example.com"}
+        case "Role":
+            return {"role_name": f"Made {number}"}
+        case "Role Permission":
+            return {"role": _make_role(service, number), "document_type": "User", "read": 1}
+        case "API Key":
+            # What a credential makes may not reach further than itself.
+            soon = format_time(service.latchgate.clock.now_us() + 60_000_000)
+            return {"record": whose, "scopes": ["API Key:read"], "expires": soon}
+        case "Authorization Source":
+            return {"source_name": f"Made {number}"}
+        case "Event Consumer":
+            return {"record_name": f"made {number}"}
+        case _:
+            return {}
+
+
+def _change(doctype: str) -> dict[str, Any]:
+    number = next(_COUNTER)
+    match doctype:
+        case "User":
+            return {"first_name": f"Changed {number}"}
+        case "Role Permission":
+            return {"read": 1, "delete": 1}
+        case "API Key":
+            return {"label": f"changed {number}"}
+        case "Event Consumer":
+            return {"enabled": 0}
+        case "System Settings":
+            return {"allow_own_keys": 1}
+        case _:
+            return {}  # nothing of it can be changed, and that much is allowed
+
+
+def _record(service: Service, doctype: str, whose: str) -> str:
+    """Make a record of that owner, and give its name."""
+    number = next(_COUNTER)
+    if doctype == "User":
+        return whose if whose != _OTHER else service.make_user(f"other{number}@example.com")
+    if doctype == "API Key":
+        return service.make_key(whose).key_id
+    if doctype in _LOGS:
+        return _row(service, doctype, whose)
+    return _made_by(service, doctype, whose, number)
+
+
+def _row(service: Service, doctype: str, user: str) -> str:
+    if doctype == "API Request Log":
+        return str(_ask(service, "log.db", "SELECT max(id) FROM request_log WHERE user = ?", user))
+    statement = (
+        "INSERT INTO activity_log (time, user, operation, subject, detail, ip_address, user_id)"
+        " SELECT 1, name, 'test', '', '', '', id FROM user WHERE name = ?"
+    )
+    _execute(service, statement, user)
+    return str(_ask(service, "latchgate.db", "SELECT max(id) FROM activity_log WHERE user = ?", user))
+
+
+def _made_by(service: Service, doctype: str, owner: str, number: int) -> str:
+    latchgate = service.latchgate
+    match doctype:
+        case "Role":
+            return _own(service, "role", _make_role(service, number), owner)
+        case "Role Permission":
+            role = _make_role(service, number)
+            latchgate.permissions.grant(COMMAND_LINE, Grant(role, "User", False, frozenset({Action.READ})))
+            _execute(service, "UPDATE permission SET owner = ? WHERE id = (SELECT max(id) FROM permission)", owner)
+            return f"User:{role}"
+        case "Authorization Source":
+            name = latchgate.sources.create(COMMAND_LINE, f"Source {number}")
+            return _own(service, "authorization_source", name, owner)
+        case "Event Consumer":
+            latchgate.documents.create(COMMAND_LINE, doctype, {"record_name": f"consumer {number}"})
+            return _own(service, "source_record", f"consumer {number}", owner)
+        case _:
+            return "System Settings"
+
+
+def _make_role(service: Service, number: int) -> str:
+    return service.latchgate.roles.create(COMMAND_LINE, f"Fresh {number}")
+
+
+def _own(service: Service, table: str, name: str, owner: str) -> str:
+    _execute(service, f"UPDATE {table} SET owner = ? WHERE name = ?", owner, name)  # noqa: S608
+    return name
+
+
+def _execute(service: Service, statement: str, *values: object) -> None:
+    with closing(connect(service.latchgate.settings.home / "latchgate.db")) as database, database:
+        database.execute(statement, values)
+
+
+def _ask(service: Service, file: str, statement: str, *values: object) -> object:
+    with closing(connect(service.latchgate.settings.home / file)) as database:
+        return database.execute(statement, values).fetchone()[0]
