@@ -189,13 +189,13 @@ def test_damage_is_found(cli: CommandLine) -> None:
 
 def test_an_upgrade_of_what_is_up_to_date_does_nothing(cli: CommandLine) -> None:
     """It says which revision there is."""
-    assert cli.lines("database", "upgrade") == ["The database has revision 0001 already."]
-    assert cli.json("database", "upgrade") == {"before": "0001", "after": "0001"}
+    assert cli.lines("database", "upgrade") == ["The database has revision 0002 already."]
+    assert cli.json("database", "upgrade") == {"before": "0002", "after": "0002"}
 
 
 def test_an_older_database_is_refused_until_it_is_upgraded(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command names the one that mends it."""
-    monkeypatch.setattr("latchgate.storage.revisions.head_revision", lambda: "0002")
+    monkeypatch.setattr("latchgate.storage.revisions.head_revision", lambda: "9001")
 
     assert "latchgate database upgrade" in cli.refusal("user", "list", code=3)
 

@@ -12,6 +12,7 @@ from latchgate.cli import (
     doctor,
     imports,
     log,
+    permissions,
     roles,
     serve,
     settings,
@@ -49,6 +50,7 @@ def latchgate(
 app.command("serve", epilog="Example: latchgate serve --host 127.0.0.1 --port 8000")(serve.serve)
 app.add_typer(users.app, name="user")
 app.add_typer(roles.app, name="role")
+app.add_typer(permissions.app, name="permission")
 app.add_typer(sources.app, name="source")
 app.add_typer(api_keys.app, name="key")
 app.add_typer(access_tokens.app, name="token")

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -174,7 +173,7 @@ def activity(
     with open_instance() as latchgate:
         entries = search_activity(latchgate.store, query)
         if as_json:
-            _print_json_list(json.dumps(asdict(entry)) for entry in entries)
+            _print_json_list(json.dumps(entry.document()) for entry in entries)
             return
         _print_table(ActivityTable(), entries)
 

@@ -1,5 +1,6 @@
 """latchgate role: the names that permissions are granted to, and who has them."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -7,12 +8,14 @@ import typer
 from latchgate.cli.arguments import JsonFlag
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import print_json, print_line, print_table
+from latchgate.cli.permissions import grant_record, print_matrix
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Roles: what permissions are granted to.", no_args_is_help=True)
 
 _LISTS = "latchgate role list, latchgate user list"
+_AUTOMATIC = frozenset({"All", "Guest", "Desk User"})
 _Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's name.")]
 _User = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
 
@@ -40,13 +43,38 @@ def list_roles(as_json: JsonFlag = False) -> None:
 
 @app.command(epilog='Example: latchgate role show "System Manager"')
 def show(role: _Role, as_json: JsonFlag = False) -> None:
-    """List the users that a role was granted to."""
+    """Show what a role may do to records, and the users that it was granted to."""
+    from latchgate.services.actors import COMMAND_LINE
+
     with open_instance(_LISTS) as latchgate:
         users = latchgate.roles.show(role)
+        grants = [found for found in latchgate.permissions.list_grants(COMMAND_LINE) if found.role == role]
     if as_json:
-        print_json({"name": role, "users": users})
-    else:
-        print_table([{"user": user} for user in users], ("user",), empty=f"Nobody was granted {role}.")
+        print_json({"name": role, "users": users, "permissions": [grant_record(found) for found in grants]})
+        return
+    print_matrix(grants, empty=f"{role} has no permissions: latchgate permission grant.")
+    print_line("")
+    told = f"{role} comes by itself; it is not granted." if role in _AUTOMATIC else f"Nobody was granted {role}."
+    print_table([{"user": user} for user in users], ("user",), empty=told)
+
+
+@app.command(epilog='Example: latchgate role delete "Report Manager"')
+def delete(
+    role: _Role,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask at a terminal; elsewhere nothing is asked.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete a role with its permissions; whoever had it has it no more."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        users = len(latchgate.roles.show(role))
+    # Asked while nothing is held open: nobody knows how long the answer takes.
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Delete the role {role}, which {users} users have, with its permissions?", abort=True, err=True)
+    with open_instance(_LISTS) as latchgate:
+        latchgate.roles.delete(COMMAND_LINE, role)
+    print_json({"name": role, "users": users}) if as_json else print_line(f"Deleted the role {role}.")
 
 
 @app.command(epilog='Example: latchgate role grant ann@example.com "System Manager"')

@@ -86,6 +86,47 @@ def enable_record(source: _Source, record: _RecordName, as_json: JsonFlag = Fals
     _enable(source, record, enabled=True, as_json=as_json)
 
 
+@records_app.command(
+    "change", epilog='Example: latchgate source record change "API Device" dev-1 --user ann@example.com'
+)
+def change_record(
+    source: _Source,
+    record: _RecordName,
+    user: Annotated[str | None, typer.Option(help="Whom its keys' requests run as.", metavar="USER")] = None,
+    no_user: Annotated[bool, typer.Option("--no-user", help="Nobody: its keys are refused.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Have a record's keys run as another user, from the next request on."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    if (user is None) is not no_user:
+        raise typer.BadParameter("give one of --user and --no-user")
+    with open_instance("latchgate source record list, latchgate user list") as latchgate:
+        latchgate.documents.update(COMMAND_LINE, source, record, {"user": user})
+        changed = next(found for found in latchgate.sources.list_records(source) if found.name == record.strip())
+    _tell(changed, f"{changed.source} {changed.name} runs as {changed.user or 'nobody'}.", as_json=as_json)
+
+
+@records_app.command("delete", epilog='Example: latchgate source record delete "API Device" dev-1')
+def delete_record(source: _Source, record: _RecordName, as_json: JsonFlag = False) -> None:
+    """Delete a record with its keys."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        latchgate.sources.delete_record(COMMAND_LINE, source, record)
+    print_json({"source": source, "name": record}) if as_json else print_line(f"Deleted {source} {record}.")
+
+
+@app.command("delete", epilog='Example: latchgate source delete "API Device"')
+def delete_source(source: _Source, as_json: JsonFlag = False) -> None:
+    """Delete a source that has no records, with the permissions on them."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        latchgate.sources.delete(COMMAND_LINE, source)
+    print_json({"name": source}) if as_json else print_line(f"Deleted the source {source}.")
+
+
 def _enable(source: str, name: str, *, enabled: bool, as_json: bool) -> None:
     from latchgate.services.actors import COMMAND_LINE
 

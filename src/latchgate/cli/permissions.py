@@ -1,0 +1,138 @@
+"""latchgate permission: what roles may do to records."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latchgate.cli.arguments import JsonFlag
+from latchgate.cli.context import open_instance
+from latchgate.cli.output import Record, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from latchgate.core.permissions import Action, Grant
+
+__all__ = ["app", "grant_record", "print_matrix"]
+
+app = typer.Typer(help="Permissions: what a role may do to records.", no_args_is_help=True)
+
+_LISTS = "latchgate role list, latchgate permission list"
+_COLUMNS = ("read", "write", "create", "delete")
+_Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's name.")]
+_DocType = Annotated[str, typer.Argument(metavar="DOCTYPE", help="A document type, such as User or 'API Key'.")]
+_Read = Annotated[bool, typer.Option("--read", help="Reading. Without any of the four, all four are meant.")]
+_Write = Annotated[bool, typer.Option("--write", help="Changing.")]
+_Create = Annotated[bool, typer.Option("--create", help="Making.")]
+_Delete = Annotated[bool, typer.Option("--delete", help="Deleting; of an API key, revoking.")]
+_Own = Annotated[bool, typer.Option("--own", help="Only one's own records.")]
+
+
+@app.command(epilog='Example: latchgate permission grant "Report Manager" "API Request Log" --read')
+def grant(  # noqa: PLR0917  # options of a command
+    role: _Role,
+    doctype: _DocType,
+    read: _Read = False,
+    write: _Write = False,
+    create: _Create = False,
+    delete: _Delete = False,
+    own: _Own = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a role do something to the records of a document type, from the next request on."""
+    from latchgate.core.permissions import Grant
+    from latchgate.services.actors import COMMAND_LINE
+
+    wanted = Grant(role, doctype, own, _actions(read, write, create, delete))
+    with open_instance(_LISTS) as latchgate:
+        granted = latchgate.permissions.grant(COMMAND_LINE, wanted)
+    if as_json:
+        print_json(grant_record(granted))
+    else:
+        print_line(f"{granted.role} may now {_told(granted.actions)} {_whose(granted)}.")
+
+
+@app.command(epilog='Example: latchgate permission revoke "Report Manager" "API Request Log"')
+def revoke(  # noqa: PLR0917  # options of a command
+    role: _Role,
+    doctype: _DocType,
+    read: _Read = False,
+    write: _Write = False,
+    create: _Create = False,
+    delete: _Delete = False,
+    own: _Own = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take a right from a role, from the next request on."""
+    from latchgate.core.permissions import Grant
+    from latchgate.services.actors import COMMAND_LINE
+
+    actions = _actions(read, write, create, delete)
+    with open_instance(_LISTS) as latchgate:
+        left = latchgate.permissions.revoke(COMMAND_LINE, role, doctype, if_owner=own, actions=actions)
+    left = left or Grant(role, doctype, own, frozenset())
+    if as_json:
+        print_json(grant_record(left))
+    elif left.actions:
+        print_line(f"{role} may still {_told(left.actions)} {_whose(left)}.")
+    else:
+        print_line(f"{role} has no right to {_whose(left)} by this permission any more.")
+
+
+@app.command("list", epilog='Example: latchgate permission list --doctype "API Key"')
+def list_permissions(
+    role: Annotated[str | None, typer.Option(help="Of this role alone.", metavar="ROLE")] = None,
+    doctype: Annotated[str | None, typer.Option(help="On this document type alone.", metavar="DOCTYPE")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the permissions, the matrix of roles and document types."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        grants = [
+            found
+            for found in latchgate.permissions.list_grants(COMMAND_LINE)
+            if role in (None, found.role) and doctype in (None, found.doctype)
+        ]
+    if as_json:
+        print_json([grant_record(found) for found in grants])
+    else:
+        print_matrix(grants, empty="There are no such permissions.")
+
+
+def grant_record(grant: "Grant") -> Record:
+    """Give a permission under the names of its document type."""
+    return {
+        "role": grant.role,
+        "document_type": grant.doctype,
+        "if_owner": grant.if_owner,
+        **{action: action in grant.actions for action in _COLUMNS},
+    }
+
+
+def print_matrix(grants: "Iterable[Grant]", *, empty: str) -> None:
+    """Print permissions as a table: where a right is for one's own records only, it says so."""
+    rows = [
+        {
+            "role": found.role,
+            "document_type": found.doctype,
+            **{action: ("own" if found.if_owner else "all") if action in found.actions else "-" for action in _COLUMNS},
+        }
+        for found in grants
+    ]
+    print_table(rows, ("document_type", "role", *_COLUMNS), empty=empty)
+
+
+def _actions(read: bool, write: bool, create: bool, delete: bool) -> "frozenset[Action]":
+    from latchgate.core.permissions import EVERY_ACTION, Action
+
+    wanted = {Action.READ: read, Action.WRITE: write, Action.CREATE: create, Action.DELETE: delete}
+    return frozenset(action for action, named in wanted.items() if named) or EVERY_ACTION
+
+
+def _told(actions: "frozenset[Action]") -> str:
+    return ", ".join(action for action in _COLUMNS if action in actions)
+
+
+def _whose(grant: "Grant") -> str:
+    return f"their own records of {grant.doctype}" if grant.if_owner else f"all records of {grant.doctype}"
