@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input install
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check fmt soak bench lock clean postgresql
@@ -46,7 +46,7 @@ soak: $(VENV)/dev postgresql
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak --timeout=7200
 
 bench: $(VENV)/dev
-	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py
+	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py
 
 # Why so, and why no registry is named: docs/decisions/0002-requirements.md.
 lock: $(VENV)/lock
@@ -56,7 +56,7 @@ lock: $(VENV)/lock
 	@! grep -nE '://|--find-links|--index|--extra-index' requirements/*.txt
 
 clean:
-	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis .coverage .coverage.*
 	@find src tests -name __pycache__ -prune -exec rm -rf {} +
 	@rm -rf src/*.egg-info
 

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[2]
 _FILES = sorted((_ROOT / "requirements").iterdir())
-_PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)==([^ ;]+)(?: ; [^\\]+)? \\")
+_PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^ ;]+)(?: ; [^\\]+)? \\")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 
 

@@ -1,0 +1,241 @@
+"""How fast records of a large instance are listed, counted and read, beside plain SQL for the same rows, in turns.
+
+    python bench/resources.py [--users 100000] [--keys 300000] [--rows 5000000] [--rounds 15]
+
+Both run in this process on the same SQLite files: the service with permissions, checks and formatting, and `sqlite3`
+with a statement written by hand. The last columns tell how much memory the service's own answers left behind.
+"""
+
+import argparse
+import resource
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from latchgate.bootstrap import Latchgate, open_latchgate
+from latchgate.core.questions import Asked
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.settings import load_settings
+
+_BATCH = 20_000
+_START_US = 1_700_000_000_000_000
+_STEP_US = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question, asked of the service and in plain SQL."""
+
+    name: str
+    service: Callable[[], object]
+    database: str
+    sql: str
+
+
+def main() -> None:
+    """Fill an instance, measure and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--keys", type=int, default=300_000)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        latchgate = open_latchgate(load_settings({"home": home}))
+        try:
+            _fill(home, options)
+            _measure(latchgate, home, options)
+        finally:
+            latchgate.close()
+
+
+def _fill(home: Path, options: argparse.Namespace) -> None:
+    started = time.monotonic()
+    with sqlite3.connect(home / "latchgate.db") as database:
+        _insert(database, "user", _users(options.users))
+        first = database.execute("SELECT min(id) FROM user WHERE name LIKE 'user%'").fetchone()[0]
+        _insert(database, "api_key", _keys(options.keys, options.users, first))
+    database.close()
+    with sqlite3.connect(home / "log.db") as log:
+        _insert(log, "request_log", _rows(options.rows, options.users, first))
+        log.execute("UPDATE log_position SET last_id = ?", (options.rows,))
+        log.execute("ANALYZE")
+    log.close()
+    print(
+        f"{options.users:,} users, {options.keys:,} keys, {options.rows:,} log rows"
+        f" in {time.monotonic() - started:.0f} s\n",
+        flush=True,
+    )
+
+
+def _users(count: int) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        yield {
+            "name": f"user{number:07}@example.com",
+            "first_name": f"User {number}",
+            "last_name": "",
+            "user_type": "System User" if number % 10 else "Website User",
+            "enabled": number % 50 != 0,
+            "restrict_ip": "[]",
+            "login_after": 0,
+            "login_before": 0,
+            "creation": _START_US + number,
+            "modified": _START_US + number,
+        }
+
+
+def _keys(count: int, users: int, first: int) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        yield {
+            "source": "User",
+            "key_id": f"lgk_{number:022}",
+            "user_id": first + number % users,
+            "label": f"key {number}",
+            "is_primary": number < users,
+            "scopes": '["all"]',
+            "networks": "[]",
+            "creation": _START_US + number,
+            "created_by": "Administrator",
+            "modified": _START_US + number,
+        }
+
+
+def _rows(count: int, users: int, first: int) -> Iterator[dict[str, Any]]:
+    for number in range(1, count + 1):
+        whose = number * 7919 % users
+        yield {
+            "id": number,
+            "time": _START_US + number * _STEP_US,
+            "request_id": f"{number:032x}",
+            "user": f"user{whose:07}@example.com",
+            "user_id": first + whose,
+            "api_key": f"lgk_{whose:022}",
+            "scheme": "token",
+            "source": "User",
+            "method": "GET",
+            "path": f"/api/method/frappe.auth.get_logged_user?page={number % 100}",
+            "status": 403 if number % 1000 == 0 else 200,
+            "seconds": 0.001,
+            "ip_address": "127.0.0.1",
+            "user_agent": "bench",
+        }
+
+
+def _insert(database: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
+    statement, batch = "", []
+    for row in rows:
+        if not statement:
+            names = ", ".join(row)
+            statement = f'INSERT INTO "{table}" ({names}) VALUES ({", ".join(f":{name}" for name in row)})'
+        batch.append(row)
+        if len(batch) == _BATCH:
+            database.executemany(statement, batch)
+            batch.clear()
+    if batch:
+        database.executemany(statement, batch)
+
+
+def _measure(latchgate: Latchgate, home: Path, options: argparse.Namespace) -> None:
+    print("| question | service ms | plain SQL ms | ratio | memory grew, MB |\n|---|---:|---:|---:|---:|")
+    for probe in chain(_probes(latchgate, options), _log_probes(latchgate, options)):
+        database = sqlite3.connect(home / probe.database)
+        before = _peak_mb()
+        plainly = partial(_all_rows, database, probe.sql)
+        pairs = [(_timed(probe.service), _timed(plainly)) for _ in range(options.rounds)]
+        grew = _peak_mb() - before
+        database.close()
+        service, plain = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
+        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+        print(f"| {probe.name} | {service:.2f} | {plain:.2f} | {ratio:.1f} | {grew:.0f} |", flush=True)
+
+
+def _probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[Probe]:
+    documents = latchgate.documents
+
+    def rows(doctype: str, **asked: object) -> Callable[[], object]:
+        return lambda: documents.list_rows(COMMAND_LINE, doctype, Asked(**asked))
+
+    for label, start in (("first", 0), ("middle", options.users // 2), ("last", options.users - 20)):
+        yield Probe(
+            f"User, {label} page",
+            rows("User", fields=["name", "first_name", "enabled"], order_by="name asc", start=start),
+            "latchgate.db",
+            f"SELECT name, first_name, enabled FROM user ORDER BY name LIMIT 21 OFFSET {start}",
+        )
+    for label, start in (("first", 0), ("middle", options.keys // 2), ("last", options.keys - 20)):
+        yield Probe(
+            f"API Key, {label} page",
+            rows("API Key", fields=["name", "label"], order_by="name asc", start=start),
+            "latchgate.db",
+            f"SELECT key_id, label FROM api_key ORDER BY key_id LIMIT 21 OFFSET {start}",
+        )
+    yield Probe(
+        "API Key, count of a label",
+        lambda: documents.count(COMMAND_LINE, "API Key", Asked(filters=[["label", "like", "key 12%"]])),
+        "latchgate.db",
+        "SELECT count(*) FROM api_key WHERE label LIKE 'key 12%'",
+    )
+    name = f"user{options.users // 2:07}@example.com"
+    yield Probe(
+        "User, one record",
+        lambda: documents.get(COMMAND_LINE, "User", name),
+        "latchgate.db",
+        f"SELECT * FROM user WHERE name = '{name}'",
+    )
+
+
+def _log_probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[Probe]:
+    documents = latchgate.documents
+
+    def rows(**asked: object) -> Callable[[], object]:
+        return lambda: documents.list_rows(COMMAND_LINE, "API Request Log", Asked(**asked))
+
+    fields = ["name", "time", "user", "path", "status"]
+    columns = "id, time, user, path, status"
+    for label, after in (("first", options.rows + 1), ("middle", options.rows // 2), ("last", 22)):
+        yield Probe(
+            f"API Request Log, {label} page (after)",
+            rows(fields=fields, after=None if after > options.rows else str(after)),
+            "log.db",
+            f"SELECT {columns} FROM request_log WHERE (time, id) < ({_START_US + after * _STEP_US}, {after})"
+            " ORDER BY time DESC, id DESC LIMIT 21",
+        )
+    name = f"user{options.users // 2:07}@example.com"
+    yield Probe(
+        "API Request Log, one user's first page",
+        rows(fields=fields, filters={"user": name}),
+        "log.db",
+        f"SELECT {columns} FROM request_log WHERE user = '{name}' ORDER BY time DESC, id DESC LIMIT 21",
+    )
+    yield Probe(
+        "API Request Log, count of a status",
+        lambda: documents.count(COMMAND_LINE, "API Request Log", Asked(filters={"status": 403})),
+        "log.db",
+        "SELECT count(*) FROM request_log WHERE status = 403",
+    )
+
+
+def _all_rows(database: sqlite3.Connection, statement: str) -> list[Any]:
+    return database.execute(statement).fetchall()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
