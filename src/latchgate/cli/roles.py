@@ -52,8 +52,9 @@ def show(role: _Role, as_json: JsonFlag = False) -> None:
     if as_json:
         print_json({"name": role, "users": users, "permissions": [grant_record(found) for found in grants]})
         return
-    print_matrix(grants, empty=f"{role} has no permissions: latchgate permission grant.")
-    print_line("")
+    print_matrix(grants, empty=f"{role} has no permissions. Give it some: latchgate permission grant")
+    if grants and users:
+        print_line("")
     told = f"{role} comes by itself; it is not granted." if role in _AUTOMATIC else f"Nobody was granted {role}."
     print_table([{"user": user} for user in users], ("user",), empty=told)
 
