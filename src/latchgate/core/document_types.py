@@ -73,8 +73,10 @@ class Access:
     """Whether a new record must name it."""
     link: str | None = None
     """The document type that a Link names."""
-    filters: bool = True
-    """Whether it can be asked for in filters, order_by, fields of a list and group_by."""
+    compared: bool = True
+    """Whether it can be asked for in filters, order_by and group_by."""
+    volatile: bool = False
+    """Whether it changes by itself, so that a client sends back another value than there is by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +175,22 @@ class DocumentType:
         """The fields by name, in the order of the model."""
         return {name: _spec(name, info) for name, info in self.model.model_fields.items()}
 
-    def askable_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
-        """The fields that a viewer may name in fields, filters, order_by and group_by of a list.
+    def seen_in_lists_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
+        """The fields that a viewer sees of every record that there is for them.
 
-        A field that they see of some records only is not among them: a filter must not tell what reading would not.
+        One that they see of some records only is not among them: a list must not tell what reading would not.
         """
         own = viewer.own_only is not None
-        return {
-            name: spec for name, spec in self.fields.items() if spec.access.filters and spec.visible_to(viewer, own=own)
-        }
+        return {name: spec for name, spec in self.fields.items() if spec.visible_to(viewer, own=own)}
+
+    def listable_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
+        """The fields that a viewer may name among the fields of a list; child tables, as in Frappe, come by reading."""
+        seen = self.seen_in_lists_by(viewer)
+        return {name: spec for name, spec in seen.items() if spec.access.kind is not Kind.TABLE}
+
+    def comparable_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
+        """The fields that a viewer may name in filters, order_by and group_by."""
+        return {name: spec for name, spec in self.seen_in_lists_by(viewer).items() if spec.access.compared}
 
 
 def format_time(microseconds: int | None) -> str | None:

@@ -43,9 +43,10 @@ def _texts(value: object) -> object:
     return value
 
 
-_Text = Annotated[str, BeforeValidator(_plain), Field(max_length=_NAME_LENGTH_MAX)]
+_Text = Annotated[str, Field(max_length=_NAME_LENGTH_MAX), BeforeValidator(_plain)]
 _Check = Annotated[int, BeforeValidator(_check)]
-_Hour = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=24)]
+_Hour = Annotated[int, Field(ge=0, le=24), BeforeValidator(_whole)]
+_PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
 _Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
 
 
@@ -83,21 +84,26 @@ class User(Record):
     )
     first_name: Annotated[_Text, Access(Kind.DATA, "First Name", write=Writer.ANYONE)] = ""
     last_name: Annotated[_Text, Access(Kind.DATA, "Last Name", write=Writer.ANYONE)] = ""
-    full_name: Annotated[str, Access(Kind.DATA, "Full Name", filters=False)] = ""
+    full_name: Annotated[str, Access(Kind.DATA, "Full Name")] = Field(
+        "", description="First and last name; the name where there is neither"
+    )
     user_type: Annotated[UserType, Access(Kind.SELECT, "User Type", write=Writer.MANAGER)] = UserType.SYSTEM
     enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = 1
     restrict_ip: Annotated[
-        str, Access(Kind.LONG, "Restrict IP", read=Reader.OWNER, write=Writer.MANAGER, filters=False)
+        str, Access(Kind.LONG, "Restrict IP", read=Reader.OWNER, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=4000, description="From where the user may act: addresses and networks, by commas")
     login_after: Annotated[_Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = 0
     login_before: Annotated[_Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = 0
     api_key: Annotated[str | None, Access(Kind.DATA, "API Key", read=Reader.OWNER)] = Field(
         None, description="The user's first key; API Key lists them all"
     )
+    can_sign_in: Annotated[int, Access(Kind.CHECK, "Can Sign In", read=Reader.OWNER)] = Field(
+        0, description="Whether it has a password; without one it is for API calls only"
+    )
     new_password: Annotated[
-        str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, filters=False)
+        str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=1000)
-    roles: Annotated[list[RoleRow], Access(Kind.TABLE, "Roles", write=Writer.MANAGER, filters=False)] = Field(
+    roles: Annotated[list[RoleRow], Access(Kind.TABLE, "Roles", write=Writer.MANAGER, compared=False)] = Field(
         [], max_length=200, description="The roles that were granted; All, Guest and Desk User come by themselves"
     )
 
@@ -106,8 +112,8 @@ class Role(Record):
     """A name that permissions are granted to."""
 
     role_name: Annotated[_Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = ""
-    disabled: Annotated[int, Access(Kind.CHECK, "Disabled", filters=False)] = Field(0, description="Always 0")
-    desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access", filters=False)] = Field(1, description="Always 1")
+    disabled: Annotated[int, Access(Kind.CHECK, "Disabled")] = Field(0, description="Always 0")
+    desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access")] = Field(1, description="Always 1")
 
 
 class RolePermission(Record):
@@ -135,19 +141,23 @@ class ApiKey(Record):
     )
     label: Annotated[_Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = ""
     is_primary: Annotated[int, Access(Kind.CHECK, "First Key")] = 0
-    scopes: Annotated[_Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, filters=False)] = Field(
+    scopes: Annotated[_Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, compared=False)] = Field(
         ["all"], description="What the key is limited to; it never allows more than the user's roles"
     )
-    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, filters=False)] = []
-    limit_per_minute: Annotated[
-        int | None,
-        Access(Kind.INT, "Requests a Minute", write=Writer.ONCE),
-        BeforeValidator(_whole),
-        Field(ge=1, le=1_000_000),
-    ] = None
+    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, compared=False)] = []
+    limit_per_minute: Annotated[_PerMinute | None, Access(Kind.INT, "Requests a Minute", write=Writer.ONCE)] = None
     expires: Annotated[str | None, Access(Kind.DATETIME, "Expires", write=Writer.ONCE)] = None
     revoked: Annotated[str | None, Access(Kind.DATETIME, "Revoked")] = None
-    last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", filters=False)] = None
+    status: Annotated[str, Access(Kind.DATA, "Status", compared=False, volatile=True)] = Field(
+        "active", description="active, expired, revoked, no user, user disabled or record disabled"
+    )
+    former_secret_until: Annotated[str | None, Access(Kind.DATETIME, "Former Secret Works Until")] = Field(
+        None, description="Until when the secret before the last rotation works beside the present one"
+    )
+    last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", compared=False, volatile=True)] = None
+    last_used_from: Annotated[str | None, Access(Kind.DATA, "Last Used From", compared=False, volatile=True)] = Field(
+        None, description="The address of the last request that the key opened"
+    )
 
 
 class AuthorizationSource(Record):
@@ -189,7 +199,7 @@ class ActivityLog(Record):
     user: Annotated[str, Access(Kind.LINK, "User", link="User")] = ""
     operation: Annotated[str, Access(Kind.DATA, "Operation")] = ""
     subject: Annotated[str, Access(Kind.DATA, "Subject")] = ""
-    detail: Annotated[str, Access(Kind.LONG, "Detail", filters=False)] = ""
+    detail: Annotated[str, Access(Kind.LONG, "Detail", compared=False)] = ""
     ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
 
 

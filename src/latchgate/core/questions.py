@@ -6,7 +6,7 @@ Source: Frappe's list parameters, as recorded (areas `resource` and `client`).
 import re
 from dataclasses import dataclass
 
-from latchgate.core.document_types import DocumentType, Kind, Viewer
+from latchgate.core.document_types import DocumentType, Viewer
 from latchgate.core.filters import Fields, find_field, parse_filters
 from latchgate.core.queries import Column, DocumentQuery, Order
 from latchgate.errors import Invalid
@@ -48,9 +48,9 @@ def parse_question(doctype: DocumentType, viewer: Viewer, asked: Asked) -> Docum
     Raises:
         Invalid: With the parameter or field at fault; Flaw.FIELD for a field that does not exist or may not be asked.
     """
-    fields = doctype.askable_by(viewer)
+    fields = doctype.comparable_by(viewer)
     group_by = _group_by(asked.group_by, fields)
-    columns = _columns(asked.fields, fields)
+    columns = _columns(asked.fields, doctype.listable_by(viewer))
     if group_by:
         _require_grouped(columns, group_by)
     elif any(column.field is None for column in columns):
@@ -85,7 +85,7 @@ def _columns(sent: object, fields: Fields) -> tuple[Column, ...]:
 
 def _column(name: object, fields: Fields) -> list[Column]:
     if name == _ALL:
-        return [Column(field, field) for field, spec in fields.items() if spec.access.kind is not Kind.TABLE]
+        return [Column(field, field) for field in fields]
     text = name.strip() if isinstance(name, str) and len(name) <= _TEXT_LENGTH_MAX else ""
     counted = _COUNT.fullmatch(text)
     if counted:

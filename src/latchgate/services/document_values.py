@@ -13,34 +13,38 @@ from latchgate.core.permissions import Reach
 from latchgate.errors import Flaw, Invalid
 from latchgate.services.port_values import FoundDocument
 
-__all__ = ["HIDDEN_SECRET", "parse_changes", "parse_new", "show", "show_value"]
+__all__ = ["HIDDEN_SECRET", "parse_changes", "parse_new", "show", "show_field"]
 
 HIDDEN_SECRET = "*" * 15
 """What stands for a secret that there is, as in Frappe."""
 _SHOWN_MAX = 60
 _PROBLEMS_MAX = 20
-# Its value is another one after each request, also the one that reads it.
-_COMPUTED_ANEW = frozenset({"last_used"})
 _BLANK: tuple[object, ...] = (None, "", [])
 
 
 def show(doctype: DocumentType, found: FoundDocument, viewer: Viewer, *, own: bool) -> dict[str, Any]:
     """Give a record with all the fields that a viewer may see, in the order of the type's fields."""
-    stored = dict(found.values)
-    if doctype.name == "User":
-        stored["full_name"] = " ".join(str(stored[part]) for part in ("first_name", "last_name") if stored[part])
-        stored["full_name"] = stored["full_name"] or stored["name"]
     shown = {
-        name: _shown(doctype, spec, stored) for name, spec in doctype.fields.items() if spec.visible_to(viewer, own=own)
+        name: show_field(doctype, name, found.values)
+        for name, spec in doctype.fields.items()
+        if spec.visible_to(viewer, own=own)
     }
     if doctype.name == "User" and shown.get("api_key"):
         shown["api_secret"] = HIDDEN_SECRET
     return document_of(doctype, shown)
 
 
-def show_value(spec: FieldSpec, value: object) -> object:
-    """Give a stored value as it is answered."""
-    return format_time(value) if spec.access.kind is Kind.DATETIME and isinstance(value, int) else value
+def show_field(doctype: DocumentType, name: str, stored: Mapping[str, Any]) -> object:
+    """Give a field of a record as it is answered; what is not stored is the same for every record."""
+    value = stored[name] if name in stored else _default(doctype, name)
+    match doctype.fields[name].access.kind:
+        case Kind.TABLE:
+            beside = {"parent": stored["name"], "parenttype": doctype.name, "parentfield": name}
+            return [{"doctype": "Has Role", "role": role, **beside, "idx": idx} for idx, role in enumerate(value, 1)]
+        case Kind.DATETIME:
+            return format_time(value)
+        case _:
+            return value
 
 
 def parse_new(doctype: DocumentType, viewer: Viewer, creator: str, values: Mapping[str, object]) -> dict[str, Any]:
@@ -111,15 +115,6 @@ def parse_changes(
     return changes
 
 
-def _shown(doctype: DocumentType, spec: FieldSpec, stored: Mapping[str, Any]) -> object:
-    # What is not stored is the same for every record.
-    value = stored[spec.name] if spec.name in stored else _default(doctype, spec.name)
-    if spec.access.kind is Kind.TABLE:
-        beside = {"parent": stored["name"], "parenttype": doctype.name, "parentfield": spec.name}
-        return [{"doctype": "Has Role", "role": role, **beside, "idx": idx} for idx, role in enumerate(value, 1)]
-    return show_value(spec, value)
-
-
 def _default(doctype: DocumentType, name: str) -> Any:  # noqa: ANN401  # as the model says
     return doctype.model.model_fields[name].get_default(call_default_factory=True)
 
@@ -129,7 +124,7 @@ def _sent(doctype: DocumentType, values: Mapping[str, object], *, new: bool) -> 
     for name, value in values.items():
         if name.startswith("__") or name == "doctype" or name in doctype.ignored:
             continue
-        if name in _COMPUTED_ANEW and name in doctype.fields:
+        if name in doctype.fields and doctype.fields[name].access.volatile:
             continue
         if new and name == "name" and doctype.named_by is not None:
             if doctype.named_by not in values:

@@ -9,13 +9,14 @@ from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.core.permissions import Action, Reach
 from latchgate.core.principals import Reason
 from latchgate.core.queries import DocumentQuery
-from latchgate.core.questions import ROWS_MAX, Asked, parse_question
+from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import Actor
 from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.document_lists import DocumentPage, list_page, whole
 from latchgate.services.document_rights import Seen, get_type, require_action, require_extends, see
-from latchgate.services.document_values import parse_changes, parse_new, show, show_value
+from latchgate.services.document_values import parse_changes, parse_new, show
 from latchgate.services.document_writers import (
     DocumentWriter,
     PermissionWriter,
@@ -26,6 +27,7 @@ from latchgate.services.document_writers import (
     in_fields,
 )
 from latchgate.services.key_documents import ApiKeyWriter
+from latchgate.services.key_values import KeyValues
 from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
 from latchgate.services.rights import find_reach
@@ -36,25 +38,10 @@ from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.user_documents import UserWriter
 from latchgate.services.users import UserService
 
-__all__ = ["RECORDS_MAX", "DocumentPage", "DocumentService"]
+__all__ = ["RECORDS_MAX", "DocumentService"]
 
 RECORDS_MAX = 200
 """The most records that are made at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentPage:
-    """Some records of a list."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    """Values as they are answered: times as texts, checks as 0 or 1."""
-    more: bool
-    """Whether there are more after these."""
-
-    def documents(self) -> list[dict[str, Any]]:
-        """The rows as objects."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +71,17 @@ class DocumentService:
         return [doctype for name, doctype in types if not isinstance(reaches[name], Reason)]
 
     def list_rows(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
-        """Give a page of records. Raises NotPermitted, NotFound, Invalid."""
+        """Give a page of records, of each the fields that were asked for. Raises NotPermitted, NotFound, Invalid."""
         with self.store.read() as tx:
             found_type, viewer, query = _ask(tx, actor, doctype, asked)
-            limit = ROWS_MAX if query.limit is None else min(query.limit, ROWS_MAX)
-            # One more than wanted tells whether there are more.
-            wider = replace(query, limit=limit + 1)
-            rows = self._documents(tx, found_type).list_some(found_type.name, wider, viewer.own_only)
-        if len(rows) > limit and limit != query.limit:
-            told = f"more than {ROWS_MAX:,} records match; ask for pages with limit and limit_start"
-            raise Invalid({"limit": told})
-        specs = [found_type.fields[column.field] if column.field else None for column in query.columns]
-        shown = [
-            tuple(show_value(spec, value) if spec else value for spec, value in zip(specs, row, strict=True))
-            for row in rows[:limit]
-        ]
-        return DocumentPage(tuple(column.name for column in query.columns), shown, len(rows) > limit)
+            return list_page(self._documents(tx, found_type), found_type, viewer, query, self._key_values)
+
+    def list_whole(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
+        """Give a page of records with all the fields that the actor sees of each. Raises as `list_rows`."""
+        with self.store.read() as tx:
+            found_type, viewer, query = _ask(tx, actor, doctype, asked)
+            query = whole(query, found_type, viewer)
+            return list_page(self._documents(tx, found_type), found_type, viewer, query, self._key_values)
 
     def count(self, actor: Actor, doctype: str, asked: Asked) -> int:
         """Count the records that the filters allow and the actor may read. Raises as `list_rows`."""
@@ -200,11 +182,12 @@ class DocumentService:
         return see(tx, self._documents(tx, doctype), actor, doctype, name)
 
     def _shown(self, doctype: DocumentType, seen: Seen) -> dict[str, Any]:
-        shown = show(doctype, seen.found, seen.viewer, own=seen.own)
-        if doctype.name == "API Key":
-            used = self.request_log.last_uses([shown["name"]]).get(shown["name"])
-            shown["last_used"] = show_value(doctype.fields["last_used"], used.time if used else None)
-        return shown
+        values = self._key_values.complete(doctype, [seen.found.values])[0]
+        return show(doctype, replace(seen.found, values=values), seen.viewer, own=seen.own)
+
+    @property
+    def _key_values(self) -> KeyValues:
+        return KeyValues(self.clock, self.request_log)
 
     def _require(
         self, tx: Transaction, actor: Actor, record: tuple[str, str], action: Action

@@ -1,10 +1,10 @@
 """What the fields of each document type are in the tables, as integers and texts."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Table, and_, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, Table, and_, case, cast, func, literal, null, or_, select
 
 from latchgate.core.permissions import Own
 from latchgate.sql.questions import Columns
@@ -17,6 +17,7 @@ from latchgate.storage.schema import (
     source_record,
     user,
 )
+from latchgate.storage.users import GRANTED
 
 __all__ = ["SOURCES", "DocumentSource", "record_source"]
 
@@ -30,6 +31,7 @@ class DocumentSource:
 
     table: Table
     columns: Columns
+    """What records can be compared by."""
     owned_by: ColumnElement[Any]
     """The name of the user whose record it is."""
     is_own: Callable[[Own], ColumnElement[bool]]
@@ -38,6 +40,13 @@ class DocumentSource:
     """What tells two records of one name apart, where names are not unique and an index goes on with it."""
     among: ColumnElement[bool] | None = None
     """Which rows of the table are records of the type; None for all."""
+    further: Columns = field(default_factory=dict)
+    """What a record holds beside, as it lies in the tables."""
+
+    @property
+    def everything(self) -> Columns:
+        """All that a record holds."""
+        return {**self.columns, **self.further}
 
 
 def _one(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -74,19 +83,31 @@ _USER = DocumentSource(
         "email": user.c.name,
         "first_name": user.c.first_name,
         "last_name": user.c.last_name,
+        "full_name": case(
+            (and_(user.c.first_name == "", user.c.last_name == ""), user.c.name),
+            else_=func.trim(user.c.first_name + " " + user.c.last_name),
+        ),
         "user_type": user.c.user_type,
         "enabled": _one(user.c.enabled),
         "login_after": user.c.login_after,
         "login_before": user.c.login_before,
         "api_key": _PRIMARY,
+        "can_sign_in": _one(user.c.password_hash.is_not(None)),
     },
     owned_by=user.c.name,
     is_own=lambda own: user.c.id == own.user_id,
     owned_by_id=user.c.id,
+    further={"restrict_ip": user.c.restrict_ip, "roles": GRANTED},
 )
 _ROLE = DocumentSource(
     role,
-    {"name": role.c.name, **_common(role), "role_name": role.c.name},
+    {
+        "name": role.c.name,
+        **_common(role),
+        "role_name": role.c.name,
+        "disabled": _constant(0),
+        "desk_access": _constant(1),
+    },
     owned_by=role.c.owner,
     is_own=_owner_is(role),
 )
@@ -119,6 +140,21 @@ _RUNS_AS_NAME = select(user.c.name).where(user.c.id == _RUNS_AS).correlate(api_k
 _RECORD_NAME = (
     select(source_record.c.name).where(source_record.c.id == api_key.c.record_id).correlate(api_key).scalar_subquery()
 )
+_RUNNER_ENABLED = select(user.c.enabled).where(user.c.id == _RUNS_AS).correlate(api_key).scalar_subquery()
+_RECORD_ENABLED = (
+    select(source_record.c.enabled)
+    .where(source_record.c.id == api_key.c.record_id)
+    .correlate(api_key)
+    .scalar_subquery()
+)
+# Whether its time is over, only a clock can tell.
+_STATUS = case(
+    (api_key.c.revoked_at.is_not(None), "revoked"),
+    (_RUNS_AS.is_(None), "no user"),
+    (_RUNNER_ENABLED.is_(False), "user disabled"),
+    (_RECORD_ENABLED.is_(False), "record disabled"),
+    else_="active",
+)
 _OWNER_NAME = select(user.c.name).where(user.c.id == api_key.c.user_id).correlate(api_key).scalar_subquery()
 _API_KEY = DocumentSource(
     api_key,
@@ -137,6 +173,7 @@ _API_KEY = DocumentSource(
         "limit_per_minute": api_key.c.limit_per_minute,
         "expires": _microseconds(api_key.c.expires_at),
         "revoked": _microseconds(api_key.c.revoked_at),
+        "former_secret_until": _microseconds(api_key.c.previous_until),
     },
     owned_by=_RUNS_AS_NAME,
     is_own=lambda own: or_(
@@ -148,6 +185,14 @@ _API_KEY = DocumentSource(
     ),
     owned_by_id=_RUNS_AS,
     name_tie=api_key.c.source,
+    further={
+        "scopes": api_key.c.scopes,
+        "allowed_networks": api_key.c.networks,
+        "status": _STATUS,
+        # The request log knows.
+        "last_used": null(),
+        "last_used_from": null(),
+    },
 )
 _SOURCE = DocumentSource(
     authorization_source,

@@ -1,8 +1,9 @@
 """Records of any type in a transaction, as their stored fields."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import Connection, Select, select
 
 from latchgate.core.permissions import Own
 from latchgate.core.queries import DocumentQuery, Scalar
@@ -11,16 +12,18 @@ from latchgate.services.port_values import FoundDocument
 from latchgate.sql.questions import after_row, conditions, counting, numbered, paged, row_number
 from latchgate.storage.document_columns import SOURCES, DocumentSource, record_source
 from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes, is_storable
-from latchgate.storage.schema import activity_log, api_key, user
-from latchgate.storage.users import GRANTED
+from latchgate.storage.schema import activity_log
 
 __all__ = ["SqlDocuments"]
 
-# What lists cannot ask for and a single record holds beside its columns.
-_FURTHER: dict[str, dict[str, ColumnElement[Any]]] = {
-    "User": {"restrict_ip": user.c.restrict_ip, "roles": GRANTED},
-    "API Key": {"scopes": api_key.c.scopes, "allowed_networks": api_key.c.networks},
+_DECODE: Mapping[str, Callable[[Any], Any]] = {
+    "name": str,
+    "restrict_ip": lambda text: ", ".join(map(str, decode_networks(text))),
+    "roles": lambda lines: sorted(decode_roles(lines)),
+    "scopes": lambda text: sorted(decode_scopes(text)),
+    "allowed_networks": lambda text: list(map(str, decode_networks(text))),
 }
+"""How fields are read that lie in the tables in another form."""
 
 
 class SqlDocuments:
@@ -33,15 +36,8 @@ class SqlDocuments:
         source = _source(doctype)
         log = source.table is activity_log
         query = numbered(query) if log else query
-        statement = _limited(
-            paged(
-                query,
-                source.columns,
-                (source.table.c.id, source.name_tie if source.name_tie is not None else source.table.c.id),
-            ),
-            source,
-            own,
-        )
+        ties = (source.table.c.id, source.name_tie if source.name_tie is not None else source.table.c.id)
+        statement = _limited(paged(query, source.everything, ties), source, own)
         statement = statement.where(*conditions(query, source.columns))
         if query.after is not None:
             if not log:
@@ -50,8 +46,7 @@ class SqlDocuments:
             if self._connection.scalar(select(activity_log.c.id).where(activity_log.c.id == reached)) is None:
                 raise Invalid({"after": "names no row"})
             statement = statement.where(after_row(query, (activity_log.c.id,), (reached,)))
-        rows = [tuple(row) for row in self._connection.execute(statement)]
-        return _named_by_text(rows, query) if log else rows
+        return _decoded(self._connection.execute(statement), [column.field for column in query.columns])
 
     def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
         source = _source(doctype)
@@ -69,7 +64,7 @@ class SqlDocuments:
             wanted = int(name)
         if not is_storable(name):
             return None
-        columns = {**source.columns, **_FURTHER.get(doctype, {})}
+        columns = source.everything
         whose = source.owned_by_id
         chosen = [source.table.c.id, source.owned_by, *([] if whose is None else [whose]), *columns.values()]
         statement = _limited(select(*(column.label(f"c{n}") for n, column in enumerate(chosen))), source, None)
@@ -80,9 +75,7 @@ class SqlDocuments:
             return None
         id_, owned_by, *rest = rows[0]
         owned_by_id = None if whose is None else rest.pop(0)
-        values = _decoded(dict(zip(columns, rest, strict=True)))
-        if source.table is activity_log:
-            values["name"] = str(values["name"])
+        values = dict(zip(columns, _decoded([rest], list(columns))[0], strict=True))
         return FoundDocument(id_, values, owned_by, owned_by_id)
 
 
@@ -97,18 +90,11 @@ def _limited(statement: Select[Any], source: DocumentSource, own: Own | None) ->
     return statement if own is None else statement.where(source.is_own(own))
 
 
-def _decoded(values: dict[str, Any]) -> dict[str, Any]:
-    if "restrict_ip" in values:
-        values["restrict_ip"] = ", ".join(map(str, decode_networks(values["restrict_ip"])))
-        values["roles"] = sorted(decode_roles(values["roles"]))
-    if "scopes" in values:
-        values["scopes"] = sorted(decode_scopes(values["scopes"]))
-        values["allowed_networks"] = [str(network) for network in decode_networks(values["allowed_networks"])]
-    return values
-
-
-def _named_by_text(rows: list[tuple[Scalar, ...]], query: DocumentQuery) -> list[tuple[Scalar, ...]]:
-    places = [place for place, column in enumerate(query.columns) if column.field == "name"]
-    if not places:
-        return rows
-    return [tuple(str(value) if place in places else value for place, value in enumerate(row)) for row in rows]
+def _decoded(rows: Iterable[Sequence[Any]], fields: Sequence[str | None]) -> list[tuple[Any, ...]]:
+    """Read the values that lie in the tables in another form; `fields` tells what stands where in each row."""
+    read = [(place, _DECODE[field]) for place, field in enumerate(fields) if field in _DECODE]
+    decoded = [list(row) for row in rows]
+    for row in decoded:
+        for place, decode in read:
+            row[place] = decode(row[place])
+    return [tuple(row) for row in decoded]

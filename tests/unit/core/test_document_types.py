@@ -77,10 +77,15 @@ def test_who_sees_a_field_of_its_owner(viewer: Viewer, own: bool, seen: bool) ->
 
 def test_what_may_be_asked_for() -> None:
     """A field that is seen of some records only cannot be asked for in a list of others."""
-    assert "api_key" in _USER.askable_by(_MANAGER)
-    assert "api_key" in _USER.askable_by(_OWNER)
-    assert "api_key" not in _USER.askable_by(_CLERK)
-    assert not {"new_password", "roles", "restrict_ip"} & set(_USER.askable_by(_MANAGER))
+    for seen in (_USER.listable_by, _USER.comparable_by):
+        assert "api_key" in seen(_MANAGER)
+        assert "api_key" in seen(_OWNER)
+        assert "api_key" not in seen(_CLERK)
+        assert not {"new_password", "roles"} & set(seen(_MANAGER))
+    assert "restrict_ip" in _USER.listable_by(_MANAGER)
+    assert "restrict_ip" not in _USER.comparable_by(_MANAGER)
+    assert "restrict_ip" not in _USER.listable_by(_CLERK)
+    assert "roles" in _USER.seen_in_lists_by(_CLERK)
 
 
 @pytest.mark.parametrize(

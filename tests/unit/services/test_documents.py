@@ -10,10 +10,11 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
-from latchgate.services import documents
+from latchgate.services import document_lists
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.users import UserOrder
-from support.house import NOW, USER, House
+from support.house import ADDRESS, EVERYTHING, NOW, USER, House, present_pair
 
 _BOSS = "boss@example.com"
 _OTHER = "other@example.com"
@@ -96,15 +97,67 @@ def test_a_list_of_all_that_is_too_long_is_refused(
 ) -> None:
     """Rather than cut without a word; what fits is given."""
     asked = Asked(filters=[["name", "like", "%@example.com"]], limit=limit)
-    monkeypatch.setattr(documents, "ROWS_MAX", 3)
+    monkeypatch.setattr(document_lists, "ROWS_MAX", 3)
     whole = house.documents.list_rows(boss, "User", asked)
-    monkeypatch.setattr(documents, "ROWS_MAX", 2)
+    monkeypatch.setattr(document_lists, "ROWS_MAX", 2)
 
     with pytest.raises(Invalid) as caught:
         house.documents.list_rows(boss, "User", asked)
 
     assert (len(whole.rows), whole.more) == (3, False)
     assert caught.value.fields == {"limit": "more than 2 records match; ask for pages with limit and limit_start"}
+
+
+def test_a_list_may_ask_for_what_cannot_be_compared(house: House, boss: Actor, user: Actor) -> None:
+    """Scopes and addresses of keys are given, and refused as a filter; child tables come by reading a record."""
+    fields = ["name", "scopes", "allowed_networks"]
+    key = house.documents.create(COMMAND_LINE, "API Key", {"record": USER, "scopes": ["read"]})
+    rows = house.documents.list_rows(boss, "API Key", Asked(fields=fields, filters={"name": key["name"]})).rows
+
+    assert rows == [(key["name"], ["read"], [])]
+    for asked in (Asked(filters={"scopes": "read"}), Asked(order_by="scopes"), Asked(group_by="scopes")):
+        with pytest.raises(Invalid, match="not permitted in query: scopes"):
+            house.documents.list_rows(boss, "API Key", asked)
+    with pytest.raises(Invalid, match="not permitted in query: roles"):
+        house.documents.list_rows(boss, "User", Asked(fields=["roles"]))
+
+
+def test_a_list_tells_the_state_and_last_use_of_keys(house: House, boss: Actor, user: Actor) -> None:
+    """As a record does, whatever else was asked for."""
+    issued = house.keys.generate(COMMAND_LINE, Owner("User", USER), KeyOrder())
+    house.logged(present_pair(issued.key.key_id, issued.secret.text))
+    soon = house.clock.now() + 60
+    ending = house.keys.generate(
+        COMMAND_LINE, Owner("User", USER), KeyOrder(limits=Limits(EVERYTHING.scopes, expires_at=soon))
+    )
+    house.keys.revoke(COMMAND_LINE, house.keys.generate(COMMAND_LINE, Owner("User", USER), KeyOrder()).key.key_id)
+    asked = Asked(fields=["status", "last_used_from"], filters={"user": USER}, order_by="creation")
+
+    before = house.documents.list_rows(boss, "API Key", asked).rows
+    house.clock.advance(60)
+    after = house.documents.list_rows(boss, "API Key", asked).rows
+
+    assert before[-3:] == [("active", ADDRESS), ("active", None), ("revoked", None)]
+    assert after[-3:] == [("active", ADDRESS), ("expired", None), ("revoked", None)]
+    assert house.documents.get(boss, "API Key", ending.key.key_id)["status"] == "expired"
+
+
+def test_whole_records_are_listed(house: House, boss: Actor, user: Actor) -> None:
+    """Each with all its fields, child tables too, but for those that the caller sees of some records only."""
+    house.roles.create(COMMAND_LINE, "Stock")
+    house.roles.grant(COMMAND_LINE, USER, "Stock")
+    _grant(house, "Clerk", "User", "read")
+    clerk = _actor(house, "clerk@example.com", "Clerk")
+    asked = Asked(filters={"name": USER})
+
+    listed = house.documents.list_whole(boss, "User", asked).documents()
+    seen = house.documents.list_whole(clerk, "User", asked).documents()
+
+    record = house.documents.get(boss, "User", USER)
+    assert listed == [{name: value for name, value in record.items() if name not in {"doctype", "api_secret"}}]
+    assert listed[0]["roles"][0]["role"] == "Stock"
+    hidden = {"restrict_ip", "login_after", "login_before", "api_key", "can_sign_in"}
+    assert set(listed[0]) - set(seen[0]) == hidden
 
 
 def test_one_lists_and_counts_ones_own(house: House, boss: Actor, user: Actor) -> None:
@@ -130,7 +183,7 @@ def test_a_record_is_given_with_its_fields(house: House, boss: Actor, user: Acto
 
     assert (shown["doctype"], shown["full_name"], shown["owner"]) == ("User", "Api User", ADMINISTRATOR)
     assert [row["role"] for row in shown["roles"]] == ["Stock"]
-    assert list(unused)[-2:] == ["last_used", "doctype"]
+    assert list(unused)[-3:] == ["last_used", "last_used_from", "doctype"]
     assert unused["last_used"] is None
     assert "api_secret" not in unused
 

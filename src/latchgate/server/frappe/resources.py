@@ -16,7 +16,8 @@ from latchgate.server.frappe.list_arguments import as_objects, read_asked, read_
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 from latchgate.server.routes import RecordRoute
-from latchgate.services.documents import DocumentPage, DocumentService
+from latchgate.services.document_lists import DocumentPage
+from latchgate.services.documents import DocumentService
 
 __all__ = ["record_routes"]
 

@@ -1,0 +1,64 @@
+"""Rows and whole records of a list, with what no table of theirs holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from latchgate.core.document_types import DocumentType, Viewer
+from latchgate.core.queries import Column, DocumentQuery
+from latchgate.core.questions import ROWS_MAX
+from latchgate.errors import Invalid
+from latchgate.services.document_values import show_field
+from latchgate.services.key_values import KeyValues
+from latchgate.services.ports import Documents
+
+__all__ = ["DocumentPage", "list_page", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Some records of a list."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    """Values as they are answered: times as texts, checks as 0 or 1."""
+    more: bool
+    """Whether there are more after these."""
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The rows as objects."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def whole(query: DocumentQuery, doctype: DocumentType, viewer: Viewer) -> DocumentQuery:
+    """Ask for every field that a viewer sees of all the records in a list, child tables among them."""
+    return replace(query, columns=tuple(Column(name, name) for name in doctype.seen_in_lists_by(viewer)))
+
+
+def list_page(
+    documents: Documents, doctype: DocumentType, viewer: Viewer, query: DocumentQuery, key_values: KeyValues
+) -> DocumentPage:
+    """Give a page of records. Raises Invalid if all are wanted and there are too many."""
+    limit = ROWS_MAX if query.limit is None else min(query.limit, ROWS_MAX)
+    columns = (*query.columns, *key_values.needed(doctype, query.columns))
+    # One more than wanted tells whether there are more.
+    found = documents.list_some(doctype.name, replace(query, columns=columns, limit=limit + 1), viewer.own_only)
+    if len(found) > limit and limit != query.limit:
+        told = f"more than {ROWS_MAX:,} records match; ask for pages with limit and limit_start"
+        raise Invalid({"limit": told})
+    rows = _completed(doctype, columns, found[:limit], key_values)
+    shown = [_shown(doctype, query.columns, row) for row in rows]
+    return DocumentPage(tuple(column.name for column in query.columns), shown, len(found) > limit)
+
+
+def _completed(
+    doctype: DocumentType, columns: Sequence[Column], rows: list[tuple[Any, ...]], key_values: KeyValues
+) -> list[Mapping[str, Any]]:
+    stored = [{column.name: value for column, value in zip(columns, row, strict=True)} for row in rows]
+    return key_values.complete(doctype, stored)
+
+
+def _shown(doctype: DocumentType, columns: Sequence[Column], row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(
+        row[column.name] if column.field is None else show_field(doctype, column.field, row) for column in columns
+    )

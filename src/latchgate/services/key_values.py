@@ -1,0 +1,47 @@
+"""What of an API key changes by itself: its state, and when it was last used and from where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latchgate.core.document_types import DocumentType
+from latchgate.core.documents import API_KEY
+from latchgate.core.queries import Column
+from latchgate.services.port_values import LastUse
+from latchgate.services.ports import Clock, RequestLog
+
+__all__ = ["KeyValues"]
+
+_USED = frozenset({"last_used", "last_used_from"})
+_STANDS_ON = ("name", "expires")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValues:
+    """Completes keys as they were read from their table; records of other types stay as they are."""
+
+    clock: Clock
+    request_log: RequestLog
+
+    def needed(self, doctype: DocumentType, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """Tell which columns must be read beside these, so that these can be completed."""
+        names = {column.name for column in columns}
+        if doctype is not API_KEY or not names & {*_USED, "status"}:
+            return ()
+        return tuple(Column(name, name) for name in _STANDS_ON if name not in names)
+
+    def complete(self, doctype: DocumentType, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Give rows, their values as stored, with those that change by themselves."""
+        if doctype is not API_KEY or not rows:
+            return list(rows)
+        uses = self.request_log.last_uses([row["name"] for row in rows]) if _USED & rows[0].keys() else {}
+        now_us = self.clock.now_us()
+        return [_completed(row, uses.get(row.get("name", "")), now_us) for row in rows]
+
+
+def _completed(row: Mapping[str, Any], use: LastUse | None, now_us: int) -> Mapping[str, Any]:
+    if use is not None:
+        row = {**row, "last_used": use.time, "last_used_from": use.ip_address}
+    if "status" in row and row["status"] != "revoked" and row["expires"] is not None and row["expires"] <= now_us:
+        row = {**row, "status": "expired"}
+    return row
