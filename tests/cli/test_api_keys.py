@@ -31,10 +31,10 @@ def test_limits_are_stored_as_given(ann: CommandLine) -> None:
     (listed,) = ann.json("key", "list", "ann@example.com")
 
     assert listed["scopes"] == ["API Key:write", "read"]
-    assert listed["allowed_addresses"] == ["10.0.0.0/8", "2001:db8::/32"]
-    assert listed["limit"] == 60
+    assert listed["allowed_networks"] == ["10.0.0.0/8", "2001:db8::/32"]
+    assert listed["limit_per_minute"] == 60
     assert listed["expires"] == made["expires"]
-    created, expires = (datetime.fromisoformat(listed[name]) for name in ("created", "expires"))
+    created, expires = (datetime.fromisoformat(listed[name]) for name in ("creation", "expires"))
     assert abs(expires - created - timedelta(days=90)) <= timedelta(seconds=2)
     assert ann.whoami(_header(made)) == "address_not_allowed"
     assert ann.whoami(_header(made), address="10.1.2.3") == "ann@example.com"
@@ -110,7 +110,7 @@ def test_statuses_tell_why_a_key_does_not_work(ann: CommandLine) -> None:
         ann.run("key", "generate", *owner)
     ann.run("user", "disable", "ann@example.com")
 
-    statuses = {key["owner"]: key["status"] for key in ann.json("key", "list")}
+    statuses = {key["record"]: key["status"] for key in ann.json("key", "list")}
 
     assert statuses == {"ann@example.com": "user disabled", "idle": "no user", "off": "record disabled"}
     assert len(ann.json("key", "list", "--source", "Event Consumer")) == 2

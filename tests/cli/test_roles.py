@@ -5,7 +5,8 @@ from support.command_line import CommandLine
 
 def test_a_role_is_created_granted_and_revoked(ann: CommandLine) -> None:
     """`role show` tells at each step who has it."""
-    assert ann.json("role", "create", "Report Manager") == {"name": "Report Manager", "users": 0}
+    made = ann.json("role", "create", "Report Manager")
+    assert (made["name"], made["owner"], made["users"]) == ("Report Manager", "Administrator", [])
     assert ann.json("role", "grant", "ann@example.com", "Report Manager")["changed"] is True
     assert ann.json("role", "show", "Report Manager")["users"] == ["ann@example.com"]
     assert ann.lines("role", "show", "Report Manager") == ["USER", "ann@example.com"]

@@ -16,7 +16,7 @@ import pytest
 from latchgate import __version__
 from latchgate.cli.output import format_time, print_fields, print_table
 from latchgate.errors import StorageError
-from latchgate.services.users import UserService
+from latchgate.services.documents import DocumentService
 from support.command_line import CommandLine, run_process, start_process
 
 _DEADLINE_SECONDS = 60.0
@@ -112,10 +112,10 @@ def test_a_value_that_cannot_be_is_told_in_plain_words(cli: CommandLine, argumen
 def test_an_interrupt_is_exit_code_130(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a traceback."""
 
-    def interrupt(_service: UserService) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(UserService, "list_users", interrupt)
+    monkeypatch.setattr(DocumentService, "list_whole", interrupt)
 
     assert cli.run("user", "list", code=130).output == ""
 
@@ -123,10 +123,10 @@ def test_an_interrupt_is_exit_code_130(cli: CommandLine, monkeypatch: pytest.Mon
 def test_an_error_of_the_system_is_one_line(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the file that it is about, if there is one."""
 
-    def fail(_service: UserService) -> None:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(UserService, "list_users", fail)
+    monkeypatch.setattr(DocumentService, "list_whole", fail)
 
     assert cli.refusal("user", "list") == "error: No space left on device\n"
 
@@ -253,10 +253,10 @@ def test_the_hint_fits_the_kind_of_error(ann: CommandLine, arguments: tuple[str,
 def test_a_database_that_fails_is_the_doctors_business(ann: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 4, and the command that looks into it."""
 
-    def fail(_service: UserService) -> None:
+    def fail(*_: object) -> None:
         raise StorageError("The database is busy", detail="locked")
 
-    monkeypatch.setattr(UserService, "list_users", fail)
+    monkeypatch.setattr(DocumentService, "list_whole", fail)
 
     assert ann.refusal("user", "list", code=4).splitlines() == [
         "error: The database is busy (locked)",

@@ -19,9 +19,9 @@ def test_sources_and_records_are_listed(devices: CommandLine) -> None:
 
     assert records["API Device"] == 1
     assert records["Event Consumer"] == 0
-    assert devices.json("source", "record", "list", "API Device") == [
-        {"source": "API Device", "name": "dev-1", "user": "ann@example.com", "enabled": True}
-    ]
+    (listed,) = devices.json("source", "record", "list", "API Device")
+    expected = {"source": "API Device", "name": "dev-1", "user": "ann@example.com", "enabled": True}
+    assert expected.items() <= listed.items()
     assert devices.lines("source", "record", "list", "API Device")[1].split() == ["dev-1", "ann@example.com", "yes"]
 
 
@@ -41,7 +41,7 @@ def test_a_record_may_start_disabled_and_without_a_user(devices: CommandLine) ->
     """Its keys are refused until it is enabled and names somebody."""
     made = devices.json("source", "record", "create", "API Device", "dev-2", "--disabled")
 
-    assert made == {"source": "API Device", "name": "dev-2", "user": None, "enabled": False}
+    assert (made["name"], made["user"], made["enabled"]) == ("dev-2", None, False)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_user_may_be_limited_from_the_start(cli: CommandLine) -> None:
         "--allow-ip", "10.1.0.0/16", "--allow-ip", "2001:db8::/32", "--login-after", "8", "--login-before", "18",
     )  # fmt: skip
 
-    assert made["restrict_ip"] == ["10.1.0.0/16", "2001:db8::/32"]
+    assert made["restrict_ip"] == "10.1.0.0/16, 2001:db8::/32"
     assert (made["login_after"], made["login_before"]) == (8, 18)
 
 

@@ -7,11 +7,11 @@ import typer
 from latchgate.cli.arguments import DURATIONS, JsonFlag, SourceOption, parse_duration, parse_limits, read_secret
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, format_time, print_fields, print_json, print_line, print_note, print_table
+from latchgate.cli.records import list_records, read_key, read_record
 
 if TYPE_CHECKING:
-    from latchgate.core.api_keys import StoredKey
+    from latchgate.bootstrap import Latchgate
     from latchgate.services.api_keys import IssuedKey, Owner
-    from latchgate.services.port_values import LastUse
 
 __all__ = ["app"]
 
@@ -20,6 +20,19 @@ app = typer.Typer(help="API keys: a public key and a secret that is shown once."
 _USER_SOURCE = "User"
 _OWNERS = "latchgate user list, latchgate source record list SOURCE"
 _LIST = "latchgate key list"
+_SHOWN_WHEN_ISSUED = (
+    "api_key",
+    "api_secret",
+    "user",
+    "source",
+    "record",
+    "label",
+    "scopes",
+    "allowed_networks",
+    "limit_per_minute",
+    "expires",
+    "former_secret_until",
+)
 
 _Owner = Annotated[str, typer.Argument(metavar="USER|RECORD", help="To whom it belongs; a record with --source.")]
 _ApiKey = Annotated[str, typer.Argument(metavar="API_KEY", help="The public half.")]
@@ -57,11 +70,11 @@ def generate(
     with open_instance(_OWNERS, makes=True) as latchgate:
         order = KeyOrder(label, parse_limits(latchgate.clock, expires, scope, allow_ip, limit))
         issued = latchgate.api_keys.generate(COMMAND_LINE, _owner(owner, source), order)
-        now = latchgate.clock.now()
+        record = _issued_record(latchgate, issued)
     if header:
         _print_header(issued)
     else:
-        _print_issued(issued, now, as_json=as_json)
+        _print_issued(record, as_json=as_json)
 
 
 @app.command("list", epilog="Example: latchgate key list ann@example.com --json")
@@ -74,18 +87,20 @@ def list_keys(
     as_json: JsonFlag = False,
 ) -> None:
     """List keys with their last use; never a secret."""
-    from latchgate.services.actors import COMMAND_LINE
-    from latchgate.services.port_values import KeyFilter
-
-    whose = _owner(owner, source) if owner else None
-    wanted = KeyFilter(whose.source if whose else source, whose.record if whose else None, ended)
     with open_instance(_OWNERS) as latchgate:
-        now = latchgate.clock.now()
-        records = [_record(key, now, use) for key, use in latchgate.api_keys.list_keys(COMMAND_LINE, wanted)]
+        filters = [] if ended else [["revoked", "is", "not set"]]
+        if owner is not None:
+            whose = _owner(owner, source)
+            read_record(latchgate, whose.source, whose.record)
+            filters += [["source", "=", whose.source], ["record", "=", whose.record]]
+        elif source is not None:
+            filters += [["source", "=", source]]
+        records = list_records(latchgate, "API Key", filters=filters, order_by="source asc, creation asc")
+    records = [record for record in records if ended or record["status"] != "expired"]
     if as_json:
         print_json(records)
     else:
-        columns = ("api_key", "source", "owner", "label", "scopes", "expires", "last_used", "status")
+        columns = ("api_key", "source", "record", "label", "scopes", "expires", "last_used", "status")
         print_table(records, columns, empty="There are no keys. Make one: latchgate key generate USER")
 
 
@@ -96,11 +111,8 @@ def revoke(api_key: _ApiKey, *, source: SourceOption = None, as_json: JsonFlag =
 
     with open_instance(_LIST) as latchgate:
         key = latchgate.api_keys.revoke(COMMAND_LINE, api_key, source=source)
-        now = latchgate.clock.now()
-    if as_json:
-        print_json(_record(key, now))
-    else:
-        print_line(f"Revoked {key.key_id} of {key.owner.record}.")
+        record = read_key(latchgate, key.key_id, key.source)
+    print_json(record) if as_json else print_line(f"Revoked {key.key_id} of {key.owner.record}.")
 
 
 @app.command(epilog="Example: latchgate key rotate lgk_04ZsgM4VWe9mNhTEk0d7P1V --overlap 24h")
@@ -122,8 +134,8 @@ def rotate(
 
     with open_instance(_LIST) as latchgate:
         issued = latchgate.api_keys.rotate(COMMAND_LINE, api_key, source=source, overlap_seconds=overlap or 0)
-        now = latchgate.clock.now()
-    _print_issued(issued, now, as_json=as_json)
+        record = _issued_record(latchgate, issued)
+    _print_issued(record, as_json=as_json)
     if issued.ended_until is not None:
         until = format_time(issued.ended_until)
         print_note(f"The secret from before the last rotation, which would have worked until {until}, has ended now.")
@@ -151,11 +163,8 @@ def import_key(
         order = KeyOrder(label, parse_limits(latchgate.clock, expires, scope, allow_ip, limit))
         pair = PairText(api_key, secret)
         key = latchgate.api_keys.import_key(COMMAND_LINE, _owner(owner, source), pair, order)
-        now = latchgate.clock.now()
-    if as_json:
-        print_json(_record(key, now))
-    else:
-        print_line(f"Imported {key.key_id} for {key.owner.record}.")
+        record = read_key(latchgate, key.key_id, key.source)
+    print_json(record) if as_json else print_line(f"Imported {key.key_id} for {key.owner.record}.")
 
 
 def _owner(name: str, source: str | None) -> "Owner":
@@ -167,23 +176,15 @@ def _owner(name: str, source: str | None) -> "Owner":
     return Owner(source, name)
 
 
-def _print_issued(issued: "IssuedKey", now: int, *, as_json: bool) -> None:
-    record = {**_record(issued.key, now), "api_secret": issued.secret.text}
+def _issued_record(latchgate: "Latchgate", issued: "IssuedKey") -> Record:
+    return {**read_key(latchgate, issued.key.key_id, issued.key.source), "api_secret": issued.secret.text}
+
+
+def _print_issued(record: Record, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
         return
-    names = (
-        "user",
-        "source",
-        "owner",
-        "label",
-        "scopes",
-        "allowed_addresses",
-        "limit",
-        "expires",
-        "former_secret_until",
-    )
-    print_fields({name: record[name] for name in ("api_key", "api_secret", *names)})
+    print_fields({name: record[name] for name in _SHOWN_WHEN_ISSUED})
     print_note("The secret is not shown again. Keep it somewhere safe.")
 
 
@@ -191,36 +192,3 @@ def _print_header(issued: "IssuedKey") -> None:
     print_line(f"Authorization: token {issued.key.key_id}:{issued.secret.text}")
     if issued.key.source != _USER_SOURCE:
         print_line(f"Frappe-Authorization-Source: {issued.key.source}")
-
-
-def _record(key: "StoredKey", now: int, use: "LastUse | None" = None) -> Record:
-    return {
-        "api_key": key.key_id,
-        "user": key.owner.user.name if key.owner.user else None,
-        "source": key.source,
-        "owner": key.owner.record,
-        "label": key.label,
-        "scopes": sorted(key.limits.scopes),
-        "allowed_addresses": [str(network) for network in key.limits.networks],
-        "limit": key.limits.per_minute,
-        "expires": format_time(key.limits.expires_at),
-        "created": format_time(key.creation / 1_000_000),
-        "created_by": key.created_by,
-        "former_secret_until": format_time(key.previous_until),
-        "revoked": format_time(key.revoked_at),
-        "last_used": format_time(use.time / 1_000_000) if use else None,
-        "last_used_from": use.ip_address if use else None,
-        "status": _status(key, now),
-    }
-
-
-def _status(key: "StoredKey", now: int) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    if key.limits.expires_at is not None and key.limits.expires_at <= now:
-        return "expired"
-    if key.owner.user is None:
-        return "no user"
-    if not key.owner.user.enabled:
-        return "user disabled"
-    return "active" if key.owner.record_enabled else "record disabled"

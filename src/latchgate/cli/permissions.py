@@ -7,18 +7,21 @@ import typer
 from latchgate.cli.arguments import JsonFlag
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, print_json, print_line, print_table
+from latchgate.cli.records import list_records, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from latchgate.core.permissions import Action, Grant
 
-__all__ = ["app", "grant_record", "print_matrix"]
+__all__ = ["app", "print_matrix"]
 
 app = typer.Typer(help="Permissions: what a role may do to records.", no_args_is_help=True)
 
 _LISTS = "latchgate role list, latchgate permission list"
+_PERMISSION = "Role Permission"
 _COLUMNS = ("read", "write", "create", "delete")
+_NOTHING = dict.fromkeys(_COLUMNS, False)
 _Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's name.")]
 _DocType = Annotated[str, typer.Argument(metavar="DOCTYPE", help="A document type, such as User or 'API Key'.")]
 _Read = Annotated[bool, typer.Option("--read", help="Reading. Without any of the four, all four are meant.")]
@@ -42,12 +45,14 @@ def grant(  # noqa: PLR0917  # options of a command
     """Let a role do something to the records of a document type, from the next request on."""
     from latchgate.core.permissions import Grant
     from latchgate.services.actors import COMMAND_LINE
+    from latchgate.services.permissions import grant_name
 
     wanted = Grant(role, doctype, own, _actions(read, write, create, delete))
     with open_instance(_LISTS) as latchgate:
         granted = latchgate.permissions.grant(COMMAND_LINE, wanted)
+        record = read_record(latchgate, _PERMISSION, grant_name(granted))
     if as_json:
-        print_json(grant_record(granted))
+        print_json(record)
     else:
         print_line(f"{granted.role} may now {_told(granted.actions)} {_whose(granted)}.")
 
@@ -66,13 +71,16 @@ def revoke(  # noqa: PLR0917  # options of a command
     """Take a right from a role, from the next request on."""
     from latchgate.core.permissions import Grant
     from latchgate.services.actors import COMMAND_LINE
+    from latchgate.services.permissions import grant_name
 
     actions = _actions(read, write, create, delete)
     with open_instance(_LISTS) as latchgate:
+        before = read_record(latchgate, _PERMISSION, grant_name(Grant(role, doctype, own, actions)))
         left = latchgate.permissions.revoke(COMMAND_LINE, role, doctype, if_owner=own, actions=actions)
+        record = read_record(latchgate, _PERMISSION, grant_name(left)) if left else {**before, **_NOTHING}
     left = left or Grant(role, doctype, own, frozenset())
     if as_json:
-        print_json(grant_record(left))
+        print_json(record)
     elif left.actions:
         print_line(f"{role} may still {_told(left.actions)} {_whose(left)}.")
     else:
@@ -86,37 +94,22 @@ def list_permissions(
     as_json: JsonFlag = False,
 ) -> None:
     """List the permissions, the matrix of roles and document types."""
-    from latchgate.services.actors import COMMAND_LINE
-
+    asked = {"role": role, "document_type": doctype}
     with open_instance(_LISTS) as latchgate:
-        grants = [
-            found
-            for found in latchgate.permissions.list_grants(COMMAND_LINE)
-            if role in (None, found.role) and doctype in (None, found.doctype)
-        ]
+        filters = {name: value for name, value in asked.items() if value is not None}
+        grants = list_records(latchgate, _PERMISSION, filters=filters)
     if as_json:
-        print_json([grant_record(found) for found in grants])
+        print_json(grants)
     else:
         print_matrix(grants, empty="There are no such permissions.")
 
 
-def grant_record(grant: "Grant") -> Record:
-    """Give a permission under the names of its document type."""
-    return {
-        "role": grant.role,
-        "document_type": grant.doctype,
-        "if_owner": grant.if_owner,
-        **{action: action in grant.actions for action in _COLUMNS},
-    }
-
-
-def print_matrix(grants: "Iterable[Grant]", *, empty: str) -> None:
+def print_matrix(grants: "Iterable[Record]", *, empty: str) -> None:
     """Print permissions as a table: where a right is for one's own records only, it says so."""
     rows = [
         {
-            "role": found.role,
-            "document_type": found.doctype,
-            **{action: ("own" if found.if_owner else "all") if action in found.actions else "-" for action in _COLUMNS},
+            **found,
+            **{action: ("own" if found["if_owner"] else "all") if found[action] else "-" for action in _COLUMNS},
         }
         for found in grants
     ]

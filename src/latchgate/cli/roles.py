@@ -8,12 +8,14 @@ import typer
 from latchgate.cli.arguments import JsonFlag
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import print_json, print_line, print_table
-from latchgate.cli.permissions import grant_record, print_matrix
+from latchgate.cli.permissions import print_matrix
+from latchgate.cli.records import list_records, read_record
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Roles: what permissions are granted to.", no_args_is_help=True)
 
+_ROLE = "Role"
 _LISTS = "latchgate role list, latchgate user list"
 _AUTOMATIC = frozenset({"All", "Guest", "Desk User"})
 _Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's name.")]
@@ -26,31 +28,28 @@ def create(role: _Role, as_json: JsonFlag = False) -> None:
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LISTS, makes=True) as latchgate:
-        name = latchgate.roles.create(COMMAND_LINE, role)
-    if as_json:
-        print_json({"name": name, "users": 0})
-    else:
-        print_line(f"Created the role {name}.")
+        made = read_record(latchgate, _ROLE, latchgate.roles.create(COMMAND_LINE, role))
+    print_json({**made, "users": []}) if as_json else print_line(f"Created the role {made['name']}.")
 
 
 @app.command("list", epilog="Example: latchgate role list")
 def list_roles(as_json: JsonFlag = False) -> None:
     """List the roles, each with the number of users it was granted to."""
     with open_instance() as latchgate:
-        records = [{"name": name, "users": users} for name, users in latchgate.roles.list_roles()]
+        counts = dict(latchgate.roles.list_roles())
+        records = [{**found, "users": counts[str(found["name"])]} for found in list_records(latchgate, _ROLE)]
     print_json(records) if as_json else print_table(records, ("name", "users"), empty="There are no roles.")
 
 
 @app.command(epilog='Example: latchgate role show "System Manager"')
 def show(role: _Role, as_json: JsonFlag = False) -> None:
     """Show what a role may do to records, and the users that it was granted to."""
-    from latchgate.services.actors import COMMAND_LINE
-
     with open_instance(_LISTS) as latchgate:
         users = latchgate.roles.show(role)
-        grants = [found for found in latchgate.permissions.list_grants(COMMAND_LINE) if found.role == role]
+        record = read_record(latchgate, _ROLE, role)
+        grants = list_records(latchgate, "Role Permission", filters={"role": role})
     if as_json:
-        print_json({"name": role, "users": users, "permissions": [grant_record(found) for found in grants]})
+        print_json({**record, "users": users, "permissions": grants})
         return
     print_matrix(grants, empty=f"{role} has no permissions. Give it some: latchgate permission grant")
     if grants and users:

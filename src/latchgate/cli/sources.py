@@ -7,9 +7,10 @@ import typer
 from latchgate.cli.arguments import JsonFlag
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, print_json, print_line, print_table
+from latchgate.cli.records import list_records, read_record
 
 if TYPE_CHECKING:
-    from latchgate.core.sources import SourceRecord
+    from latchgate.bootstrap import Latchgate
 
 __all__ = ["app"]
 
@@ -17,6 +18,7 @@ app = typer.Typer(help="Authorization sources: document types that own keys.", n
 records_app = typer.Typer(help="The records of a source: what its keys belong to.", no_args_is_help=True)
 app.add_typer(records_app, name="record")
 
+_SOURCE = "Authorization Source"
 _LISTS = "latchgate source list, latchgate source record list SOURCE"
 _Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The document type, such as API Device.")]
 _RecordName = Annotated[str, typer.Argument(metavar="RECORD", help="The record's name.")]
@@ -28,18 +30,19 @@ def create(source: _Source, as_json: JsonFlag = False) -> None:
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance("latchgate source list", makes=True) as latchgate:
-        name = latchgate.sources.create(COMMAND_LINE, source)
+        made = read_record(latchgate, _SOURCE, latchgate.sources.create(COMMAND_LINE, source))
     if as_json:
-        print_json({"name": name, "records": 0})
+        print_json({**made, "records": 0})
     else:
-        print_line(f"Created the source {name}. Requests name it in the header Frappe-Authorization-Source.")
+        print_line(f"Created the source {made['name']}. Requests name it in the header Frappe-Authorization-Source.")
 
 
 @app.command("list", epilog="Example: latchgate source list")
 def list_sources(as_json: JsonFlag = False) -> None:
     """List the sources, each with the number of its records."""
     with open_instance() as latchgate:
-        records = [{"name": name, "records": count} for name, count in latchgate.sources.list_sources()]
+        counts = dict(latchgate.sources.list_sources())
+        records = [{**found, "records": counts[str(found["name"])]} for found in list_records(latchgate, _SOURCE)]
     print_json(records) if as_json else print_table(records, ("name", "records"), empty="There are no sources.")
 
 
@@ -59,15 +62,17 @@ def create_record(
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance("latchgate source list, latchgate user list", makes=True) as latchgate:
-        made = latchgate.sources.create_record(COMMAND_LINE, source, record, user, enabled=not disabled)
-    _tell(made, f"Created {made.source} {made.name}.", as_json=as_json)
+        name = latchgate.sources.create_record(COMMAND_LINE, source, record, user, enabled=not disabled).name
+        made = _read(latchgate, source, name)
+    _tell(made, f"Created {source} {name}.", as_json=as_json)
 
 
 @records_app.command("list", epilog='Example: latchgate source record list "API Device"')
-def list_records(source: _Source, as_json: JsonFlag = False) -> None:
+def list_source_records(source: _Source, as_json: JsonFlag = False) -> None:
     """List the records of a source."""
     with open_instance(_LISTS) as latchgate:
-        records = [_record(record) for record in latchgate.sources.list_records(source)]
+        latchgate.sources.list_records(source)
+        records = [{"source": source, **found} for found in list_records(latchgate, source)]
     if as_json:
         print_json(records)
     else:
@@ -103,8 +108,8 @@ def change_record(
         raise typer.BadParameter("give one of --user and --no-user")
     with open_instance("latchgate source record list, latchgate user list") as latchgate:
         latchgate.documents.update(COMMAND_LINE, source, record, {"user": user})
-        changed = next(found for found in latchgate.sources.list_records(source) if found.name == record.strip())
-    _tell(changed, f"{changed.source} {changed.name} runs as {changed.user or 'nobody'}.", as_json=as_json)
+        changed = _read(latchgate, source, record)
+    _tell(changed, f"{source} {record} runs as {changed['user'] or 'nobody'}.", as_json=as_json)
 
 
 @records_app.command("delete", epilog='Example: latchgate source record delete "API Device" dev-1')
@@ -131,16 +136,17 @@ def _enable(source: str, name: str, *, enabled: bool, as_json: bool) -> None:
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LISTS) as latchgate:
-        record = latchgate.sources.enable_record(COMMAND_LINE, source, name, enabled=enabled)
-    _tell(record, f"{'Enabled' if enabled else 'Disabled'} {record.source} {record.name}.", as_json=as_json)
+        found = latchgate.sources.enable_record(COMMAND_LINE, source, name, enabled=enabled)
+        record = _read(latchgate, source, found.name)
+    _tell(record, f"{'Enabled' if enabled else 'Disabled'} {found.source} {found.name}.", as_json=as_json)
 
 
-def _record(record: "SourceRecord") -> Record:
-    return {"source": record.source, "name": record.name, "user": record.user, "enabled": record.enabled}
+def _read(latchgate: "Latchgate", source: str, name: str) -> Record:
+    return {"source": source, **read_record(latchgate, source, name)}
 
 
-def _tell(record: "SourceRecord", sentence: str, *, as_json: bool) -> None:
+def _tell(record: Record, sentence: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(_record(record))
+        print_json(record)
     else:
         print_line(sentence)

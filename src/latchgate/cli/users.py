@@ -9,16 +9,17 @@ import typer
 
 from latchgate.cli.arguments import JsonFlag, parse_networks_option, read_secret
 from latchgate.cli.context import open_instance
-from latchgate.cli.output import Record, format_time, print_fields, print_json, print_line, print_table
+from latchgate.cli.output import Record, print_fields, print_json, print_line, print_table
+from latchgate.cli.records import list_records, read_record
 
 if TYPE_CHECKING:
     from latchgate.core.addresses import Network
-    from latchgate.core.users import StoredUser
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Users: who a request acts as.", no_args_is_help=True)
 
+_USER = "User"
 _LIST = "latchgate user list"
 _ANYWHERE = "any"
 _Name = Annotated[str, typer.Argument(metavar="USER", help="Its e-mail address, or Administrator.")]
@@ -75,15 +76,15 @@ def create(
         password=read_secret("Password", from_stdin=True) if password_stdin else None,
     )
     with open_instance("latchgate role list, latchgate user list", makes=True) as latchgate:
-        user = latchgate.users.create(COMMAND_LINE, order)
-    _tell(user, f"Created the user {user.name}.", as_json=as_json)
+        record = read_record(latchgate, _USER, latchgate.users.create(COMMAND_LINE, order).name)
+    _tell(record, f"Created the user {record['name']}.", as_json=as_json)
 
 
 @app.command("list", epilog="Example: latchgate user list --json")
 def list_users(as_json: JsonFlag = False) -> None:
     """List the users."""
     with open_instance() as latchgate:
-        records = [user_record(user) for user in latchgate.users.list_users()]
+        records = list_records(latchgate, _USER)
     if as_json:
         print_json(records)
     else:
@@ -94,7 +95,7 @@ def list_users(as_json: JsonFlag = False) -> None:
 def show(name: _Name, as_json: JsonFlag = False) -> None:
     """Show a user."""
     with open_instance(_LIST) as latchgate:
-        record = user_record(latchgate.users.get(name))
+        record = read_record(latchgate, _USER, latchgate.users.get(name).name)
     print_json(record) if as_json else print_fields(record)
 
 
@@ -132,8 +133,8 @@ def change(
     if changes == UserChanges():
         raise typer.BadParameter("say what to change")
     with open_instance(_LIST) as latchgate:
-        user = latchgate.users.change(COMMAND_LINE, name, changes)
-    _tell(user, f"Changed the user {user.name}.", as_json=as_json)
+        record = read_record(latchgate, _USER, latchgate.users.change(COMMAND_LINE, name, changes).name)
+    _tell(record, f"Changed the user {record['name']}.", as_json=as_json)
 
 
 @app.command(epilog="Example: latchgate user enable ann@example.com")
@@ -158,17 +159,18 @@ def delete(
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LIST) as latchgate:
-        user = latchgate.users.get(name)
+        record = read_record(latchgate, _USER, latchgate.users.get(name).name)
     # Asked while nothing is held open: nobody knows how long the answer takes.
+    user = str(record["name"])
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete the user {user.name} with its keys, tokens and sessions?", abort=True, err=True)
+        typer.confirm(f"Delete the user {user} with its keys, tokens and sessions?", abort=True, err=True)
     with open_instance(_LIST) as latchgate:
-        ended = latchgate.users.delete(COMMAND_LINE, user.name)
+        ended = latchgate.users.delete(COMMAND_LINE, user)
     if as_json:
-        print_json({**user_record(user), "ended": asdict(ended)})
+        print_json({**record, "ended": asdict(ended)})
     else:
         counts = f"{ended.api_keys} keys, {ended.access_tokens} tokens and {ended.sessions} sessions"
-        print_line(f"Deleted the user {user.name}; {counts} have ended.")
+        print_line(f"Deleted the user {user}; {counts} have ended.")
 
 
 @app.command("set-password", epilog="Example: latchgate user set-password ann@example.com")
@@ -179,8 +181,8 @@ def set_password(name: _Name, password_stdin: _PasswordStdin = False, as_json: J
     password = read_secret("New password", from_stdin=password_stdin, twice=True)
     with open_instance(_LIST, makes=True) as latchgate:
         latchgate.users.set_password(COMMAND_LINE, name, password)
-        user = latchgate.users.get(name)
-    _tell(user, f"Set the password of {user.name}; its sessions have ended.", as_json=as_json)
+        record = read_record(latchgate, _USER, latchgate.users.get(name).name)
+    _tell(record, f"Set the password of {record['name']}; its sessions have ended.", as_json=as_json)
 
 
 @app.command("setup-link", epilog="Example: latchgate user setup-link")
@@ -199,31 +201,13 @@ def setup_link(as_json: JsonFlag = False) -> None:
         print_line(url)
 
 
-def user_record(user: "StoredUser") -> Record:
-    """Give a user as commands print it."""
-    return {
-        "name": user.name,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "full_name": user.full_name,
-        "user_type": user.user_type.value,
-        "enabled": user.enabled,
-        "roles": sorted(user.roles),
-        "can_sign_in": user.password_hash is not None,
-        "restrict_ip": [str(network) for network in user.restrict_ip],
-        "login_after": user.login_after,
-        "login_before": user.login_before,
-        "created": format_time(user.creation / 1_000_000),
-        "modified": format_time(user.modified / 1_000_000),
-    }
-
-
 def _set_enabled(name: str, *, enabled: bool, as_json: bool) -> None:
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LIST) as latchgate:
         user = latchgate.users.set_enabled(COMMAND_LINE, name, enabled=enabled)
-    _tell(user, f"{'Enabled' if enabled else 'Disabled'} the user {user.name}.", as_json=as_json)
+        record = read_record(latchgate, _USER, user.name)
+    _tell(record, f"{'Enabled' if enabled else 'Disabled'} the user {user.name}.", as_json=as_json)
 
 
 def _networks(allow_ip: list[str] | None) -> "tuple[Network, ...] | None":
@@ -237,8 +221,8 @@ def _networks(allow_ip: list[str] | None) -> "tuple[Network, ...] | None":
     return ()
 
 
-def _tell(user: "StoredUser", sentence: str, *, as_json: bool) -> None:
+def _tell(record: Record, sentence: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(user_record(user))
+        print_json(record)
     else:
         print_line(sentence)

@@ -92,7 +92,8 @@ def _limited(statement: Select[Any], source: DocumentSource, own: Own | None) ->
 
 def _decoded(rows: Iterable[Sequence[Any]], fields: Sequence[str | None]) -> list[tuple[Any, ...]]:
     """Read the values that lie in the tables in another form; `fields` tells what stands where in each row."""
-    read = [(place, _DECODE[field]) for place, field in enumerate(fields) if field in _DECODE]
+    decoders = [(place, _DECODE.get(field or "")) for place, field in enumerate(fields)]
+    read = [(place, decode) for place, decode in decoders if decode is not None]
     decoded = [list(row) for row in rows]
     for row in decoded:
         for place, decode in read:
