@@ -1,5 +1,7 @@
 """latchgate key."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import pytest
@@ -115,6 +117,21 @@ def test_statuses_tell_why_a_key_does_not_work(ann: CommandLine) -> None:
     assert statuses == {"ann@example.com": "user disabled", "idle": "no user", "off": "record disabled"}
     assert len(ann.json("key", "list", "--source", "Event Consumer")) == 2
     assert len(ann.json("key", "list", "off", "--source", "Event Consumer")) == 1
+
+
+def test_what_has_ended_is_listed_on_request(ann: CommandLine) -> None:
+    """What was revoked, and what has expired."""
+    kept, revoked, expired = (ann.json("key", "generate", "ann@example.com")["api_key"] for _ in range(3))
+    ann.run("key", "revoke", revoked)
+    with closing(sqlite3.connect(ann.home / "latchgate.db")) as database, database:
+        database.execute("UPDATE api_key SET expires_at = 1 WHERE key_id = ?", (expired,))
+
+    assert [key["name"] for key in ann.json("key", "list")] == [kept]
+    assert {key["name"]: key["status"] for key in ann.json("key", "list", "--all")} == {
+        kept: "active",
+        revoked: "revoked",
+        expired: "expired",
+    }
 
 
 @pytest.mark.parametrize(

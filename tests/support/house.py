@@ -19,6 +19,7 @@ from latchgate.core.log_entries import ActivityEntry, LogEntry
 from latchgate.core.passwords import SALT_BYTES, hash_password
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.core.principals import Principal
+from latchgate.core.questions import Asked
 from latchgate.core.sessions import SessionLifetime
 from latchgate.core.tokens import Peppers, Secret, derive_pepper
 from latchgate.core.users import StoredUser
@@ -193,6 +194,12 @@ class House:
         """Let a request pass the gate both ways; give its row."""
         self.gate.record(self.admit(presented, requirement), status, 0.25)
         return self.log.entries[-1]
+
+    def key_ids(self, actor: Actor = COMMAND_LINE, **filters: str) -> list[str]:
+        """List the keys that an actor sees, oldest first; a filter is a value, or whether the field is set."""
+        wanted = [[name, "is" if value in {"set", "not set"} else "=", value] for name, value in filters.items()]
+        asked = Asked(filters=wanted, order_by="creation asc", limit=0)
+        return [name for (name,) in self.documents.list_rows(actor, "API Key", asked).rows]
 
     def principal(self, presented: Presented) -> Principal:
         """Give the principal of a request that must be let in."""

@@ -1,9 +1,8 @@
 """Generate, list, rotate, revoke and import API keys, for users and for the records of other sources."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from latchgate.core.api_keys import StoredKey, digest_secret
-from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import Invalid
@@ -21,7 +20,7 @@ from latchgate.services.key_orders import (
 )
 from latchgate.services.key_owners import Owner, OwnerIds
 from latchgate.services.key_rights import KeyRights, only_key, user_of
-from latchgate.services.port_values import KeyFilter, LastUse, Stamp
+from latchgate.services.port_values import Stamp
 from latchgate.services.ports import Clock, Entropy, RequestLog, Store, Transaction
 from latchgate.services.rights import judge_early
 
@@ -137,21 +136,6 @@ class ApiKeyService:
         if key.revoked_at is None:
             self._revoke(tx, actor, key)
         return _get_key(tx, key_id, key.source)
-
-    def list_keys(self, actor: Actor, wanted: KeyFilter) -> list[tuple[StoredKey, LastUse | None]]:
-        """List keys, each with its last use. Raises NotPermitted for others' keys, NotFound for an unknown owner."""
-        with self.store.read() as tx:
-            rights = self._rights(tx, actor)
-            if wanted.record is None:
-                rights.require(None, Action.READ)
-            else:
-                # A record of another source may bear a user's name; its keys are not the user's.
-                owner = Owner(wanted.source or USER_SOURCE, wanted.record)
-                wanted = replace(wanted, source=owner.source)
-                rights.require_owner(owner, Action.READ)
-            keys = tx.api_keys.list_some(wanted, self.clock.now())
-        last_uses = self.request_log.last_uses([key.key_id for key in keys])
-        return [(key, last_uses.get(key.key_id)) for key in keys]
 
     def import_key(self, actor: Actor, owner: Owner, pair: PairText, order: KeyOrder) -> StoredKey:
         """Take a key and secret made elsewhere as they are; only the secret's digest is stored.

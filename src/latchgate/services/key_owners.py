@@ -27,22 +27,13 @@ class OwnerIds:
     user: str | None
 
 
-def require_owner(tx: Transaction, owner: Owner, *, any_user: bool = False) -> OwnerIds:
-    """Find an owner of keys.
-
-    Args:
-        tx: The caller's transaction.
-        owner: Whom to find.
-        any_user: Whether Guest will do, who owns no key.
-
-    Raises:
-        NotFound: There is no such user, source or record. Invalid: It is Guest.
-    """
+def require_owner(tx: Transaction, owner: Owner) -> OwnerIds:
+    """Find an owner of keys. Raises NotFound for a user, source or record that is not there, Invalid for Guest."""
     if owner.source == USER_SOURCE:
         user = tx.users.find(owner.record)
         if user is None:
             raise NotFound(f"User {owner.record} not found")
-        if user.name == GUEST and not any_user:
+        if user.name == GUEST:
             raise Invalid({"user": "Guest is who carries no credential; it can own none"})
         return OwnerIds(user.id, None, user.name)
     if not tx.sources.exists(owner.source):

@@ -31,8 +31,7 @@ class KeyRights:
     def require_owner(self, owner: Owner, action: Action) -> OwnerIds:
         """Find an owner whose keys the actor may do this to. Raises NotPermitted, NotFound, Invalid for Guest."""
         try:
-            # Who lists keys may ask for Guest's, which are none.
-            ids = require_owner(self._tx, owner, any_user=action is Action.READ)
+            ids = require_owner(self._tx, owner)
         except (NotFound, Invalid):
             self.require(None, action)
             if not self._may_know(owner.source):
@@ -57,7 +56,7 @@ class KeyRights:
     def require(self, user: str | None, action: Action) -> None:
         """Let nobody pass who may not do this to the keys that run as a user. Raises NotPermitted."""
         self._require_reach(user, action)
-        found = self._tx.users.find(user) if user is not None and action is not Action.READ else None
+        found = self._tx.users.find(user) if user is not None else None
         if found is not None:
             require_act_for(self._actor, found)
 

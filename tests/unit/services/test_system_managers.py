@@ -15,7 +15,7 @@ from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
-from latchgate.services.port_values import KeyFilter, UserChanges
+from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Store, Transaction
 from latchgate.services.users import UserOrder
 from support.house import ADDRESS, PASSWORD, USER, House, present_pair
@@ -133,4 +133,4 @@ def test_administrator_is_a_system_manager_by_name(house: House) -> None:
     actor = Actor.of(house.principal(present_pair(issued.key.key_id, issued.secret.text)), ADDRESS)
 
     assert house.users.create(actor, UserOrder(USER)).name == USER
-    assert len(house.keys.list_keys(actor, KeyFilter())) == 1
+    assert house.key_ids(actor) == [issued.key.key_id]
