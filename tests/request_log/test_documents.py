@@ -63,6 +63,21 @@ def test_pages_go_on_after_a_row_in_both_directions(filled: SqlRequestLog) -> No
             _names(filled, DocumentQuery(after=unknown))
 
 
+def test_rows_that_were_written_in_another_order_than_they_arrived(sql_log: SqlRequestLog) -> None:
+    """A request that took long is written after those that came later: no page, by time or by name, skips a row."""
+    for arrived in (5, 1, 4, 2, 3):
+        sql_log.append(make_row(time=NOON + arrived))
+
+    for field, expected in (("time", ["1", "3", "5", "4", "2"]), ("name", ["5", "4", "3", "2", "1"])):
+        for descending, names in ((True, expected), (False, expected[::-1])):
+            order = (Order(field, descending=descending),)
+            pages, after = [], None
+            while page := _names(sql_log, DocumentQuery(order=order, limit=2, after=after)):
+                pages += page
+                after = str(page[-1])
+            assert pages == names
+
+
 def test_own_rows_are_those_of_the_id(filled: SqlRequestLog) -> None:
     """A later user of the same name sees nothing of the one before."""
     ann = Own("ann@example.com", 7)

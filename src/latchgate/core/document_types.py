@@ -5,6 +5,7 @@ command line and the desk show.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -17,7 +18,6 @@ from pydantic.fields import FieldInfo
 from latchgate.core.permissions import Own, Reach
 from latchgate.core.principals import Principal
 from latchgate.core.queries import Scalar
-from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 
 __all__ = ["Access", "DocumentType", "FieldSpec", "Kind", "Reader", "Viewer", "Writer", "format_time", "parse_time"]
 
@@ -93,8 +93,7 @@ class Viewer:
         """Make the viewer of a request, or of the command line."""
         if principal is None:
             return cls(None, manager=True, reach=Reach.ALL)
-        manager = SYSTEM_MANAGER in principal.roles or principal.user == ADMINISTRATOR
-        return cls(Own(principal.user, principal.user_id), manager, reach)
+        return cls(Own(principal.user, principal.user_id), principal.is_manager, reach)
 
     @property
     def own_only(self) -> Own | None:
@@ -133,10 +132,8 @@ class FieldSpec:
         if not isinstance(value, (str, int, float)):
             raise ValueError("must be compared with a text or a number")  # noqa: TRY004  # one error for the caller
         match self.access.kind:
-            case Kind.CHECK | Kind.INT:
-                return _number(value, int)
-            case Kind.FLOAT:
-                return _number(value, float)
+            case Kind.CHECK | Kind.INT | Kind.FLOAT:
+                return _number(value)
             case Kind.DATETIME:
                 return parse_time(str(value))
             case _:
@@ -212,15 +209,16 @@ def parse_time(text: str) -> int:
         raise ValueError("must be a date and time such as 2026-11-24 09:30:00") from None
 
 
-def _number(value: str | float, kind: type[int] | type[float]) -> Scalar:
-    try:
-        number = kind(value)
-    except (ValueError, OverflowError):
-        number = None
-    # SQLite and PostgreSQL count to 2^63.
-    if number is None or not -(2**63) <= number < 2**63:
-        raise ValueError("must be a number")
-    return number
+def _number(value: str | float) -> Scalar:
+    # A whole number stays one: as a fraction it would lose its last digits.
+    kinds = (int, float) if isinstance(value, str) else (type(value),)
+    for kind in kinds:
+        with suppress(ValueError, OverflowError):
+            number = kind(value)
+            # SQLite and PostgreSQL count to 2^63.
+            if -(2**63) <= number < 2**63:
+                return number
+    raise ValueError("must be a number")
 
 
 def _spec(name: str, info: FieldInfo) -> FieldSpec:

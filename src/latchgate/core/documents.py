@@ -3,7 +3,6 @@
 Adding a field means adding it here, where it is stored, and nowhere else.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -11,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from latchgate.core.document_types import Access, DocumentType, Kind, Reader, Writer
 from latchgate.core.users import UserType
 
-__all__ = ["API_KEY", "DOCUMENT_TYPES", "USER", "find_document_type", "source_type"]
+__all__ = ["API_KEY", "DOCUMENT_TYPES", "USER", "document_of", "source_type"]
 
 _NAME_LENGTH_MAX = 140
 
@@ -230,12 +229,6 @@ DOCUMENT_TYPES = {found.name: found for found in _BUILT_IN}
 def source_type(source: str) -> DocumentType:
     """Describe the records of an authorization source."""
     return DocumentType(source, SourceRecord, "owner", "record_name")
-
-
-def find_document_type(name: str, sources: Iterable[str]) -> DocumentType | None:
-    """Look a type up by its exact name, among the built-in ones and the records of sources."""
-    found = DOCUMENT_TYPES.get(name)
-    return found or (source_type(name) if name in sources else None)
 
 
 def document_of(doctype: DocumentType, values: dict[str, Any]) -> dict[str, Any]:

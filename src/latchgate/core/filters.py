@@ -3,10 +3,11 @@
 Source: recorded, area `resource`, the cases "list filters …".
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from latchgate.core.document_types import FieldSpec
+from latchgate.core.document_types import FieldSpec, Kind
 from latchgate.core.queries import Condition, Operator, Scalar
 from latchgate.errors import Flaw, Invalid
 
@@ -22,6 +23,7 @@ _NAMED = {str(operator): operator for operator in Operator if operator not in {O
 _OFFERED = ", ".join([*_NAMED, "is"])
 _SEVERAL = {Operator.IN, Operator.NOT_IN}
 _PATTERNS = {Operator.LIKE, Operator.NOT_LIKE}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WITH_TYPE, _WITHOUT_TYPE, _EQUAL = 4, 3, 2
 
 
@@ -119,8 +121,19 @@ def _values(parameter: str, spec: FieldSpec, operator: Operator, value: object) 
             raise Invalid({parameter: f"{spec.name} between takes a list of two values"})
     else:
         items = [value]
-    parse: Callable[[object], Scalar] = _pattern if operator in _PATTERNS else spec.parse_compared
+    parse: Callable[[object], Scalar] = spec.parse_compared
+    if operator in _PATTERNS:
+        if spec.access.kind is Kind.DATETIME:
+            raise Invalid({parameter: f"{spec.name} is a time: compare it by =, !=, <, >, <=, >= or between"})
+        parse = _pattern
+    if operator is Operator.BETWEEN and spec.access.kind is Kind.DATETIME:
+        items = [items[0], _whole_day(items[1])]
     return tuple(_value(parameter, spec, parse, item) for item in items)
+
+
+def _whole_day(sent: object) -> object:
+    """Let a range that ends with a date end with that day, as Frappe's do."""
+    return f"{sent.strip()} 23:59:59.999999" if isinstance(sent, str) and _DATE.fullmatch(sent.strip()) else sent
 
 
 def _value(parameter: str, spec: FieldSpec, parse: Callable[[object], Scalar], item: object) -> Scalar:

@@ -8,7 +8,7 @@ from typing import assert_never
 from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import Action, Grant, Reach, reach_of
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
-from latchgate.core.scopes import scope_covers
+from latchgate.core.scopes import ALL, scope_covers
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Judgement",
     "Requirement",
     "decide",
+    "gives_beyond",
     "judge_action",
     "may_act_for",
     "may_manage_keys",
@@ -95,7 +96,19 @@ def judge_action(principal: Principal, grants: Iterable[Grant], doctype: str, ac
 
 def may_act_for(principal: Principal, roles: frozenset[str]) -> bool:
     """Whether a caller may change an account with these roles, or give them: nobody reaches beyond their own."""
-    return SYSTEM_MANAGER in principal.roles or roles <= principal.roles
+    return principal.is_manager or roles <= principal.roles
+
+
+def gives_beyond(principal: Principal, roles: frozenset[str], grants: Iterable[Grant]) -> bool:
+    """Whether roles hold rights that the scopes of the caller's credential do not cover.
+
+    Giving them to an account would be as good as making it a wider credential. A System Manager's rights do not stand
+    in permissions alone: only `all` covers them.
+    """
+    if ALL in principal.scopes:
+        return False
+    held = (f"{grant.doctype}:{action}" for grant in grants if grant.role in roles for action in grant.actions)
+    return SYSTEM_MANAGER in roles or not all(scope_covers(principal.scopes, right) for right in held)
 
 
 def may_manage_keys(principal: Principal, owner: str | None, reach: Reach, *, own_keys: bool) -> Reason | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from latchgate.core.addresses import Network
 from latchgate.core.credentials import Scheme
-from latchgate.core.users import StoredUser, UserType, hours_allow, networks_allow
+from latchgate.core.users import SYSTEM_MANAGER, StoredUser, UserType, hours_allow, networks_allow
 
 __all__ = ["Anonymous", "Principal", "Reason", "Rejected", "Who", "judge_user"]
 
@@ -73,6 +73,11 @@ class Principal:
     """How many requests a minute the credential may make."""
     expires_at: int | None = None
     """When the credential ends by itself, in Unix seconds."""
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether it is a System Manager, who is bound by no other account's roles; Administrator always is."""
+        return SYSTEM_MANAGER in self.roles
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ _COLUMNS_MAX = 100
 _ORDERS_MAX = 5
 _TEXT_LENGTH_MAX = 1000
 _LOG_ORDERS = frozenset({"creation", "modified", "time", "name"})
-_FIELD = re.compile(r"(?:`?tab[^`.]{1,140}`?\.)?`?([A-Za-z_][A-Za-z0-9_]*)`?")
+_FIELD = re.compile(r"(?:(?P<quote>`?)tab(?P<doctype>[^`.]{1,140})(?P=quote)\.)?`?(?P<field>[A-Za-z_][A-Za-z0-9_]*)`?")
+_ORDER = re.compile(rf"(?P<column>{_FIELD.pattern})(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
 _COUNT = re.compile(
     r"count\((?:\*|`?[A-Za-z_][A-Za-z0-9_]*`?)\)(?:\s+as\s+([A-Za-z_][A-Za-z0-9_]{0,60}))?", re.IGNORECASE
 )
@@ -49,8 +50,8 @@ def parse_question(doctype: DocumentType, viewer: Viewer, asked: Asked) -> Docum
         Invalid: With the parameter or field at fault; Flaw.FIELD for a field that does not exist or may not be asked.
     """
     fields = doctype.comparable_by(viewer)
-    group_by = _group_by(asked.group_by, fields)
-    columns = _columns(asked.fields, doctype.listable_by(viewer))
+    group_by = _group_by(asked.group_by, doctype, fields)
+    columns = _columns(asked.fields, doctype, doctype.listable_by(viewer))
     if group_by:
         _require_grouped(columns, group_by)
     elif any(column.field is None for column in columns):
@@ -70,7 +71,7 @@ def parse_question(doctype: DocumentType, viewer: Viewer, asked: Asked) -> Docum
     )
 
 
-def _columns(sent: object, fields: Fields) -> tuple[Column, ...]:
+def _columns(sent: object, doctype: DocumentType, fields: Fields) -> tuple[Column, ...]:
     if sent is None or sent in ("", []):
         return (Column("name", "name"),)
     names = [sent] if isinstance(sent, str) else sent
@@ -78,31 +79,32 @@ def _columns(sent: object, fields: Fields) -> tuple[Column, ...]:
         raise Invalid({"fields": f"must be a list of at most {_COLUMNS_MAX} names"})
     columns: dict[str, Column] = {}
     for name in names:
-        for column in _column(name, fields):
+        for column in _column(name, doctype, fields):
             columns.setdefault(column.name, column)
     return tuple(columns.values())
 
 
-def _column(name: object, fields: Fields) -> list[Column]:
+def _column(name: object, doctype: DocumentType, fields: Fields) -> list[Column]:
     if name == _ALL:
         return [Column(field, field) for field in fields]
     text = name.strip() if isinstance(name, str) and len(name) <= _TEXT_LENGTH_MAX else ""
     counted = _COUNT.fullmatch(text)
     if counted:
         return [Column(counted[1] or text, None)]
-    field = find_field("fields", _plain(text) if text else name, fields).name
+    field = find_field("fields", _plain(text, doctype) if text else name, fields).name
     return [Column(field, field)]
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, doctype: DocumentType) -> str:
+    """Read a field's name, which may come with its own table's, in the quotes of Frappe's database."""
     found = _FIELD.fullmatch(text.strip())
-    return found[1] if found else text
+    return found["field"] if found and found["doctype"] in (None, doctype.name) else text
 
 
-def _group_by(sent: object, fields: Fields) -> tuple[str, ...]:
+def _group_by(sent: object, doctype: DocumentType, fields: Fields) -> tuple[str, ...]:
     if sent is None or sent == "":
         return ()
-    return tuple(find_field("group_by", _plain(part), fields).name for part in _parts("group_by", sent))
+    return tuple(find_field("group_by", _plain(part, doctype), fields).name for part in _parts("group_by", sent))
 
 
 def _parts(parameter: str, sent: object) -> list[str]:
@@ -122,15 +124,13 @@ def _order(sent: object, doctype: DocumentType, fields: Fields) -> tuple[Order, 
         return (Order("creation", descending=True),)
     orders = []
     for part in _parts("order_by", sent):
-        words = part.split()
-        direction = words[1].lower() if len(words) > 1 else "asc"
-        plain = _plain(words[0]) if words else ""
-        if not 1 <= len(words) <= 2 or direction not in {"asc", "desc"} or not _FIELD.fullmatch(plain):  # noqa: PLR2004
+        found = _ORDER.fullmatch(part.strip())
+        if found is None:
             raise Invalid({"order_by": "must be '<field> asc' or '<field> desc', several by commas"})
-        field = find_field("order_by", plain, fields).name
+        field = find_field("order_by", _plain(found["column"], doctype), fields).name
         if doctype.log and field not in _LOG_ORDERS:
             raise Invalid({"order_by": "a log is sorted by creation alone"})
-        orders.append(Order(field, descending=direction == "desc"))
+        orders.append(Order(field, descending=(found["direction"] or "").lower() == "desc"))
     return tuple(orders[:1] if doctype.log else orders)
 
 

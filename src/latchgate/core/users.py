@@ -10,9 +10,11 @@ from latchgate.core.addresses import Network, covers
 __all__ = [
     "ADMINISTRATOR",
     "GUEST",
+    "ROLES_OF_ALL",
     "SYSTEM_MANAGER",
     "StoredUser",
     "UserType",
+    "automatic_roles",
     "effective_roles",
     "hours_allow",
     "networks_allow",
@@ -24,6 +26,8 @@ GUEST = "Guest"
 SYSTEM_MANAGER = "System Manager"
 ALL_ROLE = "All"
 DESK_USER = "Desk User"
+ROLES_OF_ALL = frozenset({ALL_ROLE, GUEST})
+"""What every user has."""
 
 _NEVER = 24
 
@@ -78,14 +82,15 @@ def parse_user_name(text: str) -> str | None:
     return name if _EMAIL.fullmatch(name) and ".." not in name else None
 
 
+def automatic_roles(name: str, user_type: str) -> frozenset[str]:
+    """Tell the roles that nobody grants: everybody has All and Guest, a System User also Desk User."""
+    desk = {DESK_USER} if user_type == UserType.SYSTEM else set()
+    return ROLES_OF_ALL | desk | ({SYSTEM_MANAGER} if name == ADMINISTRATOR else set())
+
+
 def effective_roles(user: StoredUser) -> frozenset[str]:
-    """Tell a user's roles with the automatic ones: everybody has All and Guest, a System User also Desk User."""
-    automatic = {ALL_ROLE, GUEST}
-    if user.user_type is UserType.SYSTEM:
-        automatic.add(DESK_USER)
-    if user.name == ADMINISTRATOR:
-        automatic.add(SYSTEM_MANAGER)
-    return user.roles | automatic
+    """Tell a user's roles with the automatic ones."""
+    return user.roles | automatic_roles(user.name, user.user_type)
 
 
 def networks_allow(user: StoredUser, address: str) -> bool:

@@ -44,7 +44,6 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
         )
     },
 }
-_POSITION = (_COLUMNS.time, _COLUMNS.id)
 
 
 class LogDocuments:
@@ -60,7 +59,8 @@ class LogDocuments:
             *conditions(query, _BY_FIELD)
         )
         if query.after is not None:
-            statement = statement.where(after_row(query, _POSITION, self._reached(query.after)))
+            reached = self._reached(query.after)
+            statement = statement.where(after_row(query, _COLUMNS.time, _COLUMNS.id, reached))
         names = [place for place, column in enumerate(query.columns) if column.field == "name"]
         return [
             tuple(str(value) if place in names else value for place, value in enumerate(row))

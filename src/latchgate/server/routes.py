@@ -100,8 +100,9 @@ class Table:
         route = next((route for route in self.records if raw_path.startswith(route.prefix)), None)
         if route is None:
             return None
-        doctype, _, name = (unquote(part) for part in raw_path.removeprefix(route.prefix).partition("/"))
-        name = name.removesuffix("/")
+        # A slash at the end is the client's habit; one in a name comes as %2F.
+        path = raw_path.removeprefix(route.prefix).removesuffix("/")
+        doctype, _, name = (unquote(part) for part in path.partition("/"))
         handlers = route.one if name else route.all
         handler = handlers.get(http_method)
         if not doctype or (handler is None and http_method == "PATCH") or not handlers:

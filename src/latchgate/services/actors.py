@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from latchgate.core.api_keys import Limits, beyond
 from latchgate.core.principals import Principal
 from latchgate.core.scopes import ALL
-from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
+from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import NotPermitted
 
 __all__ = ["COMMAND_LINE", "UNLIMITED", "Actor", "require_system_manager", "require_within"]
@@ -34,7 +34,7 @@ COMMAND_LINE = Actor(ADMINISTRATOR, "", None)
 
 def require_system_manager(actor: Actor) -> None:
     """Let nobody pass but the command line and System Managers. Raises NotPermitted."""
-    if actor.principal is not None and SYSTEM_MANAGER not in actor.principal.roles:
+    if actor.principal is not None and not actor.principal.is_manager:
         raise NotPermitted("Only a System Manager may do this", reason="role_missing")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from latchgate.core.document_types import DocumentType, Viewer
-from latchgate.core.documents import DOCUMENT_TYPES, find_document_type
+from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.core.permissions import Action, Reach
 from latchgate.core.principals import Reason
 from latchgate.errors import Conflict, NotFound, NotPermitted
@@ -36,10 +36,10 @@ def get_type(tx: Transaction, actor: Actor, name: str) -> DocumentType:
         NotFound: There is none; told to System Managers, whose credential's scopes would cover it.
         NotPermitted: There is none; told to others, as of a type that they have no right to.
     """
-    # To list them all would count the records of each.
-    found = DOCUMENT_TYPES.get(name) or find_document_type(name, [name] if tx.sources.exists(name) else [])
-    if found is not None:
-        return found
+    if name in DOCUMENT_TYPES:
+        return DOCUMENT_TYPES[name]
+    if tx.sources.exists(name):
+        return source_type(name)
     name = name[:_NAME_SHOWN_MAX]
     reach = find_reach(tx, actor, name, Action.READ)
     if reach is Reason.SCOPE_MISSING or not Viewer.of(actor.principal, Reach.NONE).manager:

@@ -127,7 +127,10 @@ def _sent(doctype: DocumentType, values: Mapping[str, object], *, new: bool) -> 
         if name in doctype.fields and doctype.fields[name].access.volatile:
             continue
         if new and name == "name" and doctype.named_by is not None:
-            if doctype.named_by not in values:
+            if values.get(doctype.named_by, value) != value and "__islocal" not in values:
+                # Frappe's own pages call what is not saved yet something of their own, and say so.
+                yield name, value
+            elif doctype.named_by not in values:
                 yield doctype.named_by, value
             continue
         yield name[:_SHOWN_MAX], value

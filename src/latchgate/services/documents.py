@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from latchgate.core.document_types import DocumentType, Viewer
-from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.core.documents import API_KEY, USER
 from latchgate.core.permissions import Action, Reach
-from latchgate.core.principals import Reason
 from latchgate.core.queries import DocumentQuery
 from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
+from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import Actor
 from latchgate.services.api_keys import ApiKeyService
@@ -27,10 +27,10 @@ from latchgate.services.document_writers import (
     in_fields,
 )
 from latchgate.services.key_documents import ApiKeyWriter
+from latchgate.services.key_rights import KeyRights
 from latchgate.services.key_values import KeyValues
 from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
-from latchgate.services.rights import find_reach
 from latchgate.services.roles import RoleService
 from latchgate.services.settings_documents import SettingsDocuments
 from latchgate.services.sources import SourceService
@@ -62,13 +62,12 @@ class DocumentService:
     api_keys: ApiKeyService
     system_settings: SystemSettingsService
 
-    def list_types(self, actor: Actor) -> list[DocumentType]:
-        """List the types that the actor may read, by name."""
+    def get_type(self, actor: Actor, doctype: str) -> DocumentType:
+        """Give the description of a type that the actor may read. Raises NotPermitted, NotFound."""
         with self.store.read() as tx:
-            made = {source: source_type(source) for source, _ in tx.sources.list_all()}
-            types = sorted({**made, **DOCUMENT_TYPES}.items())
-            reaches = {name: find_reach(tx, actor, name, Action.READ) for name, _ in types}
-        return [doctype for name, doctype in types if not isinstance(reaches[name], Reason)]
+            found_type = get_type(tx, actor, doctype)
+            require_action(tx, actor, found_type, Action.READ)
+        return found_type
 
     def list_rows(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
         """Give a page of records, of each the fields that were asked for. Raises NotPermitted, NotFound, Invalid."""
@@ -162,11 +161,8 @@ class DocumentService:
 
     def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:
         reach = require_action(tx, actor, doctype, action)
-        if doctype.name == "API Key" and action is not Action.READ and reach is not Reach.ALL:
-            values = self.system_settings.get_values(tx).values
-            if not values["allow_own_keys"]:
-                reason = Reason.ROLE_MISSING.value
-                raise NotPermitted("Not permitted to manage these keys", reason=reason, told=True)
+        if doctype is API_KEY and action is not Action.READ:
+            KeyRights(tx, actor, own_keys_default=self.api_keys.own_keys).require_any(action)
         return reach
 
     def _documents(self, tx: Transaction, doctype: DocumentType) -> Documents:
@@ -179,6 +175,9 @@ class DocumentService:
                 return tx.documents
 
     def _see(self, tx: Transaction, actor: Actor, doctype: DocumentType, name: str) -> Seen:
+        if doctype is USER:
+            # As wherever else a user is named: in any case.
+            name = parse_user_name(name) or name
         return see(tx, self._documents(tx, doctype), actor, doctype, name)
 
     def _shown(self, doctype: DocumentType, seen: Seen) -> dict[str, Any]:
@@ -205,7 +204,7 @@ class DocumentService:
         found_type = get_type(tx, actor, doctype)
         reach = self._reach(tx, actor, found_type, Action.CREATE)
         wanted = parse_new(found_type, Viewer.of(actor.principal, reach), actor.user, values)
-        if found_type.name == "API Key":
+        if found_type is API_KEY:
             # Everybody may ask for a key: whoever asks for another's holds up nobody.
             ApiKeyWriter(self.api_keys).judge(tx, actor, wanted)
         return found_type, wanted

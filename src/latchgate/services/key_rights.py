@@ -45,13 +45,16 @@ class KeyRights:
 
         Raises NotPermitted, NotFound, Conflict if several sources have one.
         """
-        if self._actor.principal is not None:
-            self._require_reach(self._actor.principal.user, action)
+        self.require_any(action)
         keys = [key for key in self._tx.api_keys.find_any(key_id) if self._refusal(user_of(key), action) is None]
         key = only_key(keys, key_id, source)
         if key.owner.user is not None:
             require_act_for(self._actor, key.owner.user)
         return key
+
+    def require_any(self, action: Action) -> None:
+        """Let nobody pass who may not do this even to their own keys. Raises NotPermitted."""
+        self._require_reach(self._actor.user, action)
 
     def require(self, user: str | None, action: Action) -> None:
         """Let nobody pass who may not do this to the keys that run as a user. Raises NotPermitted."""

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from latchgate.core.documents import find_document_type
+from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.users import GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Flaw, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.rights import require_right
+from latchgate.services.rights import require_covered, require_right
 
 __all__ = ["ROLE_PERMISSION", "PermissionService", "grant_name"]
 
@@ -71,6 +71,7 @@ class PermissionService:
         """Store a permission, in a caller's transaction. Raises Conflict if there is one, and as `grant`."""
         _require(tx, actor, Action.CREATE)
         _require_sound(tx, grant)
+        require_covered(actor, frozenset({grant.role}), [grant])
         if tx.permissions.find(grant.role, grant.doctype, if_owner=grant.if_owner) is not None:
             raise Conflict(f"{ROLE_PERMISSION} {grant_name(grant)} exists already")
         tx.permissions.add(grant, actor.user, self.clock.now_us())
@@ -83,6 +84,8 @@ class PermissionService:
         found = _get(tx, grant.role, grant.doctype, if_owner=grant.if_owner)
         _require_sound(tx, grant)
         _require_kept(found, grant.actions)
+        if grant.actions - found.actions:
+            require_covered(actor, frozenset({grant.role}), [grant])
         if found.actions != grant.actions:
             tx.permissions.change(grant, actor.user, self.clock.now_us())
             note(tx, self.clock, actor, "permission.changed", grant_name(grant), detail=_told(grant))
@@ -121,7 +124,7 @@ def _require_sound(tx: Transaction, grant: Grant) -> None:
         raise Invalid({"role": "Guest may hold no permissions: nobody without a credential reaches records"})
     if not tx.roles.exists(grant.role):
         raise NotFound(f"Role {grant.role} not found")
-    if find_document_type(grant.doctype, [source for source, _ in tx.sources.list_all()]) is None:
+    if grant.doctype not in DOCUMENT_TYPES and not tx.sources.exists(grant.doctype):
         raise Invalid({"document_type": f"Could not find DocType: {grant.doctype[:_SHOWN_MAX]}"}, Flaw.LINK)
     if not grant.actions:
         raise Invalid({"read": "at least one of read, write, create and delete must be 1"})

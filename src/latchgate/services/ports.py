@@ -108,6 +108,10 @@ class Users(Protocol):
 class Roles(Protocol):
     """The roles of one transaction."""
 
+    def list_names(self) -> list[str]:
+        """List the roles by name."""
+        ...
+
     def list_all(self) -> list[tuple[str, int]]:
         """List the roles by name, each with the number of users it was granted to."""
         ...
@@ -141,7 +145,7 @@ class Permissions(Protocol):
     """The permissions of one transaction, each known by its role, document type and whether it is for one's own."""
 
     def list_all(self) -> list[Grant]:
-        """List them by document type, role and if_owner; few, and read at every request for records."""
+        """List them by document type, role and if_owner; few, and read once by every request for records."""
         ...
 
     def find(self, role: str, doctype: str, *, if_owner: bool) -> Grant | None:
@@ -183,6 +187,10 @@ class Documents(Protocol):
 
 class Sources(Protocol):
     """Authorization sources and their records, of one transaction."""
+
+    def list_names(self) -> list[str]:
+        """List the sources by name."""
+        ...
 
     def list_all(self) -> list[tuple[str, int]]:
         """List the sources by name, each with the number of its records (of users for User)."""

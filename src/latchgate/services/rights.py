@@ -1,11 +1,11 @@
 """Ask the policy, with the permissions that stand in the database, before anything is read or changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from latchgate.core.permissions import Action, Own, Reach
-from latchgate.core.policy import judge_action, may_act_for
+from latchgate.core.permissions import Action, Grant, Own, Reach
+from latchgate.core.policy import gives_beyond, judge_action, may_act_for
 from latchgate.core.principals import Reason
-from latchgate.core.users import SYSTEM_MANAGER, StoredUser, effective_roles
+from latchgate.core.users import ROLES_OF_ALL, StoredUser, effective_roles
 from latchgate.errors import NotPermitted
 from latchgate.services.actors import Actor
 from latchgate.services.ports import Store, Transaction
@@ -16,6 +16,8 @@ __all__ = [
     "is_self",
     "judge_early",
     "require_act_for",
+    "require_covered",
+    "require_covered_account",
     "require_on",
     "require_reach",
     "require_right",
@@ -83,9 +85,22 @@ def require_roles(actor: Actor, roles: frozenset[str]) -> None:
         )
 
 
+def require_covered(actor: Actor, roles: frozenset[str], grants: Iterable[Grant]) -> None:
+    """Let no credential give roles, or these permissions to them, beyond its own scopes. Raises NotPermitted."""
+    if actor.principal is not None and gives_beyond(actor.principal, roles, grants):
+        told = "This would give rights that the scopes of the credential used do not cover"
+        raise NotPermitted(told, reason="beyond", told=True)
+
+
+def require_covered_account(tx: Transaction, actor: Actor, user: StoredUser) -> None:
+    """Let no credential set an account free that may do more than its own scopes cover. Raises NotPermitted."""
+    # What everybody may do with what is theirs is given to nobody.
+    require_covered(actor, effective_roles(user) - ROLES_OF_ALL, tx.permissions.list_all())
+
+
 def is_manager(actor: Actor) -> bool:
     """Whether it is the command line or a System Manager, who are bound by no other account's roles."""
-    return actor.principal is None or SYSTEM_MANAGER in actor.principal.roles
+    return actor.principal is None or actor.principal.is_manager
 
 
 def is_self(actor: Actor, user: StoredUser) -> bool:

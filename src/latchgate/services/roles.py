@@ -9,7 +9,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.rights import judge_early, require_on, require_reach, require_roles
+from latchgate.services.rights import judge_early, require_covered, require_on, require_reach, require_roles
 from latchgate.services.user_rights import get_user_to, require_manager_remains, require_not_own
 from latchgate.services.users import AUTOMATIC_ROLES
 
@@ -71,10 +71,9 @@ class RoleService:
 
     def grant(self, actor: Actor, user: str, role: str) -> bool:
         """Grant a role; False if the user had it. Raises NotFound, Invalid, NotPermitted."""
-        judge_early(self.store, actor, lambda tx: _get_holder(tx, actor, user, frozenset({role})))
+        judge_early(self.store, actor, lambda tx: _get_receiver(tx, actor, user, frozenset({role})))
         with self.store.write() as tx:
-            found = _get_holder(tx, actor, user, frozenset({role}))
-            return self._grant(tx, actor, found, role)
+            return self._grant(tx, actor, _get_receiver(tx, actor, user, frozenset({role})), role)
 
     def revoke(self, actor: Actor, user: str, role: str) -> bool:
         """Take a role away; False if the user did not have it. Raises NotFound, Invalid, NotPermitted."""
@@ -89,6 +88,7 @@ class RoleService:
         different = has ^ roles
         if different:
             found = _get_holder(tx, actor, user, different)
+            require_covered(actor, roles - has, tx.permissions.list_all())
             for role in sorted(roles - has):
                 self._grant(tx, actor, found, role)
             for role in sorted(has - roles):
@@ -126,7 +126,7 @@ def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     if not name or len(name) > _NAME_LENGTH_MAX or not name.isprintable() or "," in name:
         # Roles travel in a header as a list by commas.
         raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without a comma"})
-    for existing, _ in tx.roles.list_all():
+    for existing in tx.roles.list_names():
         if existing.casefold() == name.casefold():
             # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.
             raise Conflict(f"There is a role {existing} already")
@@ -140,6 +140,13 @@ def _get_holder(tx: Transaction, actor: Actor, user: str, roles: frozenset[str])
     found = get_user_to(tx, actor, user, Action.WRITE)
     require_not_own(actor, found)
     require_roles(actor, roles)
+    return found
+
+
+def _get_receiver(tx: Transaction, actor: Actor, user: str, roles: frozenset[str]) -> StoredUser:
+    """Give a user that the actor may give these roles to."""
+    found = _get_holder(tx, actor, user, roles)
+    require_covered(actor, roles, tx.permissions.list_all())
     return found
 
 

@@ -119,6 +119,8 @@ class SourceService:
         """
         record = _get_record_to(tx, actor, wanted.source, wanted.name, Action.WRITE)
         if wanted.enabled != record.enabled:
+            if wanted.enabled:
+                self._require_within_keys(tx, actor, record)
             self._change(tx, actor, record, RecordChanges(enabled=wanted.enabled))
             operation = "source_record.enabled" if wanted.enabled else "source_record.disabled"
             note(tx, self.clock, actor, operation, record.name, detail=record.source)
@@ -145,7 +147,7 @@ class SourceService:
         tx.sources.change_record(record.id, changes, actor.user, self.clock.now_us())
 
     def _require_within_keys(self, tx: Transaction, actor: Actor, record: SourceRecord) -> None:
-        # Keys that are there already would run as somebody else, without the limits of the credential that says so.
+        # Keys that are there already would work, or run as somebody else, without the limits of the credential used.
         for key in tx.api_keys.list_some(KeyFilter(record.source, record.name), self.clock.now()):
             require_within(actor, key.limits)
 
@@ -155,7 +157,7 @@ def add_source(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     parsed = parse_source_name(name)
     if parsed is None:
         raise Invalid({"source": f"'{name[:60]}' is not a name such as API Device: letters, digits, single spaces"})
-    for existing in (*(source for source, _ in tx.sources.list_all()), *DOCUMENT_TYPES):
+    for existing in (*tx.sources.list_names(), *DOCUMENT_TYPES):
         if existing.lower() == parsed.lower():
             # "api device" beside "API Device": whoever reads a header or the log would take one for the other.
             raise Conflict(f"There is a document type {existing} already")

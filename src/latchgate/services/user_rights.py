@@ -43,13 +43,15 @@ def require_not_own(actor: Actor, user: StoredUser) -> None:
 
 
 def require_manager_remains(tx: Transaction, user: StoredUser) -> None:
-    """Refuse what would leave nobody to administer but Administrator's own account. Raises Invalid."""
+    """Refuse what would leave no enabled System Manager; Administrator is one for good. Raises Invalid."""
     if SYSTEM_MANAGER not in user.roles or not user.enabled:
         return
-    others = [name for name in tx.roles.list_users(SYSTEM_MANAGER) if name != user.name]
+    # No service disables Administrator, but somebody may have done so in the database.
     administrator = tx.users.find(ADMINISTRATOR)
-    able = [found for name in others if (found := tx.users.find(name)) and found.enabled]
-    if not able and not (administrator and administrator.enabled):
+    if administrator is not None and administrator.enabled:
+        return
+    others = (tx.users.find(name) for name in tx.roles.list_users(SYSTEM_MANAGER) if name != user.name)
+    if not any(other.enabled for other in others if other is not None):
         raise Invalid({"user": f"{user.name} is the last enabled System Manager"})
 
 

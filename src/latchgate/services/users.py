@@ -10,11 +10,12 @@ from latchgate.core.permissions import Action
 from latchgate.core.tokens import Secret
 from latchgate.core.users import (
     ADMINISTRATOR,
-    ALL_ROLE,
     DESK_USER,
     GUEST,
+    ROLES_OF_ALL,
     StoredUser,
     UserType,
+    automatic_roles,
     parse_user_name,
 )
 from latchgate.errors import Invalid
@@ -22,12 +23,19 @@ from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_within
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
-from latchgate.services.rights import judge_early, require_act_for, require_right, require_roles
+from latchgate.services.rights import (
+    judge_early,
+    require_act_for,
+    require_covered,
+    require_covered_account,
+    require_right,
+    require_roles,
+)
 from latchgate.services.user_rights import get_user, get_user_to, require_dispensable, require_not_own
 
 __all__ = ["AUTOMATIC_ROLES", "UserOrder", "UserService", "add_user"]
 
-AUTOMATIC_ROLES = frozenset({ALL_ROLE, GUEST, DESK_USER})
+AUTOMATIC_ROLES = ROLES_OF_ALL | {DESK_USER}
 """What comes with the user's type, and is never granted."""
 _NAME_LENGTH_MAX = 140
 _HOURS_MAX = 24
@@ -111,7 +119,10 @@ class UserService:
         if user.enabled == enabled:
             return user
         require_not_own(actor, user)
-        if not enabled:
+        if enabled:
+            # All its keys come back with it.
+            require_covered_account(tx, actor, user)
+        else:
             require_dispensable(tx, user, "disabled")
         tx.users.change(user.id, UserChanges(enabled=enabled, modified_by=actor.user), self.clock.now_us())
         note(tx, self.clock, actor, "user.enabled" if enabled else "user.disabled", user.name)
@@ -150,6 +161,8 @@ class UserService:
         changed = get_user(tx, name)
         # Another type brings another role.
         require_act_for(actor, changed)
+        if different.keys() - _PERSONAL:
+            require_covered_account(tx, actor, changed)
         return changed
 
     def delete(self, actor: Actor, name: str) -> LiveCredentials:
@@ -235,7 +248,9 @@ def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, pass
 
 def _require_create(tx: Transaction, actor: Actor, order: UserOrder) -> None:
     require_right(tx, actor, "User", Action.CREATE)
-    require_roles(actor, order.roles | ({DESK_USER} if order.user_type is UserType.SYSTEM else set()))
+    roles = order.roles | (automatic_roles("", order.user_type) - ROLES_OF_ALL)
+    require_roles(actor, roles)
+    require_covered(actor, roles, tx.permissions.list_all())
 
 
 def _get_for_password(tx: Transaction, actor: Actor, name: str) -> StoredUser:

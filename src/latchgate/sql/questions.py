@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true, tuple_
 
-from latchgate.core.queries import Condition, DocumentQuery, Operator, Scalar
+from latchgate.core.queries import Condition, DocumentQuery, Operator, Order, Scalar
 from latchgate.errors import Invalid
 
 __all__ = ["Columns", "after_row", "conditions", "counting", "numbered", "paged", "row_number"]
@@ -67,12 +67,16 @@ def numbered(query: DocumentQuery) -> DocumentQuery:
 
 
 def after_row(
-    query: DocumentQuery, position: tuple[ColumnElement[Any], ...], reached: tuple[int, ...]
+    query: DocumentQuery, time: ColumnElement[Any], number: ColumnElement[Any], reached: tuple[int, int]
 ) -> ColumnElement[bool]:
-    """Say that a row comes after a position, in the direction of the query's order."""
-    descending = not query.order or query.order[0].descending
-    place = tuple_(*position)
-    return place < tuple_(*reached) if descending else place > tuple_(*reached)
+    """Say that a log's row comes after the one of that time and number, in the order asked for.
+
+    By time, rows of one moment are told apart by their number; the number is their name. The two differ: a row's time
+    is when its request arrived, its number in which order the rows were written.
+    """
+    order = query.order[0] if query.order else Order("creation", descending=True)
+    place, reached_place = (number, reached[1]) if order.field == "name" else (tuple_(time, number), tuple_(*reached))
+    return place < reached_place if order.descending else place > reached_place
 
 
 def row_number(name: str) -> int:

@@ -42,11 +42,16 @@ class SqlDocuments:
         if query.after is not None:
             if not log:
                 raise AssertionError(f"{doctype} is no log")
-            reached = row_number(query.after)
-            if self._connection.scalar(select(activity_log.c.id).where(activity_log.c.id == reached)) is None:
-                raise Invalid({"after": "names no row"})
-            statement = statement.where(after_row(query, (activity_log.c.id,), (reached,)))
+            time, number = activity_log.c.time, activity_log.c.id
+            statement = statement.where(after_row(query, time, number, self._reached(query.after)))
         return _decoded(self._connection.execute(statement), [column.field for column in query.columns])
+
+    def _reached(self, name: str) -> tuple[int, int]:
+        number = row_number(name)
+        time = self._connection.scalar(select(activity_log.c.time).where(activity_log.c.id == number))
+        if time is None:
+            raise Invalid({"after": "names no row"})
+        return time, number
 
     def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
         source = _source(doctype)

@@ -36,13 +36,20 @@ _DELETE = delete(permission).where(*_ONE)
 
 
 class SqlPermissions:
-    """Permissions in SQL; a role's go with the role."""
+    """Permissions in SQL; a role's go with the role. One transaction reads the list once, until it changes it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._listed: list[Grant] | None = None
 
     def list_all(self) -> list[Grant]:
-        return [_decode(row) for row in self._connection.execute(_LIST)]
+        if self._listed is None:
+            self._listed = [_decode(row) for row in self._connection.execute(_LIST)]
+        return self._listed
+
+    def forget(self) -> None:
+        """Read the list anew when it is wanted next: something else of the transaction has changed it."""
+        self._listed = None
 
     def find(self, role: str, doctype: str, *, if_owner: bool) -> Grant | None:
         if not (is_storable(role) and is_storable(doctype)):
@@ -64,17 +71,20 @@ class SqlPermissions:
             "modified": now_us,
             "modified_by": by,
         }
+        self.forget()
         taken = f"There is a permission of {grant.role} on {grant.doctype} already"
         add_row(self._connection, permission, values, unique="role_id doctype if_owner", taken=taken)
 
     def change(self, grant: Grant, by: str, now_us: int) -> None:
         which = _which(grant.role, grant.doctype, if_owner=grant.if_owner)
+        self.forget()
         statement = _CHANGE.values(**_allowed(grant), modified=now_us, modified_by=by)
         change_row(self._connection, statement, which)
 
     def delete(self, role: str, doctype: str, *, if_owner: bool) -> bool:
         if not (is_storable(role) and is_storable(doctype)):
             return False
+        self.forget()
         return self._connection.execute(_DELETE, _which(role, doctype, if_owner=if_owner)).rowcount == 1
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 
 from latchgate.errors import NotFound
 from latchgate.storage.encodings import is_storable
+from latchgate.storage.permissions import SqlPermissions
 from latchgate.storage.rows import add_row, change_row, insert_unless_there
 from latchgate.storage.schema import role, user, user_role
 
@@ -15,6 +16,7 @@ _LIST = (
     .group_by(role.c.name)
     .order_by(role.c.name)
 )
+_LIST_NAMES = select(role.c.name).order_by(role.c.name)
 _FIND = select(role.c.id).where(role.c.name == bindparam("wanted"))
 _LIST_USERS = (
     select(user.c.name)
@@ -30,8 +32,12 @@ _REVOKE = delete(user_role).where(user_role.c.user_id == bindparam("holder"), us
 class SqlRoles:
     """Roles in SQL; the automatic ones of a user (All, Guest, Desk User) have no grants."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, permissions: SqlPermissions) -> None:
         self._connection = connection
+        self._permissions = permissions
+
+    def list_names(self) -> list[str]:
+        return list(self._connection.scalars(_LIST_NAMES))
 
     def list_all(self) -> list[tuple[str, int]]:
         return [(name, count) for name, count in self._connection.execute(_LIST)]
@@ -47,6 +53,7 @@ class SqlRoles:
         return add_row(self._connection, role, values, unique="name", taken=f"There is a role {name} already")
 
     def delete(self, name: str) -> None:
+        self._permissions.forget()
         change_row(self._connection, _DELETE, {"wanted": name})
 
     def grant(self, user_id: int, name: str) -> bool:

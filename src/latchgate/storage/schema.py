@@ -273,7 +273,8 @@ activity_log = Table(
     Column("ip_address", StoredText, nullable=False),
     # Whose the row is: a later user of the same name must not read it. No reference, for the same reason as the name.
     Column("user_id", BigInteger),
-    Index("ix_activity_log_user_id_id", "user_id", "id"),
+    Index("ix_activity_log_time_id", "time", "id"),
+    Index("ix_activity_log_user_id_time_id", "user_id", "time", "id"),
     Index("ix_activity_log_user_id", "user", "id"),
     sqlite_autoincrement=True,
 )

@@ -24,6 +24,7 @@ _LIST = select(
         else_=_RECORDS.correlate(authorization_source).scalar_subquery(),
     ),
 ).order_by(authorization_source.c.name)
+_LIST_NAMES = select(authorization_source.c.name).order_by(authorization_source.c.name)
 _EXISTS = select(authorization_source.c.id).where(authorization_source.c.name == bindparam("wanted"))
 _RECORD = (
     select(source_record.c.id, source_record.c.source, source_record.c.name, user.c.name, source_record.c.enabled)
@@ -41,6 +42,9 @@ class SqlSources:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def list_names(self) -> list[str]:
+        return list(self._connection.scalars(_LIST_NAMES))
 
     def list_all(self) -> list[tuple[str, int]]:
         return [(name, count) for name, count in self._connection.execute(_LIST)]

@@ -51,6 +51,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._permissions = SqlPermissions(connection)
 
     @property
     def users(self) -> SqlUsers:
@@ -60,12 +61,12 @@ class SqlTransaction:
     @property
     def roles(self) -> SqlRoles:
         """Roles, and whom they were granted to."""
-        return SqlRoles(self._connection)
+        return SqlRoles(self._connection, self._permissions)
 
     @property
     def permissions(self) -> SqlPermissions:
         """What roles may do to records."""
-        return SqlPermissions(self._connection)
+        return self._permissions
 
     @property
     def documents(self) -> SqlDocuments:

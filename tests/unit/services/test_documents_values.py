@@ -265,7 +265,8 @@ def test_a_new_record_has_the_defaults_of_its_type() -> None:
 
     assert wanted["email"] == "new@example.com"
     assert (wanted["enabled"], wanted["user_type"], wanted["roles"], wanted["login_after"]) == (1, "System User", [], 0)
-    assert _make({"name": "a@example.com", "email": "b@example.com"})["email"] == "b@example.com"
+    assert _make({"name": "new-user-1", "__islocal": 1, "email": "b@example.com"})["email"] == "b@example.com"
+    assert _flaws({"name": "a@example.com", "email": "b@example.com"}).fields == {"name": "cannot be set"}
     assert _make({}, API_KEY)["scopes"] == ["all"]
     assert _make({"scopes": ""}, API_KEY)["scopes"] == []
     assert _make({"scopes": "read, User:write"}, API_KEY)["scopes"] == ["read", "User:write"]

@@ -69,7 +69,9 @@ async def read_record(call: Call) -> dict[str, Any]:
 
 
 def _filters(parameter: str, sent: object) -> object:
-    # A plain text is the name of a record; what begins like JSON is JSON.
+    # A plain text is the name of a record; what begins like JSON is JSON. Frappe's Python client sends null for none.
+    if isinstance(sent, str) and sent.strip() == "null":
+        return None
     if isinstance(sent, str) and sent.strip()[:1] not in {"[", "{", '"'}:
         return sent
     return decode_json(parameter, sent)

@@ -11,7 +11,7 @@ from typing import Any
 import anyio.to_thread
 
 from latchgate.core.document_types import DocumentType, Writer
-from latchgate.errors import NotFound, NotPermitted
+from latchgate.errors import NotFound
 from latchgate.server.frappe.list_arguments import as_objects, read_asked, read_record
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
@@ -84,11 +84,7 @@ class Resources:
                 asked = read_asked(await call.read_arguments())
                 return Reply(await anyio.to_thread.run_sync(self.documents.count, call.actor, doctype, asked))
             case "meta":
-                types = await anyio.to_thread.run_sync(self.documents.list_types, call.actor)
-                found = next((one for one in types if one.name == doctype), None)
-                if found is None:
-                    raise NotPermitted(f"No permission for {doctype}", reason="role_missing", told=True)
-                return Reply(_described(found))
+                return Reply(_described(await anyio.to_thread.run_sync(self.documents.get_type, call.actor, doctype)))
             case _:
                 raise NotFound(f"There is nothing called {what[:60]} here", told=False)
 

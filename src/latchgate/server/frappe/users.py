@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER, UserType
+from latchgate.core.users import ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER, automatic_roles
 from latchgate.errors import Invalid
 from latchgate.server.replies import Reply
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 
 __all__ = ["GetRoles"]
+
+_ORDER = (ALL_ROLE, GUEST, DESK_USER, SYSTEM_MANAGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,6 @@ class GetRoles:
         if not isinstance(named, str):
             raise Invalid({"uid": "must be the name of a user"})
         user = await anyio.to_thread.run_sync(self.documents.get, call.actor, "User", named)
-        automatic = [ALL_ROLE, GUEST]
-        if user["user_type"] == UserType.SYSTEM:
-            automatic.append(DESK_USER)
-        if user["name"] == ADMINISTRATOR:
-            automatic.append(SYSTEM_MANAGER)
         granted = [row["role"] for row in user["roles"]]
-        return Reply(granted + [role for role in automatic if role not in granted])
+        automatic = automatic_roles(user["name"], user["user_type"])
+        return Reply(granted + sorted(automatic - {*granted}, key=_ORDER.index))

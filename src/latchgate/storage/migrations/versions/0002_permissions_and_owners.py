@@ -67,7 +67,8 @@ def _add_owners() -> None:
         _WHOSE_ACTIVITY,
     ):
         op.execute(sa.text(statement))
-    op.create_index("ix_activity_log_user_id_id", "activity_log", ["user_id", "id"])
+    op.create_index("ix_activity_log_time_id", "activity_log", ["time", "id"])
+    op.create_index("ix_activity_log_user_id_time_id", "activity_log", ["user_id", "time", "id"])
     op.create_index("ix_activity_log_user_id", "activity_log", ["user", "id"])
     for table in ("user", "api_key"):
         # The order of a list that names none.
