@@ -32,6 +32,7 @@ class MethodText:
 
 
 _DOCTYPE = Argument("doctype", "The document type, such as User", required=True)
+_SINGLE = Argument("doctype", "The document type, such as System Settings", required=True)
 _NAME = Argument("name", "The record's name", required=True)
 _FILTERS = Argument("filters", "A JSON list or object of conditions, or a name", schema=_ANY)
 _DOC = Argument("doc", "The record, with its doctype", required=True, schema=_ANY)
@@ -78,6 +79,9 @@ METHODS: Mapping[str, MethodText] = {
         "Read fields of the first record that filters allow",
         (_DOCTYPE, Argument("fieldname", "A field, or a list of them", schema=_ANY), _FILTERS),
         {"type": ["object", "array"]},
+    ),
+    "frappe.client.get_single_value": MethodText(
+        "Read a field of a type that has one record", (_SINGLE, Argument("field", "The field", required=True))
     ),
     "frappe.client.has_permission": MethodText(
         "Tell whether one may do something to a record",

@@ -20,6 +20,7 @@ from latchgate.services.documents import DocumentService
 __all__ = ["READING", "WRITING", "ClientMethods"]
 
 _DOCUMENTS_MAX = 200
+_FIELD_SHOWN_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,16 @@ class ClientMethods:
         if not as_objects(arguments):
             return Reply(page.rows[0] if page.rows else [])
         return Reply(page.documents()[0] if page.rows else {})
+
+    async def get_single_value(self, call: Call) -> Reply:
+        """Answer with one field of a type that has one record, of those that reading it shows the caller."""
+        arguments = await call.read_arguments()
+        doctype, field = require_text(arguments, "doctype"), require_text(arguments, "field")
+        # As in Frappe, the one record is named as its type is.
+        record = await _run(self.documents.get, call.actor, doctype, doctype)
+        if field not in record:
+            raise Invalid({"field": f"Field not permitted in query: {field[:_FIELD_SHOWN_MAX]}"}, Flaw.FIELD)
+        return Reply(record[field])
 
     async def insert(self, call: Call) -> Reply:
         """Make a record and answer with it."""
@@ -152,6 +163,7 @@ READING: Mapping[str, Callable[[ClientMethods], Any]] = {
     "get_list": lambda client: client.get_list,
     "get_count": lambda client: client.get_count,
     "get_value": lambda client: client.get_value,
+    "get_single_value": lambda client: client.get_single_value,
     "has_permission": lambda client: client.has_permission,
     "is_document_amended": lambda client: client.is_document_amended,
     "get_password": lambda client: client.get_password,

@@ -14,6 +14,7 @@ from latchgate.server.requests import Call, read_body
 __all__ = ["as_objects", "decode_json", "read_asked", "read_record"]
 
 _JSON_LENGTH_MAX = 200_000
+_NONE = "null"
 _FALSE = frozenset({"0", "false", "no", ""})
 # Of the arguments that travel beside a record's fields.
 _BESIDE = frozenset({"cmd", "csrf_token"})
@@ -23,14 +24,15 @@ def read_asked(arguments: Mapping[str, Any]) -> Asked:
     """Read what a list is asked for. Raises Invalid for a parameter that is no JSON."""
     limit = arguments.get("limit")
     start = arguments.get("limit_start")
+    fields = decode_json("fields", arguments.get("fields"))
     return Asked(
-        fields=decode_json("fields", arguments.get("fields")),
+        fields=fields,
         filters=_filters("filters", arguments.get("filters")),
         or_filters=_filters("or_filters", arguments.get("or_filters")),
         order_by=arguments.get("order_by"),
         start=arguments.get("start") if start is None else start,
         limit=arguments.get("limit_page_length") if limit is None else limit,
-        group_by=arguments.get("group_by"),
+        group_by=_group_by(arguments.get("group_by"), fields),
         after=arguments.get("after"),
     )
 
@@ -68,10 +70,13 @@ async def read_record(call: Call) -> dict[str, Any]:
     return {name: value for name, value in sent.items() if name not in _BESIDE}
 
 
+def _group_by(sent: object, fields: object) -> object:
+    # Each record has a name of its own: to group by it, as callers of frappe-js-sdk do, groups nothing but counts.
+    return None if sent == "name" and "count(" not in str(fields).lower() else sent
+
+
 def _filters(parameter: str, sent: object) -> object:
-    # A plain text is the name of a record; what begins like JSON is JSON. Frappe's Python client sends null for none.
-    if isinstance(sent, str) and sent.strip() == "null":
-        return None
-    if isinstance(sent, str) and sent.strip()[:1] not in {"[", "{", '"'}:
+    # A plain text is the name of a record; what begins like JSON is JSON, and so is Python's None from frappe-client.
+    if isinstance(sent, str) and sent.strip() != _NONE and sent.strip()[:1] not in {"[", "{", '"'}:
         return sent
     return decode_json(parameter, sent)
