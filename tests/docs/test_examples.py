@@ -1,4 +1,4 @@
-"""Every command and example of the README and of the guide to tokens does what it says, on a running server."""
+"""Every command and example of the README and of the guides to tokens and records does what it says, on a server."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from support.reader import Reader, reading
 _DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 _README = ROOT / "README.md"
 _GUIDE = ROOT / "docs" / "howto" / "token-based-auth.md"
+_RECORDS = ROOT / "docs" / "howto" / "records.md"
 _FRAPPES_EXAMPLES = ROOT / "tests" / "vectors" / "frappe" / "examples.md"
 _USER = "ann@example.com"
 _ACCESS_TOKEN = "an-access-token-from-elsewhere"
@@ -50,7 +51,7 @@ def _work_through(document: Path, reader: Reader) -> Iterator[tuple[str, str]]:
                     values |= {f"<api_{half}>": value for half, value in pair}
                 case "python":
                     output = reader.python(text)
-                case "json":
+                case "json" | "text":
                     assert text.strip() == output.strip().splitlines()[-1], block
                 case _:
                     pass
@@ -104,6 +105,15 @@ def test_the_guide_does_what_it_says(reader: Reader) -> None:
     printed = [json.loads(output)["message"] for language, output in outputs if language == "python"]
     robot = "reports@example.com"
     assert printed == [robot, robot, _USER, robot]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guide's lists need curl; install it")
+def test_the_guide_to_records_does_what_it_says(reader: Reader) -> None:
+    """Each command and example of the guide to records works, and prints what the guide shows after it."""
+    languages = [language for language, _ in _work_through(_RECORDS, reader)]
+
+    assert languages.count("python") == 5
+    assert languages.count("json") + languages.count("text") == 8
 
 
 def test_frappes_token_example_prints_the_user(reader: Reader) -> None:
