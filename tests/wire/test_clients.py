@@ -111,12 +111,10 @@ def test_what_is_no_setting_is_refused(
     assert named in assert_refused(answer, status, exc_type)
 
 
-@pytest.mark.parametrize(
-    ("fields", "status"), [('["name","enabled"]', 200), ('["name","count(name) as n"]', 200), ('["enabled"]', 200)]
-)
-def test_a_list_may_be_grouped_by_name(service: Service, manager_key: Pair, fields: str, status: int) -> None:
+@pytest.mark.parametrize("fields", ['["name","enabled"]', '["name","count(name) as n"]', '["enabled"]'])
+def test_a_list_may_be_grouped_by_name(service: Service, manager_key: Pair, fields: str) -> None:
     """Each record has a name of its own, so that grouping by it takes no field away, and counts one each."""
     answer = service.ask(f"/api/resource/User?fields={fields}&group_by=name&limit=0", manager_key.token)
 
-    assert answer.status == status
+    assert answer.status == 200
     assert {row.get("n", 1) for row in answer.document["data"]} == {1}
