@@ -4,7 +4,7 @@ import asyncio
 import base64
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +151,20 @@ class Service:
     def leave(self, target: str, authorization: str) -> list[Any]:
         """Begin a POST and go away in the middle of its body; give what was sent in answer nevertheless."""
         fields = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
-        pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+        pieces: list[dict[str, Any] | Callable[[], object]] = [
+            {"type": "http.request", "body": b"{", "more_body": True}
+        ]
         return self._runner.run(_run(self.application, _scope("POST", target.encode(), fields, PEER), pieces))
+
+    def post_held(self, target: str, arguments: object, authorization: str, meanwhile: Callable[[], object]) -> int:
+        """Send a POST whose body waits in its middle until something has happened; give the answer's status."""
+        fields = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
+        body = json.dumps(arguments).encode()
+        first = {"type": "http.request", "body": body[:3], "more_body": True}
+        rest = {"type": "http.request", "body": body[3:], "more_body": False}
+        scope = _scope("POST", target.encode(), fields, PEER)
+        start, *_ = self._runner.run(_run(self.application, scope, [first, meanwhile, rest]))
+        return int(start["status"])
 
     def post(
         self,
@@ -257,7 +269,9 @@ async def _exchange(
     application: Application, scope: dict[str, Any], body: bytes
 ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
     middle = len(body) // 2
-    arriving = [{"type": "http.request", "body": body[:middle], "more_body": True}]
+    arriving: list[dict[str, Any] | Callable[[], object]] = [
+        {"type": "http.request", "body": body[:middle], "more_body": True}
+    ]
     arriving += [{"type": "http.request", "body": body[middle:], "more_body": False}]
     start, *pieces = await _run(application, scope, arriving)
     assert start["type"] == "http.response.start"
@@ -266,11 +280,18 @@ async def _exchange(
     return start["status"], received, b"".join(piece.get("body", b"") for piece in pieces)
 
 
-async def _run(application: Application, scope: dict[str, Any], arriving: list[dict[str, Any]]) -> list[Any]:
+async def _run(
+    application: Application, scope: dict[str, Any], arriving: list[dict[str, Any] | Callable[[], object]]
+) -> list[Any]:
+    """Ask; between the pieces of the body something may be done."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        return arriving.pop(0) if arriving else {"type": "http.disconnect"}
+        piece = arriving.pop(0) if arriving else {"type": "http.disconnect"}
+        while not isinstance(piece, dict):
+            piece()
+            piece = arriving.pop(0)
+        return piece
 
     async def send(message: Any) -> None:  # noqa: ANN401  # as ASGI says
         sent.append(message)

@@ -211,7 +211,9 @@ class House:
         """Give the actor of a request by a new key with these limits."""
         issued = self.add_key(user, limits)
         presented = replace(present_pair(issued.key.key_id, issued.secret.text), peer_address=address)
-        return Actor.of(self.principal(presented), address)
+        admission = self.admit(presented)
+        assert admission.principal is not None
+        return Actor.of(admission.principal, address, admission.judge_again)
 
     def activity(self) -> list[ActivityEntry]:
         """List the activity log, oldest first."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from latchgate.core.permissions import Action, Grant
+from latchgate.core.questions import Asked
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Answer, Service, opened_service
 
@@ -89,6 +90,41 @@ def test_a_disabled_user_is_refused_everywhere_at_once(service: Service) -> None
     for kind, headers in credentials.items():
         for target in (_ROLES, "/api/v2/document/Role", "/api/method/frappe.client.get_list?doctype=Role"):
             assert service.ask(target, headers=headers).status in {401, 403}, (kind, target)
+
+
+def test_a_request_that_waits_for_its_body_keeps_nothing(service: Service) -> None:
+    """Whoever holds one back while a key is revoked, a role taken or an account replaced has nothing of it."""
+    boss = service.make_user("boss@example.com", roles=frozenset({"System Manager"}))
+    latchgate, key = service.latchgate, service.make_key(boss)
+    by_revoked = service.post_held(
+        "/api/resource/API%20Key",
+        {"record": "Administrator"},
+        key.token,
+        lambda: latchgate.api_keys.revoke(COMMAND_LINE, key.key_id),
+    )
+    by_stripped = service.post_held(
+        _ROLES, {"role_name": "Held"}, service.make_key(boss).token, lambda: _strip(service, boss)
+    )
+    by_predecessor = service.post_held(
+        "/api/method/frappe.core.doctype.user.user.generate_keys",
+        {"user": _CLERK},
+        service.make_key(_CLERK).token,
+        lambda: _replace(service, _CLERK),
+    )
+
+    assert (by_revoked, by_stripped, by_predecessor) == (403, 403, 403)
+    assert "Held" not in dict(latchgate.roles.list_roles())
+    owners = latchgate.documents.list_rows(COMMAND_LINE, "API Key", Asked(fields=["record"])).rows
+    assert not {("Administrator",), (_CLERK,)} & set(owners)
+
+
+def _strip(service: Service, user: str) -> None:
+    service.latchgate.roles.revoke(COMMAND_LINE, user, "System Manager")
+
+
+def _replace(service: Service, user: str) -> None:
+    service.latchgate.users.delete(COMMAND_LINE, user)
+    service.make_user(user)
 
 
 def test_a_new_user_of_the_name_inherits_nothing(service: Service) -> None:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     ROLE_MISSING = "role_missing"
     SCOPE_MISSING = "scope_missing"
     NOT_PERMITTED = "not_permitted"
+    CHANGED = "changed_meanwhile"
     BODY_TOO_LARGE = "body_too_large"
     CLIENT_GONE = "client_gone"
 

@@ -41,7 +41,8 @@ class Call:
     @property
     def actor(self) -> Actor:
         """The caller, as services take it."""
-        return Actor.of(self.principal, self.admission.presented.peer_address)
+        admission = self.admission
+        return Actor.of(self.principal, admission.presented.peer_address, admission.judge_again)
 
     async def read_arguments(self) -> dict[str, Any]:
         """Read query, form and JSON body as one, the body's word over the query's. Raises BadRequest.

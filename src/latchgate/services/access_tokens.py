@@ -8,7 +8,7 @@ from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import GUEST
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager, require_within
+from latchgate.services.actors import Actor, require_system_manager, require_within, write_as
 from latchgate.services.port_values import NewToken
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.user_rights import get_user
@@ -52,13 +52,13 @@ class AccessTokenService:
         """
         require_system_manager(actor)
         require_within(actor, Limits(order.scopes, expires_at=order.expires_at))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return import_token(tx, self, actor, order)
 
     def revoke(self, actor: Actor, token: Secret) -> StoredToken:
         """End an access token now. Raises NotFound, NotPermitted."""
         require_system_manager(actor)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             stored = _get_token(tx, self.peppers, token)
             if stored.revoked_at is None:
                 tx.access_tokens.revoke(stored.id, self.clock.now())

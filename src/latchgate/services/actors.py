@@ -1,17 +1,24 @@
 """Who asks a service to change something."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from latchgate.core.api_keys import Limits, beyond
-from latchgate.core.principals import Principal
+from latchgate.core.principals import Principal, Reason, Rejected
 from latchgate.core.scopes import ALL
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import NotPermitted
+from latchgate.services.ports import Store, Transaction
 
-__all__ = ["COMMAND_LINE", "UNLIMITED", "Actor", "require_system_manager", "require_within"]
+__all__ = ["COMMAND_LINE", "UNLIMITED", "Actor", "JudgeAgain", "require_system_manager", "require_within", "write_as"]
 
 UNLIMITED = Limits(scopes=frozenset({ALL}))
 """What a key reaches that says nothing of limits, and a password always."""
+
+
+JudgeAgain = Callable[[Transaction], Principal | Rejected]
+"""Judges a principal anew, as it stands in a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +29,35 @@ class Actor:
     ip_address: str
     principal: Principal | None
     """None for the command line: whoever can run it holds database and key file anyway."""
+    judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
+    """How the gate judges the principal anew; None where nothing was waited for since."""
 
     @classmethod
-    def of(cls, principal: Principal, ip_address: str) -> "Actor":
+    def of(cls, principal: Principal, ip_address: str, judge_again: JudgeAgain | None = None) -> "Actor":
         """Make the actor of a request."""
-        return cls(principal.user, ip_address, principal)
+        return cls(principal.user, ip_address, principal, judge_again)
+
+    def require_standing(self, tx: Transaction) -> None:
+        """Let nobody pass who is not any more whom the gate let in. Raises NotPermitted."""
+        if self.principal is None or self.judge_again is None:
+            return
+        now = self.judge_again(tx)
+        if isinstance(now, Rejected):
+            raise NotPermitted("The credential used has ended meanwhile", reason=now.reason.value)
+        if replace(now, full_name=self.principal.full_name) != self.principal:
+            raise NotPermitted("What you may do has changed meanwhile; send this again", reason=Reason.CHANGED.value)
+
+
+@contextmanager
+def write_as(store: Store, actor: Actor) -> Iterator[Transaction]:
+    """Open the one transaction that writes now, for an actor who is judged anew in it.
+
+    A request waits after it was let in, for its body and for other writers: what was taken from its user or credential
+    meanwhile is gone for it too, or whoever keeps a request waiting could undo it. Raises NotPermitted, StorageError.
+    """
+    with store.write() as tx:
+        actor.require_standing(tx)
+        yield tx
 
 
 COMMAND_LINE = Actor(ADMINISTRATOR, "", None)

@@ -7,7 +7,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import Invalid
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, require_within
+from latchgate.services.actors import UNLIMITED, Actor, require_within, write_as
 from latchgate.services.key_orders import (
     TIME_MAX,
     IssuedKey,
@@ -52,7 +52,7 @@ class ApiKeyService:
         """
         require_sound(order, self.clock.now())
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.generate_in(tx, actor, owner, order)
 
     def generate_in(self, tx: Transaction, actor: Actor, owner: Owner, order: KeyOrder) -> IssuedKey:
@@ -70,7 +70,7 @@ class ApiKeyService:
         needs the right to write too.
         """
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             rights = self._rights(tx, actor)
             ids = rights.require_owner(owner, Action.CREATE)
             key = tx.api_keys.find_primary(owner.source, owner.record)
@@ -99,7 +99,7 @@ class ApiKeyService:
         if not 0 <= overlap_seconds <= TIME_MAX - now:
             raise Invalid({"overlap": "must neither be negative nor last beyond the year 9999"})
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).get_key(key_id, source, Action.WRITE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             key = self._rights(tx, actor).get_key(key_id, source, Action.WRITE)
             require_within(actor, key.limits)
             if self._has_ended(key):
@@ -127,7 +127,7 @@ class ApiKeyService:
             NotPermitted: The actor may not.
         """
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).get_key(key_id, source, Action.DELETE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.revoke_in(tx, actor, key_id, source=source)
 
     def revoke_in(self, tx: Transaction, actor: Actor, key_id: str, *, source: str | None = None) -> StoredKey:
@@ -147,7 +147,7 @@ class ApiKeyService:
         """
         require_sound(order, self.clock.now())
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self._rights(tx, actor).require_owner(owner, Action.CREATE)
             require_within(actor, order.limits)
             import_pair(tx, self.clock, self.peppers, actor, (owner, pair, order))

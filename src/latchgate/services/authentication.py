@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import assert_never
 
-from latchgate.core.access_tokens import judge_token, lookup_values, token_matches
+from latchgate.core.access_tokens import StoredToken, judge_token, lookup_values, token_matches
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey, judge_key, secret_matches
 from latchgate.core.credentials import (
     USER_SOURCE,
@@ -19,10 +19,10 @@ from latchgate.core.credentials import (
 )
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who, judge_user
 from latchgate.core.scopes import ALL
-from latchgate.core.sessions import SessionLifetime, is_alive
+from latchgate.core.sessions import SessionLifetime, StoredSession, is_alive
 from latchgate.core.tokens import Digest, Peppers, Purpose, has_our_prefix, verify_checksum
 from latchgate.core.users import StoredUser, effective_roles
-from latchgate.services.ports import Clock, Store
+from latchgate.services.ports import Clock, Store, Transaction
 
 __all__ = ["Authenticator", "Rules"]
 
@@ -83,6 +83,23 @@ class Authenticator:
             case _:
                 assert_never(credential)
 
+    def verify_again(self, principal: Principal, address: str, tx: Transaction) -> Principal | Rejected:
+        """Judge whom `verify` let in once more, as it stands in a transaction; the secret has been proved."""
+        now = self.clock.now()
+        match principal.scheme:
+            case Scheme.TOKEN | Scheme.BASIC:
+                key = tx.api_keys.find(principal.source, principal.credential)
+                judged = self._judge_key(key, principal.scheme, now, address) if key else None
+            case Scheme.BEARER:
+                token = tx.access_tokens.find_public(principal.credential)
+                judged = self._judge_token(token, now, address) if token else None
+            case Scheme.SESSION:
+                session = tx.sessions.find_public(principal.credential)
+                judged = self._judge_session(session, now, address) if session else None
+            case _:
+                assert_never(principal.scheme)
+        return judged or Rejected(Reason.REVOKED, principal.scheme, principal.source, principal.credential)
+
     def _verify_pair(self, pair: KeyPair, address: str) -> Principal | Rejected:
         if has_our_prefix(pair.key_id) and not verify_checksum(pair.key_id):
             return Rejected(Reason.UNKNOWN_KEY, pair.scheme)
@@ -116,7 +133,9 @@ class Authenticator:
             stored = tx.access_tokens.find(lookup_values(self.peppers, bearer.token))
         if stored is None or not token_matches(self.peppers, stored, bearer.token):
             return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
-        now = self.clock.now()
+        return self._judge_token(stored, self.clock.now(), address)
+
+    def _judge_token(self, stored: StoredToken, now: int, address: str) -> Principal | Rejected:
         reason = judge_token(stored, now) or self._judge_user(stored.user, now, address)
         if reason:
             return Rejected(reason, Scheme.BEARER, USER_SOURCE, stored.public_id, stored.user.name)
@@ -127,14 +146,20 @@ class Authenticator:
         with self.store.read() as tx:
             stored = tx.sessions.find(self.peppers.candidates(Purpose.SESSION, cookie.sid.text))
         now = self.clock.now()
-        if stored is None or not is_alive(stored, self.rules.lifetime, now):
+        judged = self._judge_session(stored, now, address) if stored else None
+        if stored is None or judged is None:
             # A session that ended makes a guest, as recorded: the sign-in page must remain within reach.
             return Anonymous(session_expired=True)
+        if isinstance(judged, Principal) and now - stored.last_seen_at >= SESSION_TOUCH_SECONDS:
+            self.touch_session(stored.id)
+        return judged
+
+    def _judge_session(self, stored: StoredSession, now: int, address: str) -> Principal | Rejected | None:
+        if not is_alive(stored, self.rules.lifetime, now):
+            return None
         reason = self._judge_user(stored.user, now, address)
         if reason:
             return Rejected(reason, Scheme.SESSION, USER_SOURCE, stored.public_id, stored.user.name)
-        if now - stored.last_seen_at >= SESSION_TOUCH_SECONDS:
-            self.touch_session(stored.id)
         everything = Limits(frozenset({ALL}))
         return _principal(stored.user, Scheme.SESSION, USER_SOURCE, stored.public_id, everything)
 

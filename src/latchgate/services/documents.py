@@ -12,7 +12,7 @@ from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
 from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
-from latchgate.services.actors import Actor
+from latchgate.services.actors import Actor, write_as
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.document_lists import DocumentPage, list_page, whole
 from latchgate.services.document_rights import Seen, get_type, require_action, require_extends, see
@@ -118,7 +118,7 @@ class DocumentService:
         with self.store.read() as tx:
             orders = [self._order(tx, actor, *one) for one in new]
         hashes = [self._hash(actor, wanted, str(wanted.get("email"))) for _, wanted in orders]
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return [self._create(tx, actor, one, hashed) for one, hashed in zip(new, hashes, strict=True)]
 
     def update(self, actor: Actor, doctype: str, name: str, values: Mapping[str, object]) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class DocumentService:
             if not changes:
                 return self._shown(found_type, seen)
         hashed = self._hash(actor, changes, name)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
             if changes:
                 self._writer(found_type).change(tx, actor, seen.found, {**changes, **hashed})
@@ -143,7 +143,7 @@ class DocumentService:
         """Delete a record; an API Key is revoked and stays to be seen. Raises NotPermitted, NotFound, Invalid."""
         with self.store.read() as tx:
             self._require(tx, actor, (doctype, name), Action.DELETE)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             found_type, seen = self._require(tx, actor, (doctype, name), Action.DELETE)
             self._writer(found_type).delete(tx, actor, seen.found)
 

@@ -5,6 +5,7 @@ Every entrance calls `admit` with what was presented, runs its handler only if t
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import assert_never
 
 from latchgate.core.credentials import (
@@ -30,6 +31,7 @@ from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Wh
 from latchgate.core.sessions import csrf_holds
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import StorageError
+from latchgate.services.actors import JudgeAgain
 from latchgate.services.authentication import Authenticator
 from latchgate.services.ports import Clock, Entropy, RequestLog
 from latchgate.services.throttles import Throttles
@@ -57,6 +59,8 @@ class Admission:
     """Whether the request log gets a row."""
     failure: StorageError | None = None
     """Why nothing could be verified; an entrance answers with this rather than with a 401."""
+    judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
+    """How a principal is judged once more, in the transaction that acts for it."""
 
     @property
     def principal(self) -> Principal | None:
@@ -96,6 +100,7 @@ class Gate:
             presented=_without_secret(presented, credential),
             credential_presented=not isinstance(credential, Absent),
             failure=failure,
+            judge_again=_again(self.authenticator, who, presented.peer_address),
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
@@ -132,6 +137,10 @@ class Gate:
         if isinstance(who, Principal) and isinstance(credential, SessionCookie):
             return who if csrf_holds(self.peppers, credential) else _refusal(who, Reason.CSRF)
         return who
+
+
+def _again(authenticator: Authenticator, who: Who, address: str) -> JudgeAgain | None:
+    return partial(authenticator.verify_again, who, address) if isinstance(who, Principal) else None
 
 
 def _without_secret(presented: Presented, credential: Credential) -> Presented:

@@ -18,7 +18,7 @@ from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER, parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within
+from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within, write_as
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from latchgate.services.import_documents import (
     NEVER,
@@ -105,7 +105,7 @@ class ImportService:
         require_within(actor, UNLIMITED)
         document = parse_document(text)
         hashes = self._hash_passwords(document, on_progress)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             work = _Import(self, tx, actor, hashes)
             return work.run(document)
 

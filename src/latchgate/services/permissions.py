@@ -7,7 +7,7 @@ from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.users import GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Flaw, Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import Actor, require_system_manager, write_as
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import require_covered, require_right
 
@@ -41,7 +41,7 @@ class PermissionService:
             Invalid: No action, the role Guest, or with Flaw.LINK an unknown document type.
         """
         require_system_manager(actor)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             found = tx.permissions.find(grant.role, grant.doctype, if_owner=grant.if_owner)
             if found is None:
                 return self.create_in(tx, actor, grant)
@@ -58,7 +58,7 @@ class PermissionService:
             Invalid: System Managers would no longer be able to give rights.
         """
         require_system_manager(actor)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             _require(tx, actor, Action.DELETE if actions is None else Action.WRITE)
             found = _get(tx, role, doctype, if_owner=if_owner)
             left = found.actions - (EVERY_ACTION if actions is None else actions)

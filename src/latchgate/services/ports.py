@@ -277,6 +277,10 @@ class AccessTokens(Protocol):
         """Look a token up by any of its look-up values, with its user and that user's roles."""
         ...
 
+    def find_public(self, public_id: str) -> StoredToken | None:
+        """Look a token up by what the log calls it."""
+        ...
+
     def add(self, token: NewToken) -> int:
         """Store a token without its digest; it opens nothing until `set_digest`. Raises Conflict on the look-up."""
         ...
@@ -295,6 +299,10 @@ class Sessions(Protocol):
 
     def find(self, digests: Sequence[bytes]) -> StoredSession | None:
         """Look a session up by any of the digests its id may be stored under, with its user and roles."""
+        ...
+
+    def find_public(self, public_id: str) -> StoredSession | None:
+        """Look a session up by what the log calls it."""
         ...
 
     def add(self, session: NewSession, now: int) -> int:

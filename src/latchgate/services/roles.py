@@ -6,7 +6,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import Actor, require_system_manager, write_as
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import judge_early, require_covered, require_on, require_reach, require_roles
@@ -33,7 +33,7 @@ class RoleService:
     def create(self, actor: Actor, name: str) -> str:
         """Make a role; tells its name. Raises Conflict, Invalid, NotPermitted."""
         judge_early(self.store, actor, lambda tx: require_reach(tx, actor, ROLE, Action.CREATE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.create_in(tx, actor, name)
 
     def create_in(self, tx: Transaction, actor: Actor, name: str) -> str:
@@ -48,7 +48,7 @@ class RoleService:
         the actor could not take it from, or that permissions name.
         """
         judge_early(self.store, actor, lambda tx: _require_delete(tx, actor, name))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self.delete_in(tx, actor, name)
 
     def delete_in(self, tx: Transaction, actor: Actor, name: str) -> None:
@@ -72,13 +72,13 @@ class RoleService:
     def grant(self, actor: Actor, user: str, role: str) -> bool:
         """Grant a role; False if the user had it. Raises NotFound, Invalid, NotPermitted."""
         judge_early(self.store, actor, lambda tx: _get_receiver(tx, actor, user, frozenset({role})))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self._grant(tx, actor, _get_receiver(tx, actor, user, frozenset({role})), role)
 
     def revoke(self, actor: Actor, user: str, role: str) -> bool:
         """Take a role away; False if the user did not have it. Raises NotFound, Invalid, NotPermitted."""
         judge_early(self.store, actor, lambda tx: _get_holder(tx, actor, user, frozenset({role})))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             found = _get_holder(tx, actor, user, frozenset({role}))
             return self._revoke(tx, actor, found, role)
 

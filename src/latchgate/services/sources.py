@@ -9,7 +9,7 @@ from latchgate.core.sources import BUILT_IN_SOURCES, SourceRecord, parse_record_
 from latchgate.core.users import GUEST, SYSTEM_MANAGER, StoredUser
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_within
+from latchgate.services.actors import Actor, require_within, write_as
 from latchgate.services.port_values import KeyFilter, NewRecord, RecordChanges
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import (
@@ -42,7 +42,7 @@ class SourceService:
         Raises Conflict, Invalid, NotPermitted.
         """
         judge_early(self.store, actor, lambda tx: require_reach(tx, actor, AUTHORIZATION_SOURCE, Action.CREATE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.create_in(tx, actor, name)
 
     def create_in(self, tx: Transaction, actor: Actor, name: str) -> str:
@@ -56,7 +56,7 @@ class SourceService:
         Raises NotFound, NotPermitted, Conflict if it has records, Invalid for the sources that are always there.
         """
         judge_early(self.store, actor, lambda tx: require_on(tx, actor, AUTHORIZATION_SOURCE, Action.DELETE, name))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self.delete_in(tx, actor, name)
 
     def delete_in(self, tx: Transaction, actor: Actor, name: str) -> None:
@@ -87,7 +87,7 @@ class SourceService:
         """
         record = SourceRecord(0, source, name, user, enabled)
         judge_early(self.store, actor, lambda tx: _require_create(tx, actor, record))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.create_record_in(tx, actor, record)
 
     def create_record_in(self, tx: Transaction, actor: Actor, record: SourceRecord) -> SourceRecord:
@@ -104,7 +104,7 @@ class SourceService:
     def enable_record(self, actor: Actor, source: str, name: str, *, enabled: bool) -> SourceRecord:
         """Let a record's keys work, or refuse them from the next request on. Raises NotFound, NotPermitted."""
         judge_early(self.store, actor, lambda tx: require_on(tx, actor, source, Action.WRITE, name))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             record = _get_record_to(tx, actor, source, name, Action.WRITE)
             return self.change_record_in(tx, actor, replace(record, enabled=enabled))
 
@@ -134,7 +134,7 @@ class SourceService:
     def delete_record(self, actor: Actor, source: str, name: str) -> None:
         """Delete a record with its keys. Raises NotFound, NotPermitted, Invalid for User."""
         judge_early(self.store, actor, lambda tx: require_on(tx, actor, source, Action.DELETE, name))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self.delete_record_in(tx, actor, source, name)
 
     def delete_record_in(self, tx: Transaction, actor: Actor, source: str, name: str) -> None:

@@ -6,7 +6,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.queries import Scalar
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager
+from latchgate.services.actors import Actor, require_system_manager, write_as
 from latchgate.services.port_values import FoundDocument
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import require_right
@@ -52,7 +52,7 @@ class SystemSettingsService:
     def change(self, actor: Actor, *, allow_own_keys: bool) -> None:
         """Decide whether users may manage their own keys. Raises NotPermitted."""
         require_system_manager(actor)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self.change_in(tx, actor, allow_own_keys=allow_own_keys)
 
     def change_in(self, tx: Transaction, actor: Actor, *, allow_own_keys: bool) -> None:

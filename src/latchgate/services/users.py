@@ -20,7 +20,7 @@ from latchgate.core.users import (
 )
 from latchgate.errors import Invalid
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, require_within
+from latchgate.services.actors import UNLIMITED, Actor, require_within, write_as
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import (
@@ -84,7 +84,7 @@ class UserService:
         """
         judge_early(self.store, actor, lambda tx: _require_create(tx, actor, order))
         password_hash = self.hash_password(actor, order.password, order.name) if order.password else None
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.create_in(tx, actor, order, password_hash)
 
     def create_in(self, tx: Transaction, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
@@ -110,7 +110,7 @@ class UserService:
         Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay enabled).
         """
         judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.WRITE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.set_enabled_in(tx, actor, name, enabled=enabled)
 
     def set_enabled_in(self, tx: Transaction, actor: Actor, name: str, *, enabled: bool) -> StoredUser:
@@ -139,7 +139,7 @@ class UserService:
             Invalid: A name or hour that is none, anything of Guest's, or another type for Administrator.
         """
         judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.WRITE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.change_in(tx, actor, name, changes)
 
     def change_in(self, tx: Transaction, actor: Actor, name: str, changes: UserChanges) -> StoredUser:
@@ -171,7 +171,7 @@ class UserService:
         Raises NotFound, NotPermitted, Invalid (Administrator, Guest and the last System Manager stay).
         """
         judge_early(self.store, actor, lambda tx: get_user_to(tx, actor, name, Action.DELETE))
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             return self.delete_in(tx, actor, name)
 
     def delete_in(self, tx: Transaction, actor: Actor, name: str) -> LiveCredentials:
@@ -193,7 +193,7 @@ class UserService:
         """
         judge_early(self.store, actor, lambda tx: _get_for_password(tx, actor, name))
         password_hash = self.hash_password(actor, password, name)
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             self.set_password_in(tx, actor, name, password_hash)
 
     def set_password_in(self, tx: Transaction, actor: Actor, name: str, password_hash: str) -> None:

@@ -28,6 +28,8 @@ _TOKEN_COLUMNS = (
     oauth_token.c.revoked_at,
 )
 _WIDTH = len(_TOKEN_COLUMNS)
+_ALL = select(*_TOKEN_COLUMNS, *USER_COLUMNS).join_from(oauth_token, user, user.c.id == oauth_token.c.user_id)
+_FIND_PUBLIC = _ALL.where(oauth_token.c.public_id == bindparam("wanted"))
 _SET_DIGEST = (
     update(oauth_token)
     .where(oauth_token.c.id == bindparam("row_id"))
@@ -49,20 +51,11 @@ class SqlAccessTokens:
     def find(self, lookups: Sequence[bytes]) -> StoredToken | None:
         parameters = {f"lookup_{number}": lookup for number, lookup in enumerate(lookups)}
         row = self._connection.execute(_find(len(lookups)), parameters).first()
-        if row is None:
-            return None
-        id_, public_id, client, scopes, pepper, value, issued_at, expires_at, revoked_at = row[:_WIDTH]
-        return StoredToken(
-            id_,
-            public_id,
-            decode_user(row[_WIDTH:]),
-            client,
-            decode_scopes(scopes),
-            decode_digest(pepper, value),
-            issued_at,
-            expires_at,
-            revoked_at,
-        )
+        return None if row is None else _decode(row)
+
+    def find_public(self, public_id: str) -> StoredToken | None:
+        row = self._connection.execute(_FIND_PUBLIC, {"wanted": public_id}).first()
+        return None if row is None else _decode(row)
 
     def add(self, token: NewToken) -> int:
         values = {
@@ -90,8 +83,19 @@ class SqlAccessTokens:
 def _find(count: int) -> Select[Any]:
     # As many comparisons as the key file has peppers: a statement that is written once costs less than a list.
     matches = or_(false(), *(oauth_token.c.lookup == bindparam(f"lookup_{number}") for number in range(count)))
-    return (
-        select(*_TOKEN_COLUMNS, *USER_COLUMNS)
-        .join_from(oauth_token, user, user.c.id == oauth_token.c.user_id)
-        .where(matches)
+    return _ALL.where(matches)
+
+
+def _decode(row: Sequence[Any]) -> StoredToken:
+    id_, public_id, client, scopes, pepper, value, issued_at, expires_at, revoked_at = row[:_WIDTH]
+    return StoredToken(
+        id_,
+        public_id,
+        decode_user(row[_WIDTH:]),
+        client,
+        decode_scopes(scopes),
+        decode_digest(pepper, value),
+        issued_at,
+        expires_at,
+        revoked_at,
     )

@@ -24,6 +24,8 @@ _SESSION_COLUMNS = (
     session.c.revoked_at,
 )
 _WIDTH = len(_SESSION_COLUMNS)
+_ALL = select(*_SESSION_COLUMNS, *USER_COLUMNS).join_from(session, user, user.c.id == session.c.user_id)
+_FIND_PUBLIC = _ALL.where(session.c.public_id == bindparam("wanted"))
 _TOUCH = (
     update(session)
     .where(session.c.id == bindparam("row_id"), session.c.last_seen_at < bindparam("now"))
@@ -43,11 +45,11 @@ class SqlSessions:
     def find(self, digests: Sequence[bytes]) -> StoredSession | None:
         parameters = {f"digest_{number}": digest for number, digest in enumerate(digests)}
         row = self._connection.execute(_find(len(digests)), parameters).first()
-        if row is None:
-            return None
-        id_, public_id, created_at, last_seen_at, ip_address, user_agent, revoked_at = row[:_WIDTH]
-        stored_user = decode_user(row[_WIDTH:])
-        return StoredSession(id_, public_id, stored_user, created_at, last_seen_at, ip_address, user_agent, revoked_at)
+        return None if row is None else _decode(row)
+
+    def find_public(self, public_id: str) -> StoredSession | None:
+        row = self._connection.execute(_FIND_PUBLIC, {"wanted": public_id}).first()
+        return None if row is None else _decode(row)
 
     def add(self, new: NewSession, now: int) -> int:
         values = {
@@ -75,6 +77,10 @@ class SqlSessions:
 def _find(count: int) -> Select[Any]:
     # As in access_tokens.py.
     matches = or_(false(), *(session.c.digest == bindparam(f"digest_{number}") for number in range(count)))
-    return (
-        select(*_SESSION_COLUMNS, *USER_COLUMNS).join_from(session, user, user.c.id == session.c.user_id).where(matches)
-    )
+    return _ALL.where(matches)
+
+
+def _decode(row: Sequence[Any]) -> StoredSession:
+    id_, public_id, created_at, last_seen_at, ip_address, user_agent, revoked_at = row[:_WIDTH]
+    stored_user = decode_user(row[_WIDTH:])
+    return StoredSession(id_, public_id, stored_user, created_at, last_seen_at, ip_address, user_agent, revoked_at)
