@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from threading import Semaphore
 
 from argon2 import Parameters
 
@@ -252,7 +253,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
-    users, roles = UserService(store, clock, entropy, profile), RoleService(store, clock)
+    hashing = Semaphore(settings.password_hashes_at_once)
+    users, roles = UserService(store, clock, entropy, profile, hashing), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)

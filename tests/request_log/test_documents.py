@@ -86,6 +86,9 @@ def test_own_rows_are_those_of_the_id(filled: SqlRequestLog) -> None:
     assert filled.documents.count(_TYPE, DocumentQuery(), ann) == 4
     assert filled.documents.count(_TYPE, DocumentQuery(), Own("ann@example.com", 99)) == 0
     assert filled.documents.count(_TYPE, DocumentQuery(), Own("\x00", 7)) == 0
+    assert _names(filled, DocumentQuery(order=_NEWEST, after="3"), ann) == ["2", "1"]
+    with pytest.raises(Invalid, match="names no row"):
+        _names(filled, DocumentQuery(order=_NEWEST, after="6"), ann)
 
 
 def test_filters_and_groups(filled: SqlRequestLog) -> None:

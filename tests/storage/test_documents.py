@@ -103,6 +103,16 @@ def test_every_field_of_a_sources_record_is_stored() -> None:
         (Condition("api_key", Operator.UNEQUAL, ("x",)), ["ann", "bob", "cy"]),
         (Condition("enabled", Operator.EQUAL, (1,)), ["ann", "bob", "cy"]),
         (Condition("enabled", Operator.LIKE, ("1",)), ["ann", "bob", "cy"]),
+        (Condition("first_name", Operator.BETWEEN, ("Ann", "Ao")), ["ann"]),
+        (Condition("login_after", Operator.EQUAL, (32_768,)), []),
+        (Condition("login_after", Operator.LESS, (2**62,)), ["ann", "bob", "cy"]),
+        (Condition("enabled", Operator.NOT_IN, (2**40, -(2**40))), ["ann", "bob", "cy"]),
+        (Condition("idx", Operator.IN, (0, 2**62)), ["ann", "bob", "cy"]),
+        (Condition("login_before", Operator.IN, (0.0, 0.5)), ["ann", "bob", "cy"]),
+        (Condition("login_before", Operator.LESS, (0.5,)), ["ann", "bob", "cy"]),
+        (Condition("docstatus", Operator.BETWEEN, (-(2**62), 2**62)), ["ann", "bob", "cy"]),
+        (Condition("first_name", Operator.NOT_IN, ("no\x00thing",)), ["ann", "bob", "cy"]),
+        (Condition("first_name", Operator.IN, (*tuple(str(n) for n in range(999)), "Ann")), ["ann"]),
         (Condition("first_name", Operator.EQUAL, ("An\x00n",)), []),
         (Condition("first_name", Operator.UNEQUAL, ("\ud800",)), ["ann", "bob", "cy"]),
         (Condition("first_name", Operator.LIKE, ("\x00",)), []),
@@ -140,6 +150,16 @@ def test_the_states_of_keys(peopled: Store) -> None:
         ("key-lone", "no user"),
         ("key-held", "record disabled"),
     }
+
+
+def test_a_question_of_any_length_is_asked(peopled: Store) -> None:
+    """A hundred conditions and a thousand values are one statement."""
+    many = tuple(Condition("first_name", Operator.UNEQUAL, (str(number),)) for number in range(100))
+    listed = Condition(
+        "name", Operator.IN, (*tuple(f"{number}@example.com" for number in range(999)), "ann@example.com")
+    )
+
+    assert _names(peopled, "User", _where(*many, listed)) == ["ann@example.com"]
 
 
 def test_any_of(peopled: Store) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 from argon2.profiles import CHEAPEST
@@ -277,7 +278,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     rules = Rules(UTC, LIFETIME)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
-    users, roles = UserService(store, clock, entropy, PROFILE), RoleService(store, clock)
+    users, roles = UserService(store, clock, entropy, PROFILE, Semaphore(1)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     keys = ApiKeyService(store, peppers, clock, entropy, log, own_keys=True)
     system_settings = SystemSettingsService(store, clock, own_keys_default=True)

@@ -51,7 +51,10 @@ def parse_filters(parameter: str, sent: object, doctype: str, fields: Fields) ->
         raise Invalid({parameter: "must be a list of conditions or an object"})
     if len(conditions) > _CONDITIONS_MAX:
         raise Invalid({parameter: f"must hold at most {_CONDITIONS_MAX} conditions"})
-    return tuple(_condition(parameter, condition, fields) for condition in conditions)
+    parsed = tuple(_condition(parameter, condition, fields) for condition in conditions)
+    if sum(len(condition.values) for condition in parsed) > _VALUES_MAX:
+        raise Invalid({parameter: f"must compare with at most {_VALUES_MAX} values"})
+    return parsed
 
 
 def find_field(parameter: str, name: object, fields: Fields) -> FieldSpec:

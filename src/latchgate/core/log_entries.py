@@ -20,6 +20,9 @@ _SECRET_NAME = re.compile(
     r"|\b(?:auth|(?:device_|user_)?code|jwt|pass|session(?:_?id)?|sid|sig)\b",
     re.IGNORECASE,
 )
+# What carries whole records or the value of any field, and what speaks of a secret by its name.
+_VALUE_NAMES = frozenset({"data", "doc", "docs", "value"})
+_SECRET_VALUE = re.compile(r"pass(?:phrase|wd|word)|pwd|secret", re.IGNORECASE)
 # In linear time: a name holds none of the characters that a name begins after.
 _PARAMETER = re.compile(r"[?&;]([^?&;=]*)=")
 # A link that is a secret: what follows the part of the path that names it.
@@ -110,9 +113,14 @@ def blank_texts(text: str) -> str:
 
 def _blank_parameter(piece: str) -> str:
     # Some servers end a value at a semicolon, others do not: a secret may begin after one, but ends only with the `&`.
+    first = None
     for parameter in _PARAMETER.finditer(piece):
-        if _SECRET_NAME.search(parameter[1]):
+        if _SECRET_NAME.search(parameter[1]) or parameter[1].lower() in _VALUE_NAMES:
             return piece[: parameter.end()] + "***"
+        first = first or parameter
+    if first is not None and _SECRET_VALUE.search(unquote(piece[first.end() :])):
+        # A filter, or a record in an argument of another name, that speaks of a secret.
+        return piece[: first.end()] + "***"
     return piece
 
 

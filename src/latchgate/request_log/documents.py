@@ -1,9 +1,9 @@
 """Rows of the request log as records of the type API Request Log; their names are their numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Integer, Row, Select, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Executable, Row, Select, cast, func, literal, select
 
 from latchgate.core.permissions import Own
 from latchgate.core.queries import DocumentQuery, Scalar
@@ -11,7 +11,7 @@ from latchgate.errors import Invalid
 from latchgate.request_log.schema import request_log
 from latchgate.request_log.texts import indexable
 from latchgate.services.port_values import FoundDocument
-from latchgate.sql.questions import after_row, conditions, counting, numbered, paged, row_number
+from latchgate.sql.questions import after_row, conditions, counting, how_to_execute, numbered, paged, row_number
 
 __all__ = ["LogDocuments"]
 
@@ -23,8 +23,10 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
     "creation": _COLUMNS.time,
     "modified": _COLUMNS.time,
     "modified_by": _WHO,
-    "docstatus": literal(0, Integer),
-    "idx": literal(0, Integer),
+    "docstatus": literal(0, BigInteger),
+    "idx": literal(0, BigInteger),
+    # However narrow it lies: a caller may compare with any number.
+    "status": cast(_COLUMNS.status, BigInteger),
     **{
         name: _COLUMNS[name]
         for name in (
@@ -36,7 +38,6 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
             "source",
             "method",
             "path",
-            "status",
             "seconds",
             "ip_address",
             "user_agent",
@@ -49,28 +50,29 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
 class LogDocuments:
     """Fulfils the port Documents for the one type; each question is one short read."""
 
-    def __init__(self, read: Callable[[Executable], Sequence[Row[Any]]]) -> None:
+    def __init__(self, read: Callable[[Executable, Mapping[str, Any]], Sequence[Row[Any]]], engine: str) -> None:
         self._read = read
+        self._engine = engine
 
     def list_some(self, _doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
         """Give a page; one that goes on after a row costs the same wherever that row is. Raises Invalid."""
         query = numbered(query)
         statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own).where(
-            *conditions(query, _BY_FIELD)
+            *conditions(query, _BY_FIELD, self._engine)
         )
         if query.after is not None:
-            reached = self._reached(query.after)
+            reached = self._reached(query.after, own)
             statement = statement.where(after_row(query, _COLUMNS.time, _COLUMNS.id, reached))
         names = [place for place, column in enumerate(query.columns) if column.field == "name"]
         return [
             tuple(str(value) if place in names else value for place, value in enumerate(row))
-            for row in self._read(statement)
+            for row in self._read(statement, how_to_execute(query))
         ]
 
     def count(self, _doctype: str, query: DocumentQuery, own: Own | None) -> int:
         """Count the rows that match."""
-        statement = _limited(counting(numbered(query), _BY_FIELD), own)
-        count: int = self._read(statement)[0][0]
+        statement = _limited(counting(numbered(query), _BY_FIELD, self._engine), own)
+        count: int = self._read(statement, how_to_execute(query))[0][0]
         return count
 
     def find(self, _doctype: str, name: str) -> FoundDocument | None:
@@ -78,15 +80,16 @@ class LogDocuments:
         if not (name.isascii() and name.isdigit() and len(name) < 19):  # noqa: PLR2004  # 2^63 has nineteen digits
             return None
         chosen = [column.label(f"c{number}") for number, column in enumerate(_BY_FIELD.values())]
-        rows = self._read(select(_COLUMNS.user_id, *chosen).where(_COLUMNS.id == int(name)))
+        rows = self._read(select(_COLUMNS.user_id, *chosen).where(_COLUMNS.id == int(name)), {})
         if not rows:
             return None
         values: dict[str, Any] = dict(zip(_BY_FIELD, rows[0][1:], strict=True))
         return FoundDocument(int(name), {**values, "name": name}, values["user"], rows[0][0])
 
-    def _reached(self, name: str) -> tuple[int, int]:
+    def _reached(self, name: str, own: Own | None) -> tuple[int, int]:
         number = row_number(name)
-        rows = self._read(select(_COLUMNS.time).where(_COLUMNS.id == number))
+        # A row that is not for this reader is none.
+        rows = self._read(_limited(select(_COLUMNS.time), own).where(_COLUMNS.id == number), {})
         if not rows:
             raise Invalid({"after": "names no row"})
         return rows[0].time, number

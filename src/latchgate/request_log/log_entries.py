@@ -1,7 +1,7 @@
 """The request log in SQL: a row is written before its reply leaves, and found again by user, credential and time."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import fields
 from operator import attrgetter
@@ -75,7 +75,7 @@ class SqlRequestLog:
     @property
     def documents(self) -> LogDocuments:
         """Its rows as records of the type API Request Log."""
-        return LogDocuments(self._read)
+        return LogDocuments(self._read, self._database.reading.dialect.name)
 
     def append(self, entry: LogEntry) -> None:
         """Write a row and, if the credential was accepted, its last use, in one transaction.
@@ -174,9 +174,9 @@ class SqlRequestLog:
             with suppress(SQLAlchemyError):
                 writer.close()
 
-    def _read(self, statement: Executable) -> Sequence[Row[Any]]:
+    def _read(self, statement: Executable, options: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         with storage_errors("read"), self._database.reading.connect() as connection:
-            return connection.execute(statement).all()
+            return connection.execute(statement, execution_options=options or {}).all()
 
 
 def _is_use(entry: LogEntry) -> bool:

@@ -154,6 +154,8 @@ class Application:
             return PlainTextResponse("")
         call = Call(request, admission)
         outcome = await target.handler(call)
+        if isinstance(outcome, Reply):
+            exchange.reason = outcome.reason
         return render_reply(outcome, target.dialect) if isinstance(outcome, Reply) else outcome
 
     async def _resolve(self, request: Request) -> tuple[Target, BadRequest | None]:

@@ -42,6 +42,8 @@ class Reply:
     """Fields beside the envelope in every version."""
     messages: tuple[str, ...] = ()
     """What to tell a person beside the value."""
+    reason: str | None = None
+    """For the log: why a part of what was asked for was refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,12 @@ from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.user_documents import UserWriter
 from latchgate.services.users import UserService
 
-__all__ = ["RECORDS_MAX", "DocumentService"]
+__all__ = ["RECORDS_MAX", "DocumentService", "require_few"]
 
 RECORDS_MAX = 200
-"""The most records that are made at once."""
+"""The most records that are made or changed at once."""
+PASSWORDS_MAX = 10
+"""The most passwords among them: each takes as long to hash as somebody would take to guess it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,7 @@ class DocumentService:
         Raises:
             NotPermitted, NotFound, Conflict, Invalid: As `create`; Invalid also if they are too many.
         """
-        if len(new) > RECORDS_MAX:
-            raise Invalid({"docs": f"at most {RECORDS_MAX} records at once"})
+        require_few([values for _, values in new])
         with self.store.read() as tx:
             orders = [self._order(tx, actor, *one) for one in new]
         hashes = [self._hash(actor, wanted, str(wanted.get("email"))) for _, wanted in orders]
@@ -252,6 +253,15 @@ class DocumentService:
                 return SettingsWriter(self.system_settings)
             case _:
                 return SourceRecordWriter(self.sources, doctype.name)
+
+
+def require_few(records: Sequence[object]) -> None:
+    """Refuse more records at once than are answered in reasonable time. Raises Invalid."""
+    if len(records) > RECORDS_MAX:
+        raise Invalid({"docs": f"must be a list of at most {RECORDS_MAX} records"})
+    passwords = sum(isinstance(record, Mapping) and bool(record.get("new_password")) for record in records)
+    if passwords > PASSWORDS_MAX:
+        raise Invalid({"docs": f"must hold at most {PASSWORDS_MAX} records with new_password"})
 
 
 def _ask(tx: Transaction, actor: Actor, doctype: str, asked: Asked) -> tuple[DocumentType, Viewer, DocumentQuery]:

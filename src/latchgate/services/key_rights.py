@@ -60,8 +60,15 @@ class KeyRights:
         """Let nobody pass who may not do this to the keys that run as a user. Raises NotPermitted."""
         self._require_reach(user, action)
         found = self._tx.users.find(user) if user is not None else None
-        if found is not None:
+        if found is None:
+            return
+        try:
             require_act_for(self._actor, found)
+        except NotPermitted:
+            if self._may_know("User"):
+                raise
+            # That there is such a user, and that it may do more, would be as good as a list of the administrators.
+            raise _refused(Reason.ROLE_MISSING) from None
 
     def _require_reach(self, user: str | None, action: Action) -> None:
         reason = self._refusal(user, action)

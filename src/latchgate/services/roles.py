@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from latchgate.core.permissions import Action
-from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser
-from latchgate.errors import Conflict, Invalid, NotFound
+from latchgate.core.policy import may_act_for
+from latchgate.core.principals import Reason
+from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, effective_roles
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, write_as
 from latchgate.services.port_values import UserChanges
@@ -123,9 +125,9 @@ class RoleService:
 def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     """Store a role in a caller's transaction; tells its name. Raises Conflict, Invalid."""
     name = name.strip()
-    if not name or len(name) > _NAME_LENGTH_MAX or not name.isprintable() or "," in name:
-        # Roles travel in a header as a list by commas.
-        raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without a comma"})
+    if not name or len(name) > _NAME_LENGTH_MAX or not name.isprintable() or "," in name or ":" in name:
+        # Roles travel in a header as a list by commas, and stand between colons in the names of permissions.
+        raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without comma and colon"})
     for existing in tx.roles.list_names():
         if existing.casefold() == name.casefold():
             # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.
@@ -155,10 +157,21 @@ def _require_delete(tx: Transaction, actor: Actor, name: str) -> None:
     _require_role(tx, name)
     if name in _BUILT_IN:
         raise Invalid({"role": f"{name} is always there; it cannot be deleted"})
-    if tx.roles.list_users(name):
-        require_roles(actor, frozenset({name}))
+    _require_take(tx, actor, name)
     if any(grant.role == name for grant in tx.permissions.list_all()):
         require_system_manager(actor)
+
+
+def _require_take(tx: Transaction, actor: Actor, name: str) -> None:
+    """Let nobody take a role, by its deletion, from accounts that they could not take it from. Raises NotPermitted."""
+    if actor.principal is None or actor.principal.is_manager:
+        return
+    for holder in tx.roles.list_users(name):
+        found = tx.users.find(holder)
+        if found is not None and not may_act_for(actor.principal, effective_roles(found)):
+            # Whose roles these are, is not for whoever may not read all users.
+            told = f"Users have the role {name} whom you could not take it from"
+            raise NotPermitted(told, reason=Reason.ROLE_MISSING.value, told=True)
 
 
 def _require_role(tx: Transaction, name: str) -> None:

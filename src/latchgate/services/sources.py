@@ -189,7 +189,12 @@ def _require_create(tx: Transaction, actor: Actor, record: SourceRecord) -> None
 def _get_record_to(tx: Transaction, actor: Actor, source: str, name: str, action: Action) -> SourceRecord:
     require_on(tx, actor, source, action, name)
     _require_own_records(tx, source)
-    return _get_record(tx, source, name)
+    record = _get_record(tx, source, name)
+    user = tx.users.find(record.user) if record.user else None
+    if user is not None:
+        # Its keys act as that user.
+        require_act_for(actor, user)
+    return record
 
 
 def _get_runner(tx: Transaction, actor: Actor, name: str | None) -> StoredUser | None:

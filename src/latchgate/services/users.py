@@ -1,6 +1,7 @@
 """Create, show, change, enable, disable and delete users, and set their passwords."""
 
 from dataclasses import asdict, dataclass, field, replace
+from threading import Semaphore
 
 from argon2 import Parameters
 
@@ -72,6 +73,8 @@ class UserService:
     entropy: Entropy
     profile: Parameters = field(repr=False)
     """How passwords are hashed."""
+    turns: Semaphore = field(repr=False)
+    """How many are hashed at once: each takes 64 MiB."""
 
     def create(self, actor: Actor, order: UserOrder) -> StoredUser:
         """Make a user with its roles.
@@ -214,7 +217,8 @@ class UserService:
         problem = password_problem(password, parse_user_name(name) or name)
         if problem:
             raise Invalid({"password": problem})
-        return hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
+        with self.turns:
+            return hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
 
 
 def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
@@ -283,6 +287,8 @@ def _fixed(user: StoredUser, changes: UserChanges) -> dict[str, str]:
         return {"user": "Guest is who carries no credential; there is nothing to change"}
     if user.name == ADMINISTRATOR and changes.user_type is UserType.WEBSITE:
         return {"user_type": "Administrator stays a System User"}
+    if user.name == ADMINISTRATOR and changes.login_after == _HOURS_MAX:
+        return {"login_after": "Administrator cannot be shut out at all hours"}
     return {}
 
 

@@ -1,27 +1,48 @@
 """Say a DocumentQuery in SQL, alike on both engines."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.types import TypeEngine
 
 from latchgate.core.queries import Condition, DocumentQuery, Operator, Order, Scalar
 from latchgate.errors import Invalid
 
-__all__ = ["Columns", "after_row", "conditions", "counting", "numbered", "paged", "row_number"]
+__all__ = ["Columns", "after_row", "conditions", "counting", "how_to_execute", "numbered", "paged", "row_number"]
 
 Columns = Mapping[str, ColumnElement[Any]]
 """By field: what it is in the table, as integers and texts alone."""
 
 _NUMBER_MAX = 2**63
+_CONDITIONS_KEPT = 8
 
 
-def conditions(query: DocumentQuery, columns: Columns) -> list[ColumnElement[bool]]:
-    """Say which rows are asked for."""
-    wanted = [_condition(condition, columns[condition.field]) for condition in query.all_of]
+def conditions(query: DocumentQuery, columns: Columns, engine: str) -> list[ColumnElement[bool]]:
+    """Say which rows are asked for, to the engine of that name (sqlite or postgresql)."""
+    wanted = [_condition(condition, columns[condition.field], engine) for condition in query.all_of]
     if query.any_of:
-        wanted.append(or_(*(_condition(condition, columns[condition.field]) for condition in query.any_of)))
+        wanted.append(or_(*(_condition(condition, columns[condition.field], engine) for condition in query.any_of)))
     return wanted
 
 
@@ -52,9 +73,19 @@ def paged(query: DocumentQuery, columns: Columns, ties: tuple[ColumnElement[Any]
     return statement if query.limit is None else statement.limit(query.limit)
 
 
-def counting(query: DocumentQuery, columns: Columns) -> Select[Any]:
+def counting(query: DocumentQuery, columns: Columns, engine: str) -> Select[Any]:
     """Select how many rows are asked for; FROM is the caller's to name."""
-    return select(func.count()).where(*conditions(query, columns))
+    return select(func.count()).where(*conditions(query, columns, engine))
+
+
+def how_to_execute(query: DocumentQuery) -> Mapping[str, Any]:
+    """Give the options to execute a question's statement with.
+
+    What was compiled is kept for the next time. Long questions have endless forms, by which somebody could fill the
+    memory: theirs are not kept.
+    """
+    rare = len(query.all_of) + len(query.any_of) > _CONDITIONS_KEPT
+    return {"compiled_cache": None} if rare else {}
 
 
 def numbered(query: DocumentQuery) -> DocumentQuery:
@@ -98,7 +129,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text[:20]) < _NUMBER_MAX
 
 
-def _condition(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
+def _condition(condition: Condition, column: ColumnElement[Any], engine: str) -> ColumnElement[bool]:
     operator, values = condition.operator, condition.values
     kept = tuple(value for value in values if _is_storable(value))
     match operator:
@@ -107,17 +138,34 @@ def _condition(condition: Condition, column: ColumnElement[Any]) -> ColumnElemen
         case Operator.NOT_SET:
             return or_(column.is_(None), cast(column, Text) == "")
         case Operator.IN:
-            return column.in_(kept)
+            return _among(column, kept, engine)
         case Operator.NOT_IN:
-            return or_(column.is_(None), column.not_in(kept))
+            return or_(column.is_(None), not_(_among(column, kept, engine)))
         case _:
             pass
     if kept != values:
         # No row holds such a text: nothing equals it, everything differs from it.
         return true() if operator in {Operator.UNEQUAL, Operator.NOT_LIKE} else false()
     if operator is Operator.BETWEEN:
-        return column.between(kept[0], kept[1])
+        # By two comparisons: PostgreSQL cannot parse what BETWEEN makes of a text with its collation.
+        return and_(column >= kept[0], column <= kept[1])
     return _comparison(operator, column, kept[0])
+
+
+def _among(column: ColumnElement[Any], values: tuple[Scalar, ...], engine: str) -> ColumnElement[bool]:
+    """Compare with any of several values, which travel as one: each number of them would be another statement."""
+    if not values:
+        return false()
+    if engine == "sqlite":
+        listed = func.json_each(json.dumps(values)).table_valued("value")
+        return column.in_(select(listed.c.value))
+    return column == any_(literal(list(values), ARRAY(_kind(values))))
+
+
+def _kind(values: tuple[Scalar, ...]) -> TypeEngine[Any]:
+    if isinstance(values[0], str):
+        return Text()
+    return Double() if any(isinstance(value, float) for value in values) else BigInteger()
 
 
 def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Table, and_, case, cast, func, literal, null, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Table, and_, case, cast, func, literal, null, or_, select
 
 from latchgate.core.permissions import Own
 from latchgate.sql.questions import Columns
@@ -49,8 +49,13 @@ class DocumentSource:
         return {**self.columns, **self.further}
 
 
+# Whole numbers are wide, however narrow they lie: a caller may compare with any.
 def _one(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(column, Integer)
+    return cast(cast(column, Integer), BigInteger)
+
+
+def _wide(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(column, BigInteger)
 
 
 def _microseconds(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -58,7 +63,7 @@ def _microseconds(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _constant(value: int) -> ColumnElement[Any]:
-    return literal(value, Integer)
+    return literal(value, BigInteger)
 
 
 def _common(table: Table) -> dict[str, ColumnElement[Any]]:
@@ -89,8 +94,8 @@ _USER = DocumentSource(
         ),
         "user_type": user.c.user_type,
         "enabled": _one(user.c.enabled),
-        "login_after": user.c.login_after,
-        "login_before": user.c.login_before,
+        "login_after": _wide(user.c.login_after),
+        "login_before": _wide(user.c.login_before),
         "api_key": _PRIMARY,
         "can_sign_in": _one(user.c.password_hash.is_not(None)),
     },
@@ -170,7 +175,7 @@ _API_KEY = DocumentSource(
         "user": _RUNS_AS_NAME,
         "label": api_key.c.label,
         "is_primary": _one(api_key.c.is_primary),
-        "limit_per_minute": api_key.c.limit_per_minute,
+        "limit_per_minute": _wide(api_key.c.limit_per_minute),
         "expires": _microseconds(api_key.c.expires_at),
         "revoked": _microseconds(api_key.c.revoked_at),
         "former_secret_until": _microseconds(api_key.c.previous_until),

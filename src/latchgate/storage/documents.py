@@ -9,7 +9,7 @@ from latchgate.core.permissions import Own
 from latchgate.core.queries import DocumentQuery, Scalar
 from latchgate.errors import Conflict, Invalid
 from latchgate.services.port_values import FoundDocument
-from latchgate.sql.questions import after_row, conditions, counting, numbered, paged, row_number
+from latchgate.sql.questions import after_row, conditions, counting, how_to_execute, numbered, paged, row_number
 from latchgate.storage.document_columns import SOURCES, DocumentSource, record_source
 from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes, is_storable
 from latchgate.storage.schema import activity_log
@@ -31,6 +31,7 @@ class SqlDocuments:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._engine = connection.dialect.name
 
     def list_some(self, doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
         source = _source(doctype)
@@ -38,17 +39,20 @@ class SqlDocuments:
         query = numbered(query) if log else query
         ties = (source.table.c.id, source.name_tie if source.name_tie is not None else source.table.c.id)
         statement = _limited(paged(query, source.everything, ties), source, own)
-        statement = statement.where(*conditions(query, source.columns))
+        statement = statement.where(*conditions(query, source.columns, self._engine))
         if query.after is not None:
             if not log:
                 raise AssertionError(f"{doctype} is no log")
             time, number = activity_log.c.time, activity_log.c.id
-            statement = statement.where(after_row(query, time, number, self._reached(query.after)))
-        return _decoded(self._connection.execute(statement), [column.field for column in query.columns])
+            statement = statement.where(after_row(query, time, number, self._reached(query.after, own)))
+        rows = self._connection.execute(statement, execution_options=how_to_execute(query))
+        return _decoded(rows, [column.field for column in query.columns])
 
-    def _reached(self, name: str) -> tuple[int, int]:
+    def _reached(self, name: str, own: Own | None) -> tuple[int, int]:
         number = row_number(name)
-        time = self._connection.scalar(select(activity_log.c.time).where(activity_log.c.id == number))
+        # A row that is not for this reader is none.
+        found = _limited(select(activity_log.c.time), _source("Activity Log"), own)
+        time = self._connection.scalar(found.where(activity_log.c.id == number))
         if time is None:
             raise Invalid({"after": "names no row"})
         return time, number
@@ -56,8 +60,8 @@ class SqlDocuments:
     def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
         source = _source(doctype)
         query = numbered(query) if source.table is activity_log else query
-        statement = _limited(counting(query, source.columns).select_from(source.table), source, own)
-        count: int = self._connection.execute(statement).scalar_one()
+        statement = _limited(counting(query, source.columns, self._engine).select_from(source.table), source, own)
+        count: int = self._connection.execute(statement, execution_options=how_to_execute(query)).scalar_one()
         return count
 
     def find(self, doctype: str, name: str) -> FoundDocument | None:

@@ -123,6 +123,32 @@ def test_secret_parameters_in_any_spelling(name: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        f"/api/method/frappe.client.set_value?doctype=User&fieldname=new_password&value={_HIDDEN}",
+        f'/api/method/frappe.client.set_value?fieldname={{"new_password":"{_HIDDEN}"}}',
+        f"/?cmd=frappe.client.insert&doc=%7B%22new_password%22%3A%22{_HIDDEN}%22%7D",
+        f'/api/method/frappe.client.insert_many?docs=[{{"x":"{_HIDDEN}"}}]',
+        f'/api/resource/User/w@x.org?data={{"first_name":"{_HIDDEN}"}}',
+        f"/api/resource/User?filters=%5B%5B%22new_password%22%2C%22%3D%22%2C%22{_HIDDEN}%22%5D%5D",
+        f"/api/resource/User?Value={_HIDDEN}",
+    ],
+)
+def test_records_in_an_address_are_hidden(target: str) -> None:
+    """Frappe's clients may send a record, or the value of any field, as an argument: a password among them."""
+    shown = blank_secrets(target)
+
+    assert _HIDDEN not in shown
+    assert shown.startswith(target.partition("?")[0])
+
+
+@pytest.mark.parametrize("query", ["fields=[%22api_key%22]", "filters={%22status%22:200}", "doctype=User&name=w@x.org"])
+def test_plain_questions_are_shown(query: str) -> None:
+    """What names no secret tells who asked for what."""
+    assert blank_secrets(f"/api/resource/User?{query}") == f"/api/resource/User?{query}"
+
+
+@pytest.mark.parametrize(
     "value", [f"{_HIDDEN};rest", f"{_HIDDEN}#rest", f"{_HIDDEN}=rest", f"{_HIDDEN}?a=rest", "rest"]
 )
 def test_a_secret_is_hidden_to_its_end(value: str) -> None:

@@ -74,9 +74,26 @@ def test_keys_that_may_do_more_are_left_alone(furnished: House, attempt: Attempt
     with pytest.raises(NotPermitted) as refused:
         attempt(furnished, actor, wanted, key.key_id)
 
-    assert refused.value.public.endswith("has roles that you lack")
     assert refused.value.reason == "role_missing"
     assert len(furnished.activity()) == rows
+
+
+@pytest.mark.parametrize("reads_users", [False, True])
+def test_whose_account_may_do_more_is_told_to_whoever_may_know(furnished: House, reads_users: bool) -> None:
+    """To others an administrator's address and one that is nobody's are answered alike."""
+    if reads_users:
+        grant = Grant("Clerk", "User", if_owner=False, actions=frozenset({Action.READ}))
+        furnished.permissions.grant(COMMAND_LINE, grant)
+    actor, told = furnished.actor(_CLERK), {}
+    for name in (_MANAGER, "nobody@example.com"):
+        with pytest.raises((NotPermitted, NotFound)) as refused:
+            furnished.keys.generate(actor, Owner("User", name), KeyOrder())
+        told[name] = refused.value.public
+
+    if reads_users:
+        assert told[_MANAGER] == f"{_MANAGER} has roles that you lack"
+    else:
+        assert set(told.values()) == {_REFUSED}
 
 
 @pytest.mark.parametrize("owner", [Owner("User", "nobody@example.com"), Owner("No Source", "x")])

@@ -197,7 +197,7 @@ def test_records_are_made_together_or_not_at_all(house: House, boss: Actor) -> N
         house.documents.create_many(boss, [("Role", {"role_name": "Three"}), ("Role", {"role_name": "One"})])
     with pytest.raises(Invalid) as caught:
         house.documents.create_many(boss, [("Role", {"role_name": str(n)}) for n in range(RECORDS_MAX + 1)])
-    assert caught.value.fields == {"docs": "at most 200 records at once"}
+    assert caught.value.fields == {"docs": "must be a list of at most 200 records"}
     assert house.activity() == before
     assert house.documents.create_many(boss, []) == []
 

@@ -336,6 +336,27 @@ def test_a_role_in_use_is_deleted_by_whoever_could_take_it(office: House) -> Non
     assert not {grant.role for grant in office.permissions.list_grants(COMMAND_LINE)} & {"Named", "Helpdesk"}
 
 
+def test_a_role_is_not_taken_by_its_deletion_from_whoever_may_do_more(office: House) -> None:
+    """Also one that the actor holds, and without telling who else does."""
+    office.roles.create(COMMAND_LINE, "Shared")
+    for name in (_HELPER, _MANAGER):
+        office.roles.grant(COMMAND_LINE, name, "Shared")
+
+    with pytest.raises(NotPermitted) as refused:
+        office.roles.delete(office.actor(_HELPER), "Shared")
+
+    assert _MANAGER not in refused.value.public
+    assert "Shared" in office.users.get(_MANAGER).roles
+    office.roles.revoke(COMMAND_LINE, _MANAGER, "Shared")
+    office.roles.delete(office.actor(_HELPER), "Shared")
+
+
+def test_nobody_shuts_administrator_out_at_all_hours(office: House) -> None:
+    """Or the last System Manager could lock everybody out."""
+    with pytest.raises(Invalid, match="shut out"):
+        office.users.change(office.actor(_MANAGER), ADMINISTRATOR, UserChanges(login_after=24))
+
+
 def test_one_s_own_roles_are_deleted_by_a_right_on_them(office: House) -> None:
     """A right on one's own records reaches what one has made, and tells of nothing else."""
     own = Grant("Auditor", "Role", if_owner=True, actions=EVERY_ACTION)

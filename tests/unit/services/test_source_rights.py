@@ -77,6 +77,26 @@ def test_a_right_on_one_s_own_records_reaches_no_other(furnished: House) -> None
     assert (len(told), mine.enabled) == (1, False)
 
 
+def test_a_record_of_somebody_who_may_do_more_is_left_alone(furnished: House) -> None:
+    """Its keys act as that user: whoever lacks the user's roles neither wakes, nor ends, nor takes it over."""
+    furnished.sources.create_record(COMMAND_LINE, _SOURCE, "managers", _MANAGER, enabled=False)
+    actor = furnished.actor(_KEEPER)
+    record = SourceRecord(0, _SOURCE, "managers", _MANAGER, False)
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: furnished.sources.enable_record(actor, _SOURCE, "managers", enabled=True),
+        lambda: _change(furnished, actor, replace(record, user=_KEEPER)),
+        lambda: furnished.sources.delete_record(actor, _SOURCE, "managers"),
+        lambda: furnished.documents.delete(actor, _SOURCE, "managers"),
+    )
+
+    for attempt in attempts:
+        with pytest.raises(NotPermitted):
+            attempt()
+
+    found = {one.name: (one.user, one.enabled) for one in furnished.sources.list_records(_SOURCE)}
+    assert found["managers"] == (_MANAGER, False)
+
+
 # --- Whom a record runs as ------------------------------------------------------------------------------------------
 
 

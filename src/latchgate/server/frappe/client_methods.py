@@ -15,11 +15,10 @@ from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitt
 from latchgate.server.frappe.list_arguments import as_objects, decode_json, read_asked
 from latchgate.server.replies import Reply, fault_of
 from latchgate.server.requests import Call, require_text
-from latchgate.services.documents import DocumentService
+from latchgate.services.documents import DocumentService, require_few
 
 __all__ = ["READING", "WRITING", "ClientMethods"]
 
-_DOCUMENTS_MAX = 200
 _FIELD_SHOWN_MAX = 60
 
 
@@ -121,7 +120,7 @@ class ClientMethods:
     async def bulk_update(self, call: Call) -> Reply:
         """Change some records, each by itself, and answer with those that could not be."""
         sent = decode_json("docs", (await call.read_arguments()).get("docs"))
-        failed, messages = [], []
+        failed, messages, reason = [], [], None
         for doc in _documents(sent):
             try:
                 doctype, values = _new(doc, "docs")
@@ -130,15 +129,17 @@ class ClientMethods:
             except LatchgateError as error:
                 fault = fault_of(error)
                 told = f"frappe.exceptions.{fault.exc_type}: {fault.message or fault.quiet}"
-                failed.append({"doc": doc, "exc": told})
+                failed.append({"doc": _called(doc), "exc": told})
                 messages.append(fault.message or fault.quiet)
-        return Reply({"failed_docs": failed}, messages=tuple(messages))
+                reason = reason or (error.reason if isinstance(error, NotPermitted) else error.code.value)
+        return Reply({"failed_docs": failed}, messages=tuple(messages), reason=reason)
 
     async def has_permission(self, call: Call) -> Reply:
         """Answer whether the caller may do something to a record, or to any of a type."""
         arguments = await call.read_arguments()
-        doctype, kind = require_text(arguments, "doctype"), arguments.get("perm_type") or "read"
-        if kind not in set(Action):
+        doctype, kind = require_text(arguments, "doctype"), arguments.get("perm_type")
+        kind = "read" if kind in (None, "") else kind
+        if not isinstance(kind, str) or kind not in set(Action):
             raise Invalid({"perm_type": f"must be one of {', '.join(Action)}"})
         name = arguments.get("docname")
         may = await _run(self.documents.may, call.actor, doctype, Action(kind), _name(name) if name else None)
@@ -196,9 +197,16 @@ def _field_names(sent: object) -> object:
 
 
 def _documents(sent: object) -> list[Any]:
-    if not isinstance(sent, list) or len(sent) > _DOCUMENTS_MAX:
-        raise Invalid({"docs": f"must be a list of at most {_DOCUMENTS_MAX} records"})
+    if not isinstance(sent, list):
+        raise Invalid({"docs": "must be a list of records"})
+    require_few(sent)
     return sent
+
+
+def _called(doc: object) -> dict[str, str]:
+    """Tell of a record only what it is called: the rest may hold a password, or be of any depth."""
+    sent = doc if isinstance(doc, dict) else {}
+    return {key: sent[key] for key in ("doctype", "docname") if isinstance(sent.get(key), str)}
 
 
 def _new(sent: object, parameter: str) -> tuple[str, dict[str, Any]]:
