@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from latchgate.core.documents import DOCUMENT_TYPES
+from latchgate.core.document_types import Writer
+from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.server.openapi_texts import METHODS, PAGES
 from support.asgi import Pair, Service
 
@@ -63,7 +64,8 @@ def test_every_text_is_of_a_route(service: Service) -> None:
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     """What the document refers to is in it, and each operation has a name of its own."""
-    names = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    parts = document["components"]
+    names = {f"#/components/{part}/{name}" for part in ("schemas", "responses") for name in parts[part]}
     operations = [operation["operationId"] for verbs in document["paths"].values() for operation in verbs.values()]
 
     assert set(_references(document)) <= names
@@ -74,19 +76,53 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_records_have_the_fields_that_it_names(
     service: Service, manager_key: Pair, document: dict[str, Any], doctype: str
 ) -> None:
-    """Each record's fields, read by a System Manager, are among those described, secrets to be written among none."""
+    """A record has, for a System Manager, the fields described; a secret that can be written is none of them."""
     rows = service.ask(f"/api/resource/{quote(doctype)}?limit=3", manager_key.token).document["data"]
     assert rows
-    schema = document["components"]["schemas"][doctype.replace(" ", "")]
+    schemas = document["components"]["schemas"]
+    name = doctype.replace(" ", "")
+    described = set(schemas[name]["properties"])
+    secrets = {field for field, schema in schemas[f"New{name}"]["properties"].items() if schema.get("writeOnly")}
+    assert secrets == ({"new_password"} if doctype == "User" else set())
+    assert not secrets & described
     for row in rows:
         target = f"/api/resource/{quote(doctype)}/{quote(row['name'], safe='')}"
         record = service.ask(target, manager_key.token).document["data"]
-        assert set(record) <= set(schema["properties"])
-        hidden = {name for name, field in schema["properties"].items() if field.get("writeOnly")}
-        assert not hidden & set(record)
+        assert set(record) | {"api_secret"} == described | {"api_secret"}
+        assert set(schemas[name]["required"]) <= set(record)
+
+
+@pytest.mark.parametrize("doctype", [*DOCUMENT_TYPES, "Event Consumer"])
+def test_what_is_sent_is_described_apart_from_what_is_answered(document: dict[str, Any], doctype: str) -> None:
+    """A new record must name what creating demands, a change nothing; neither names what is computed."""
+    name = doctype.replace(" ", "")
+    schemas = document["components"]["schemas"]
+    fields = (DOCUMENT_TYPES.get(doctype) or source_type(doctype)).fields
+    computed = {field for field, spec in fields.items() if spec.access.write is Writer.NOBODY}
+
+    assert set(schemas[f"New{name}"].get("required", [])) == {
+        field for field, spec in fields.items() if spec.access.required
+    }
+    assert not computed & set(schemas[f"New{name}"]["properties"])
+    assert "required" not in schemas[f"Changed{name}"]
+    assert computed & set(schemas[f"Changed{name}"]["properties"]) == {"modified"}
+    assert computed | {"doctype"} <= {
+        field for field, schema in schemas[name]["properties"].items() if schema.get("readOnly")
+    }
+    assert "required" not in schemas[f"Listed{name}"]
+
+
+def test_a_change_by_session_needs_its_token(document: dict[str, Any]) -> None:
+    """Any one credential opens a route that needs one; a session opens a change only with the token of its pages."""
+    read = document["paths"]["/api/resource/User"]["get"]["security"]
+    made = document["paths"]["/api/resource/User"]["post"]["security"]
+
+    assert read == [{"token": []}, {"basic": []}, {"bearer": []}, {"session": []}]
+    assert made == [{"token": []}, {"basic": []}, {"bearer": []}, {"session": [], "csrf": []}]
+    assert document["paths"]["/api/method/ping"]["get"]["security"] == []
 
 
 def test_it_tells_no_secret_and_no_other_host(document: dict[str, Any]) -> None:
     """It is public: only this server's address is in it."""
     assert document["servers"] == [{"url": "http://127.0.0.1:8000"}]
-    assert set(document["components"]["securitySchemes"]) == {"token", "basic", "bearer", "session"}
+    assert set(document["components"]["securitySchemes"]) == {"token", "basic", "bearer", "session", "csrf"}

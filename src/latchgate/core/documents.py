@@ -86,13 +86,21 @@ class User(Record):
     full_name: Annotated[str, Access(Kind.DATA, "Full Name")] = Field(
         "", description="First and last name; the name where there is neither"
     )
-    user_type: Annotated[UserType, Access(Kind.SELECT, "User Type", write=Writer.MANAGER)] = UserType.SYSTEM
-    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = 1
+    user_type: Annotated[UserType, Access(Kind.SELECT, "User Type", write=Writer.MANAGER)] = Field(
+        UserType.SYSTEM, description="A System User comes to the desk, a Website User to the account page alone"
+    )
+    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = Field(
+        1, description="0: every request as this user is refused, by whatever credential"
+    )
     restrict_ip: Annotated[
         str, Access(Kind.LONG, "Restrict IP", read=Reader.OWNER, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=4000, description="From where the user may act: addresses and networks, by commas")
-    login_after: Annotated[_Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = 0
-    login_before: Annotated[_Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = 0
+    login_after: Annotated[_Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
+        0, description="The hour from which the user may act; 0 for any"
+    )
+    login_before: Annotated[_Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
+        0, description="The hour until which the user may act; 0 for any; one before `login_after` spans midnight"
+    )
     api_key: Annotated[str | None, Access(Kind.DATA, "API Key", read=Reader.OWNER)] = Field(
         None, description="The user's first key; API Key lists them all"
     )
@@ -101,7 +109,7 @@ class User(Record):
     )
     new_password: Annotated[
         str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, compared=False)
-    ] = Field("", max_length=1000)
+    ] = Field("", max_length=1000, description="A password to sign in with; it is kept as a hash and never answered")
     roles: Annotated[list[RoleRow], Access(Kind.TABLE, "Roles", write=Writer.MANAGER, compared=False)] = Field(
         [], max_length=200, description="The roles that were granted; All, Guest and Desk User come by themselves"
     )
@@ -110,7 +118,9 @@ class User(Record):
 class Role(Record):
     """A name that permissions are granted to."""
 
-    role_name: Annotated[_Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = ""
+    role_name: Annotated[_Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = Field(
+        "", description="The role, as users are granted it and as it is addressed"
+    )
     disabled: Annotated[int, Access(Kind.CHECK, "Disabled")] = Field(0, description="Always 0")
     desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access")] = Field(1, description="Always 1")
 
@@ -120,7 +130,9 @@ class RolePermission(Record):
 
     role: Annotated[_Text, Access(Kind.LINK, "Role", write=Writer.ONCE, required=True, link="Role")] = ""
     document_type: Annotated[_Text, Access(Kind.DATA, "Document Type", write=Writer.ONCE, required=True)] = ""
-    if_owner: Annotated[_Check, Access(Kind.CHECK, "If user is the owner", write=Writer.ONCE)] = 0
+    if_owner: Annotated[_Check, Access(Kind.CHECK, "If user is the owner", write=Writer.ONCE)] = Field(
+        0, description="1: of records that are one's own alone"
+    )
     read: Annotated[_Check, Access(Kind.CHECK, "Read", write=Writer.ANYONE)] = 0
     write: Annotated[_Check, Access(Kind.CHECK, "Write", write=Writer.ANYONE)] = 0
     create: Annotated[_Check, Access(Kind.CHECK, "Create", write=Writer.ANYONE)] = 0
@@ -131,29 +143,45 @@ class ApiKey(Record):
     """A credential of a user or of a source's record. Its secret is answered once, when it is made."""
 
     api_key: Annotated[str, Access(Kind.DATA, "API Key")] = Field("", description="The public half, also the name")
-    source: Annotated[_Text, Access(Kind.DATA, "Authorization Source", write=Writer.ONCE)] = "User"
+    source: Annotated[_Text, Access(Kind.DATA, "Authorization Source", write=Writer.ONCE)] = Field(
+        "User", description="The document type of the record to whom the key belongs"
+    )
     record: Annotated[_Text, Access(Kind.DATA, "Record", write=Writer.ONCE)] = Field(
         "", description="To whom the key belongs: a user, or a record of its source; oneself if not given"
     )
     user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = Field(
         None, description="Whom its requests run as"
     )
-    label: Annotated[_Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = ""
-    is_primary: Annotated[int, Access(Kind.CHECK, "First Key")] = 0
+    label: Annotated[_Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = Field(
+        "", description="What the key is for, to tell it from others"
+    )
+    is_primary: Annotated[int, Access(Kind.CHECK, "First Key")] = Field(
+        0, description="1: the key to which `generate_keys` gives a new secret"
+    )
     scopes: Annotated[_Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, compared=False)] = Field(
         ["all"], description="What the key is limited to; it never allows more than the user's roles"
     )
-    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, compared=False)] = []
-    limit_per_minute: Annotated[_PerMinute | None, Access(Kind.INT, "Requests a Minute", write=Writer.ONCE)] = None
-    expires: Annotated[str | None, Access(Kind.DATETIME, "Expires", write=Writer.ONCE)] = None
-    revoked: Annotated[str | None, Access(Kind.DATETIME, "Revoked")] = None
+    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, compared=False)] = (
+        Field([], description="From where the key works: addresses and networks; none for anywhere")
+    )
+    limit_per_minute: Annotated[_PerMinute | None, Access(Kind.INT, "Requests a Minute", write=Writer.ONCE)] = Field(
+        None, description="None for no limit"
+    )
+    expires: Annotated[str | None, Access(Kind.DATETIME, "Expires", write=Writer.ONCE)] = Field(
+        None, description="From when on the key opens nothing, UTC; none for never"
+    )
+    revoked: Annotated[str | None, Access(Kind.DATETIME, "Revoked")] = Field(
+        None, description="When the key was ended for good, UTC"
+    )
     status: Annotated[str, Access(Kind.DATA, "Status", compared=False, volatile=True)] = Field(
         "active", description="active, expired, revoked, no user, user disabled or record disabled"
     )
     former_secret_until: Annotated[str | None, Access(Kind.DATETIME, "Former Secret Works Until")] = Field(
         None, description="Until when the secret before the last rotation works beside the present one"
     )
-    last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", compared=False, volatile=True)] = None
+    last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", compared=False, volatile=True)] = Field(
+        None, description="When the key last opened a request, UTC"
+    )
     last_used_from: Annotated[str | None, Access(Kind.DATA, "Last Used From", compared=False, volatile=True)] = Field(
         None, description="The address of the last request that the key opened"
     )
@@ -162,42 +190,62 @@ class ApiKey(Record):
 class AuthorizationSource(Record):
     """A document type whose records own keys."""
 
-    source_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = ""
+    source_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
+        "", description="The document type that there is from then on, exact, as `Frappe-Authorization-Source` names it"
+    )
 
 
 class SourceRecord(Record):
     """A record of a source: what its keys belong to, and whose requests they make."""
 
-    record_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = ""
-    user: Annotated[_Text | None, Access(Kind.LINK, "User", write=Writer.MANAGER, link="User")] = None
-    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.ANYONE)] = 1
+    record_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
+        "", description="What the record is called and addressed by"
+    )
+    user: Annotated[_Text | None, Access(Kind.LINK, "User", write=Writer.MANAGER, link="User")] = Field(
+        None, description="Whom requests with the record's keys run as; without one they are refused"
+    )
+    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.ANYONE)] = Field(
+        1, description="0: the record's keys open nothing"
+    )
 
 
 class ApiRequestLog(Record):
     """One request made with a credential."""
 
     time: Annotated[str, Access(Kind.DATETIME, "Time")] = ""
-    request_id: Annotated[str, Access(Kind.DATA, "Request ID")] = ""
-    user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = None
+    request_id: Annotated[str, Access(Kind.DATA, "Request ID")] = Field(
+        "", description="As in the answer's `X-Request-Id`"
+    )
+    user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = Field(
+        None, description="Whom the request ran as; none if it was refused"
+    )
     api_key: Annotated[str | None, Access(Kind.DATA, "API Key")] = None
-    scheme: Annotated[str | None, Access(Kind.DATA, "Scheme")] = None
-    source: Annotated[str | None, Access(Kind.DATA, "Authorization Source")] = None
+    scheme: Annotated[str | None, Access(Kind.DATA, "Scheme")] = Field(
+        None, description="token, Basic, Bearer or session"
+    )
+    source: Annotated[str | None, Access(Kind.DATA, "Authorization Source")] = Field(
+        None, description="The document type whose record the key belongs to"
+    )
     method: Annotated[str, Access(Kind.DATA, "Method")] = ""
-    path: Annotated[str, Access(Kind.DATA, "Path")] = ""
+    path: Annotated[str, Access(Kind.DATA, "Path")] = Field("", description="With its query, as it was asked for")
     status: Annotated[int, Access(Kind.INT, "Status")] = 0
-    seconds: Annotated[float, Access(Kind.FLOAT, "Seconds")] = 0.0
+    seconds: Annotated[float, Access(Kind.FLOAT, "Seconds")] = Field(0.0, description="How long the answer took")
     ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
     user_agent: Annotated[str, Access(Kind.DATA, "User Agent")] = ""
-    reason: Annotated[str | None, Access(Kind.DATA, "Reason")] = None
+    reason: Annotated[str | None, Access(Kind.DATA, "Reason")] = Field(
+        None, description="Why it was refused; none if it was not"
+    )
 
 
 class ActivityLog(Record):
     """What happened to an account or a credential."""
 
     time: Annotated[str, Access(Kind.DATETIME, "Time")] = ""
-    user: Annotated[str, Access(Kind.LINK, "User", link="User")] = ""
-    operation: Annotated[str, Access(Kind.DATA, "Operation")] = ""
-    subject: Annotated[str, Access(Kind.DATA, "Subject")] = ""
+    user: Annotated[str, Access(Kind.LINK, "User", link="User")] = Field("", description="Who did it")
+    operation: Annotated[str, Access(Kind.DATA, "Operation")] = Field(
+        "", description="What was done, such as `api_key.generated`"
+    )
+    subject: Annotated[str, Access(Kind.DATA, "Subject")] = Field("", description="To what: a user, a key, a role …")
     detail: Annotated[str, Access(Kind.LONG, "Detail", compared=False)] = ""
     ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
 
@@ -205,7 +253,9 @@ class ActivityLog(Record):
 class SystemSettings(Record):
     """What administrators decide for everybody; the rest is set where the service starts."""
 
-    allow_own_keys: Annotated[_Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = 1
+    allow_own_keys: Annotated[_Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = Field(
+        1, description="0: only who may change all keys may make, rotate and end any"
+    )
 
 
 _USER_FIELDS_IGNORED = frozenset({"send_welcome_email", "language", "time_zone", "username", "mobile_no", "phone"})

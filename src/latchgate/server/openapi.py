@@ -13,36 +13,34 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from latchgate import __version__
+from latchgate.core.document_types import DocumentType
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.server.desk.assets import Asset
+from latchgate.server.openapi_errors import ERRORS, error_references, error_responses
+from latchgate.server.openapi_records import about_operation, record_operation
 from latchgate.server.openapi_schemas import (
-    ERRORS,
-    LIST_PARAMETERS,
-    LOG_PARAMETERS,
     SECURITY_SCHEMES,
-    component_name,
     describe_type,
-    error_responses,
-    reply_schema,
+    reply_response,
+    required_credentials,
+    shown_example,
 )
-from latchgate.server.openapi_texts import METHODS, PAGES, Argument
+from latchgate.server.openapi_texts import METHODS, PAGES, Argument, MethodText
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
-from latchgate.server.routes import Method, Page, RecordRoute, Table
+from latchgate.server.routes import Method, Page, Table
 
 __all__ = ["OpenApi", "build_document"]
 
-_SIGNED_IN: list[dict[str, list[str]]] = [{name: []} for name in SECURITY_SCHEMES]
 _BODIED = frozenset({"POST", "PUT", "PATCH"})
-_VERBS = {
-    ("GET", False): "List records of",
-    ("POST", False): "Make a record of",
-    ("GET", True): "Read a record of",
-    ("PUT", True): "Change a record of",
-    ("PATCH", True): "Change a record of",
-    ("DELETE", True): "Delete a record of",
-}
 _TYPES = {**DOCUMENT_TYPES, "Event Consumer": source_type("Event Consumer")}
-_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Its name"}
+_DESCRIPTION = """\
+Users, API keys, roles and logs, on the wire of the Frappe framework.
+
+Send `Authorization: token <api_key>:<api_secret>` with each request. Addresses under `/api/v2/` answer in Frappe's
+second envelope (`data`, `errors`), all others in its first; `/api/v1/` is `/api/` by another name.
+"""
+_PAGE_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 class OpenApi:
@@ -50,15 +48,16 @@ class OpenApi:
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
-        self._body = b""
+        self._asset = Asset(b"", "application/json")
 
     def describe(self, table: Table) -> None:
         """Build the document of all routes."""
-        self._body = json.dumps(build_document(table, self._public_url)).encode()
+        text = json.dumps(build_document(table, self._public_url), separators=(",", ":"))
+        self._asset = Asset(text.encode(), "application/json")
 
-    async def __call__(self, _call: Call) -> Response:
+    async def __call__(self, call: Call) -> Response:
         """Answer with the document."""
-        return Response(self._body, media_type="application/json")
+        return await self._asset.answer(call)
 
 
 def build_document(table: Table, public_url: str) -> dict[str, Any]:
@@ -75,87 +74,66 @@ def build_document(table: Table, public_url: str) -> dict[str, Any]:
         "info": {
             "title": "Latchgate",
             "version": __version__,
-            "description": "Users, API keys, roles and logs, on the wire of the Frappe framework.",
+            "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": public_url}],
+        "tags": [
+            {"name": "Methods", "description": "Remote methods, by Frappe's names"},
+            *(_tag(doctype) for doctype in _TYPES.values()),
+            {"name": "Pages", "description": "For people, and for whoever watches the service"},
+        ],
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": SECURITY_SCHEMES},
+        "components": {"schemas": schemas, "responses": error_responses(), "securitySchemes": SECURITY_SCHEMES},
     }
+
+
+def _tag(doctype: DocumentType) -> dict[str, str]:
+    return {"name": doctype.name, "description": (doctype.model.__doc__ or "").partition("\n")[0]}
 
 
 def _methods(methods: Mapping[str, Method]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for name, method in methods.items():
         for prefix, dialect in (("/api/method/", Dialect.FRAPPE_V1), ("/api/v2/method/", Dialect.FRAPPE_V2)):
             for verb in sorted(method.http_methods):
-                yield prefix + name, verb, _call(name, method, verb, dialect)
+                yield prefix + name, verb, _call(METHODS[name], method, verb, dialect)
 
 
-def _call(name: str, method: Method, verb: str, dialect: Dialect) -> dict[str, Any]:
-    text = METHODS[name]
+def _call(text: MethodText, method: Method, verb: str, dialect: Dialect) -> dict[str, Any]:
+    done = {} if text.example is None else {"200": _method_reply(text, dialect)}
     operation: dict[str, Any] = {
         "summary": text.summary,
         "tags": ["Methods"],
-        "responses": {"200": reply_schema(text.answer, dialect), **error_responses(dialect)},
-        "security": _SIGNED_IN if method.requires.user else [],
+        "responses": {**done, **error_references(dialect, verb)},
+        "security": required_credentials(verb) if method.requires.user else [],
     }
     if verb in _BODIED:
-        operation["requestBody"] = _body(_arguments(text.arguments))
+        example = shown_example(text.sent) if text.sent else {}
+        operation["requestBody"] = {"content": {"application/json": {"schema": _arguments(text.arguments), **example}}}
     else:
-        operation["parameters"] = [_query(argument) for argument in text.arguments]
+        operation["parameters"] = [_query(argument, text.sent) for argument in text.arguments]
     return operation
+
+
+def _method_reply(text: MethodText, dialect: Dialect) -> dict[str, Any]:
+    if not text.beside or dialect is Dialect.FRAPPE_V1:
+        return reply_response(text.answer, dialect, text.beside, text.example)
+    # Version 2 has but one field outside, so that what stood beside the value comes to it.
+    whole = {"type": "object", "properties": {"message": text.answer, **text.beside}}
+    return reply_response(whole, dialect, {}, text.example)
 
 
 def _records(table: Table) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for route, doctype in product(table.records, _TYPES):
-        path = route.prefix + quote(doctype)
+    for route, doctype in product(table.records, _TYPES.values()):
+        path = route.prefix + quote(doctype.name)
         if not route.all:
-            count = {"type": "integer"}
-            yield f"{path}/count", "GET", _about(doctype, "Count records of", count, LIST_PARAMETERS)
-            yield f"{path}/meta", "GET", _about(doctype, "Describe the fields of", {"type": "object"}, [])
+            yield f"{path}/count", "GET", about_operation(doctype, "count")
+            yield f"{path}/meta", "GET", about_operation(doctype, "meta")
             continue
         for verb in route.all:
-            yield path, verb, _record(route, doctype, verb, named=False)
+            yield path, verb, record_operation(route.dialect, doctype, verb, named=False)
         for verb in route.one:
-            yield f"{path}/{{name}}", verb, _record(route, doctype, verb, named=True)
-
-
-def _record(route: RecordRoute, doctype: str, verb: str, *, named: bool) -> dict[str, Any]:
-    record = {"$ref": f"#/components/schemas/{component_name(doctype)}"}
-    listed = verb == "GET" and not named
-    answer: dict[str, Any] = {"type": "array", "items": {"type": ["object", "array"]}} if listed else record
-    if verb == "DELETE":
-        answer = {"const": "ok"}
-    dialect = route.dialect
-    beside = {"has_next_page": {"type": "boolean"}} if listed and dialect is Dialect.FRAPPE_V2 else {}
-    status = "202" if verb == "DELETE" else "200"
-    operation: dict[str, Any] = {
-        "summary": f"{_VERBS[verb, named]} {doctype}",
-        "tags": [doctype],
-        "security": _SIGNED_IN,
-        "responses": {status: reply_schema(answer, dialect, beside), **error_responses(dialect)},
-    }
-    parameters = [_NAME] if named else []
-    if listed:
-        parameters += LOG_PARAMETERS if _TYPES[doctype].log else LIST_PARAMETERS
-    if parameters:
-        operation["parameters"] = parameters
-    if verb in _BODIED:
-        operation["requestBody"] = _body(record)
-    return operation
-
-
-def _about(doctype: str, verb: str, answer: Mapping[str, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "summary": f"{verb} {doctype}",
-        "tags": [doctype],
-        "security": _SIGNED_IN,
-        "parameters": parameters,
-        "responses": {
-            "200": reply_schema(answer, Dialect.FRAPPE_V2),
-            **error_responses(Dialect.FRAPPE_V2),
-        },
-    }
+            yield f"{path}/{{name}}", verb, record_operation(route.dialect, doctype, verb, named=True)
 
 
 def _pages(pages: Mapping[str, Page]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -165,10 +143,10 @@ def _pages(pages: Mapping[str, Page]) -> Iterator[tuple[str, str, dict[str, Any]
                 "summary": PAGES[path],
                 "tags": ["Pages"],
                 "responses": {"default": {"description": "A page, a file or a short document"}},
-                "security": _SIGNED_IN if page.requires.user else [],
+                "security": required_credentials(verb) if page.requires.user else [],
             }
             if "{name}" in path:
-                operation["parameters"] = [_NAME]
+                operation["parameters"] = [_PAGE_NAME]
             yield path, verb, operation
 
 
@@ -185,15 +163,14 @@ def _described(argument: Argument) -> dict[str, Any]:
     return {**argument.schema, "description": argument.description}
 
 
-def _query(argument: Argument) -> dict[str, Any]:
+def _query(argument: Argument, sent: Mapping[str, Any]) -> dict[str, Any]:
+    example = sent.get(argument.name)
     return {
         "name": argument.name,
         "in": "query",
         "required": argument.required,
         "description": argument.description,
-        "schema": argument.schema,
+        # What is more than a text is written as JSON into a query.
+        "schema": argument.schema if argument.schema.get("type") == "integer" else {"type": "string"},
+        **({} if example is None else {"example": example if isinstance(example, str) else json.dumps(example)}),
     }
-
-
-def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}

@@ -1,21 +1,25 @@
-"""The parts of the OpenAPI document that routes share: records, errors, envelopes, list parameters, credentials."""
+"""The parts of the OpenAPI document that routes share: records, envelopes, list parameters, credentials."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Any
 
-from latchgate.core.document_types import DocumentType, Reader, Writer
-from latchgate.server.replies import Dialect
+from latchgate.core.document_types import DocumentType, Kind, Reader, Writer
+from latchgate.server.replies import Dialect, Reply, render_reply
 
 __all__ = [
-    "ERRORS",
     "LIST_PARAMETERS",
     "LOG_PARAMETERS",
     "SECURITY_SCHEMES",
+    "Part",
     "component_name",
     "describe_type",
-    "error_responses",
-    "reply_schema",
+    "reference",
+    "reply_response",
+    "required_credentials",
+    "shown_example",
 ]
 
 SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
@@ -27,55 +31,30 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     },
     "basic": {"type": "http", "scheme": "basic", "description": "API key and API secret as user and password"},
     "bearer": {"type": "http", "scheme": "bearer", "description": "An OAuth 2 access token"},
-    "session": {
+    "session": {"type": "apiKey", "in": "cookie", "name": "sid", "description": "A browser's session"},
+    "csrf": {
         "type": "apiKey",
-        "in": "cookie",
-        "name": "sid",
-        "description": "A browser's session; changes need its token in `X-Frappe-CSRF-Token` too",
+        "in": "header",
+        "name": "X-Frappe-CSRF-Token",
+        "description": "The session's token, which its pages hold; changes by a session need it",
     },
 }
-ERRORS: Mapping[str, Any] = {
-    "Error": {
-        "type": "object",
-        "required": ["exc_type"],
-        "properties": {
-            "exc_type": {
-                "type": "string",
-                "description": "Frappe's name of the fault",
-                "examples": ["PermissionError"],
-            },
-            "exception": {"type": "string"},
-            "exc": {"type": "string", "description": "The same as JSON; never a traceback"},
-            "_server_messages": {"type": "string", "description": "A JSON list of JSON texts, each with a message"},
-            "_error_message": {"type": "string"},
-        },
-    },
-    "ErrorV2": {
-        "type": "object",
-        "required": ["errors"],
-        "properties": {
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["type"],
-                    "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
-                },
-            }
-        },
-    },
-}
-_STATUSES = {
-    "400": "What was sent cannot be read",
-    "401": "The credential opens nothing",
-    "403": "No right, or no credential",
-    "404": "There is no such record, or none that the caller may know of",
-    "409": "The name is taken",
-    "413": "The body is too large",
-    "417": "A value cannot be accepted; the message names it",
-    "429": "Too many requests or wrong credentials",
-    "503": "The database or the log does not answer",
-}
+_SAFE = frozenset({"GET"})
+# What is beside the fields of a child table's rows.
+_ROW_FIELDS = ("doctype", "parent", "parenttype", "parentfield")
+
+
+class Part(StrEnum):
+    """For what a schema of a document type is; the words stand before its name."""
+
+    RECORD = ""
+    """A record as it is answered."""
+    NEW = "New"
+    """What is sent to make one."""
+    CHANGED = "Changed"
+    """What is sent to change one: any of its fields that can be changed."""
+    LISTED = "Listed"
+    """A row of a list: the fields that were asked for."""
 
 
 def _parameter(name: str, description: str, kind: str = "string", example: str | None = None) -> dict[str, Any]:
@@ -101,42 +80,124 @@ LOG_PARAMETERS = [
 ]
 
 
-def component_name(doctype: str) -> str:
-    """Give the name of a document type's schema."""
-    return re.sub(r"[^A-Za-z0-9]", "", doctype)
+def component_name(doctype: str, part: Part = Part.RECORD) -> str:
+    """Give the name of a schema of a document type."""
+    return part + re.sub(r"[^A-Za-z0-9]", "", doctype)
+
+
+def reference(doctype: str, part: Part = Part.RECORD) -> dict[str, Any]:
+    """Refer to a schema of a document type."""
+    return {"$ref": f"#/components/schemas/{component_name(doctype, part)}"}
 
 
 def describe_type(doctype: DocumentType) -> dict[str, Any]:
-    """Describe the records of a type, with whatever its fields are made of."""
+    """Describe the records of a type: as answered, as made, as changed and as listed, and what they are made of."""
     schema = doctype.model.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: dict[str, Any] = schema.pop("$defs", {})
-    for name, field in schema["properties"].items():
-        access = doctype.fields[name].access
-        field["title"] = access.label
-        if access.write is Writer.NOBODY:
-            field["readOnly"] = True
-        if access.read is Reader.NOBODY:
-            field["writeOnly"] = True
-    schema["properties"]["doctype"] = {"const": doctype.name, "readOnly": True}
+    for part in parts.values():
+        if part["type"] == "object":
+            part["properties"] |= {name: {"type": "string", "readOnly": True} for name in _ROW_FIELDS}
+            part["properties"]["idx"] = {"type": "integer", "readOnly": True}
+    about = {Part.RECORD: _record, Part.NEW: _new, Part.CHANGED: _changed, Part.LISTED: _listed}
+    fields = {name: _field(doctype, name, field) for name, field in schema["properties"].items()}
+    described = {component_name(doctype.name, part): describe(doctype, fields) for part, describe in about.items()}
+    described[component_name(doctype.name)]["description"] = schema["description"]
+    return {**parts, **described}
+
+
+def reply_response(
+    value: Mapping[str, Any] | None,
+    dialect: Dialect,
+    beside: Mapping[str, Any] | None = None,
+    example: Reply | None = None,
+) -> dict[str, Any]:
+    """Describe a reply: the value in its dialect's envelope.
+
+    Args:
+        value: The schema of the value; None where there is none.
+        dialect: The dialect of the address.
+        beside: Schemas of further fields beside the envelope.
+        example: A reply with such a value, written by what writes the answers themselves.
+    """
+    envelope = "message" if dialect is Dialect.FRAPPE_V1 else "data"
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {**({envelope: value} if value else {}), **(beside or {})},
+    }
+    if value:
+        schema["required"] = [envelope]
+    content: dict[str, Any] = {"schema": schema}
+    if example is not None:
+        content |= shown_example(json.loads(bytes(render_reply(example, dialect).body)))
+    return {"description": "Done", "content": {"application/json": content}}
+
+
+def required_credentials(verb: str) -> list[dict[str, list[str]]]:
+    """List the credentials of which a route that requires a user takes any, for an HTTP method."""
+    session: dict[str, list[str]] = {"session": []} if verb in _SAFE else {"session": [], "csrf": []}
+    return [{"token": []}, {"basic": []}, {"bearer": []}, session]
+
+
+def shown_example(value: object) -> dict[str, Any]:
+    """Write a single example as it stands beside a schema."""
+    return {"examples": {"example": {"summary": "An example", "value": value}}}
+
+
+def _field(doctype: DocumentType, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    access = doctype.fields[name].access
+    checked = {"enum": [0, 1]} if access.kind is Kind.CHECK else {}
+    return {**schema, **checked, "title": access.label}
+
+
+def _record(doctype: DocumentType, fields: Mapping[str, Any]) -> dict[str, Any]:
+    access = {name: spec.access for name, spec in doctype.fields.items()}
+    shown = {
+        name: {**_without_default(field), **({"readOnly": True} if access[name].write is Writer.NOBODY else {})}
+        for name, field in fields.items()
+        if access[name].read is not Reader.NOBODY
+    }
+    shown["doctype"] = {"const": doctype.name, "readOnly": True}
     if doctype.name in {"User", "API Key"}:
         told = "Shown once, when a key is made" if doctype.name == "API Key" else "Asterisks where there is a key"
-        schema["properties"]["api_secret"] = {"type": "string", "readOnly": True, "description": told}
-    schema["title"] = doctype.name
-    return {**parts, component_name(doctype.name): schema}
+        shown["api_secret"] = {"type": "string", "readOnly": True, "description": told}
+    always = [name for name in fields if access[name].read is Reader.ANYONE]
+    return _object(doctype.name, shown, [*always, "doctype"])
 
 
-def reply_schema(value: Mapping[str, Any], dialect: Dialect, beside: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Describe a reply: the value in its dialect's envelope."""
-    envelope = "message" if dialect is Dialect.FRAPPE_V1 else "data"
-    schema = {"type": "object", "properties": {envelope: value, **(beside or {})}}
-    return {"description": "Done", "content": {"application/json": {"schema": schema}}}
+def _new(doctype: DocumentType, fields: Mapping[str, Any]) -> dict[str, Any]:
+    access = {name: spec.access for name, spec in doctype.fields.items()}
+    sent = {name: _sent(doctype, name, field) for name, field in fields.items() if access[name].write != Writer.NOBODY}
+    return _object(f"New {doctype.name}", sent, [name for name in sent if access[name].required])
 
 
-def error_responses(dialect: Dialect) -> dict[str, Any]:
-    """Describe every refusal in the form of a dialect."""
-    reference = "ErrorV2" if dialect is Dialect.FRAPPE_V2 else "Error"
-    content = {
-        "application/json": {"schema": {"$ref": f"#/components/schemas/{reference}"}},
-        "text/html": {"schema": {"type": "string"}},
+def _changed(doctype: DocumentType, fields: Mapping[str, Any]) -> dict[str, Any]:
+    changeable = {Writer.ANYONE, Writer.MANAGER}
+    sent = {
+        name: _sent(doctype, name, _without_default(field))
+        for name, field in fields.items()
+        if doctype.fields[name].access.write in changeable
     }
-    return {status: {"description": text, "content": content} for status, text in _STATUSES.items()}
+    return _object(f"Changed {doctype.name}", {**sent, "modified": _without_default(fields["modified"])}, ())
+
+
+def _listed(doctype: DocumentType, fields: Mapping[str, Any]) -> dict[str, Any]:
+    access = {name: spec.access for name, spec in doctype.fields.items()}
+    shown = {
+        name: _without_default(field)
+        for name, field in fields.items()
+        if access[name].read is not Reader.NOBODY and access[name].kind is not Kind.TABLE
+    }
+    return _object(f"Listed {doctype.name}", shown, ())
+
+
+def _sent(doctype: DocumentType, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**schema, **({"writeOnly": True} if doctype.fields[name].access.read is Reader.NOBODY else {})}
+
+
+def _without_default(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "default"}
+
+
+def _object(title: str, properties: Mapping[str, Any], required: Collection[str]) -> dict[str, Any]:
+    schema = {"title": title, "type": "object", "properties": dict(properties)}
+    return {**schema, "required": list(required)} if required else schema

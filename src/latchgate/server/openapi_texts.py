@@ -1,15 +1,35 @@
-"""What the OpenAPI document says of each method and page; a route that is not here fails a test."""
+"""What the OpenAPI document says of each method and page; a route that is not here fails a test.
+
+A test calls each method with its arguments' examples and holds the answer to the example.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from latchgate import __version__
+from latchgate.core.documents import API_KEY, DOCUMENT_TYPES, USER
+from latchgate.server.openapi_examples import EXAMPLE_SECRET, example_of, record_example
+from latchgate.server.replies import Reply
+
 __all__ = ["METHODS", "PAGES", "Argument", "MethodText"]
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _ANY: Mapping[str, Any] = {}
+_NUMBER: Mapping[str, Any] = {"type": "integer"}
+_JSON_LIST: Mapping[str, Any] = {"type": ["array", "string"]}
+_JSON_OBJECT: Mapping[str, Any] = {"type": ["object", "string"]}
+_CONDITIONS: Mapping[str, Any] = {"type": ["array", "object", "string"]}
 _RECORD: Mapping[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}
-_ROWS: Mapping[str, Any] = {"type": "array", "items": {"type": ["object", "array"]}}
+_ROWS: Mapping[str, Any] = {
+    "type": "array",
+    "items": {"anyOf": [{"type": "object", "description": "The fields that were asked for"}, {"type": "array"}]},
+}
+_FAILED: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["failed_docs"],
+    "properties": {"failed_docs": {"type": "array", "items": {"type": "object"}}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,86 +48,177 @@ class MethodText:
 
     summary: str
     arguments: tuple[Argument, ...] = ()
-    answer: Mapping[str, Any] = field(default_factory=lambda: _ANY)
+    answer: Mapping[str, Any] | None = None
+    """The schema of what it answers; None where there is nothing in the envelope."""
+    example: Reply | None = None
+    """What it answers to `sent`; None for a method that only refuses."""
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    """An example of its arguments."""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """Schemas of what is answered beside the value."""
 
+
+_ANN = example_of(USER)["name"]
+_ROLE = example_of(DOCUMENT_TYPES["Role"])["name"]
+_RENAMED = {**record_example(USER), "first_name": "Anna", "full_name": "Anna Lee"}
 
 _DOCTYPE = Argument("doctype", "The document type, such as User", required=True)
 _SINGLE = Argument("doctype", "The document type, such as System Settings", required=True)
 _NAME = Argument("name", "The record's name", required=True)
-_FILTERS = Argument("filters", "A JSON list or object of conditions, or a name", schema=_ANY)
-_DOC = Argument("doc", "The record, with its doctype", required=True, schema=_ANY)
-_DOCS = Argument("docs", "A list of records, at most 200", required=True, schema=_ANY)
+_FILTERS = Argument("filters", "A JSON list or object of conditions, or a name", schema=_CONDITIONS)
+_DOC = Argument("doc", "The record, with its doctype", required=True, schema=_JSON_OBJECT)
+_DOCS = Argument("docs", "A list of records, at most 200", required=True, schema=_JSON_LIST)
 _LIST = (
     _DOCTYPE,
-    Argument("fields", "A JSON list of fields", schema=_ANY),
+    Argument("fields", "A JSON list of fields", schema=_JSON_LIST),
     _FILTERS,
-    Argument("or_filters", "Conditions of which one is enough", schema=_ANY),
+    Argument("or_filters", "Conditions of which one is enough", schema=_CONDITIONS),
     Argument("order_by", "`<field> asc` or `<field> desc`"),
-    Argument("limit_start", "How many rows to pass over", schema={"type": "integer"}),
-    Argument("limit_page_length", "How many rows to give", schema={"type": "integer"}),
+    Argument("limit_start", "How many rows to pass over", schema=_NUMBER),
+    Argument("limit_page_length", "How many rows to give", schema=_NUMBER),
 )
-_PING = MethodText("Answer pong", answer={"const": "pong"})
+_PING = MethodText("Answer pong", answer={"const": "pong"}, example=Reply("pong"))
+_PLACE = {"home_page": _TEXT, "full_name": _TEXT}
 _USER = Argument("user", "Whose key", required=True)
 _GENERATE = MethodText(
     "Give a user's first key a new secret, or make the key; the secret is shown this once",
     (_USER,),
-    {"type": "object", "properties": {"api_key": _TEXT, "api_secret": _TEXT}},
+    {"type": "object", "required": ["api_key", "api_secret"], "properties": {"api_key": _TEXT, "api_secret": _TEXT}},
+    Reply({"api_key": example_of(API_KEY)["name"], "api_secret": EXAMPLE_SECRET}),
+    {"user": _ANN},
 )
 
-METHODS: Mapping[str, MethodText] = {
-    "frappe.auth.get_logged_user": MethodText("Tell whom the request acts as", answer=_TEXT),
+_ACCOUNT_METHODS: Mapping[str, MethodText] = {
+    "frappe.auth.get_logged_user": MethodText("Tell whom the request acts as", answer=_TEXT, example=Reply(_ANN)),
     "ping": _PING,
     "frappe.ping": _PING,
     "login": MethodText(
-        "Open a session", (Argument("usr", "The user", required=True), Argument("pwd", "The password", required=True))
+        "Open a session",
+        (Argument("usr", "The user", required=True), Argument("pwd", "The password", required=True)),
+        {"enum": ["Logged In", "No App"]},
+        Reply("Logged In", {"home_page": "/app", "full_name": "Ann Lee"}),
+        {"usr": _ANN, "pwd": "correct horse battery"},
+        _PLACE,
     ),
-    "logout": MethodText("End the session"),
+    "logout": MethodText(
+        "End the session",
+        answer={"const": "No App"},
+        example=Reply("No App", {"home_page": "/login", "full_name": "Guest"}),
+        beside=_PLACE,
+    ),
     "frappe.core.doctype.user.user.generate_keys": _GENERATE,
     "User/generate_keys": _GENERATE,
     "frappe.core.doctype.user.user.get_roles": MethodText(
         "List the roles of a user",
         (Argument("uid", "The user; oneself if not given"),),
         {"type": "array", "items": _TEXT},
+        Reply([_ROLE, "All", "Guest", "Desk User"]),
+        {"uid": _ANN},
     ),
-    "frappe.utils.change_log.get_versions": MethodText("Tell the version", answer={"type": "object"}),
-    "frappe.client.get": MethodText(
-        "Read a record", (_DOCTYPE, Argument("name", "Its name; or filters"), _FILTERS), _RECORD
+    "frappe.utils.change_log.get_versions": MethodText(
+        "Tell the version",
+        answer={"type": "object"},
+        example=Reply({"latchgate": {"title": "Latchgate", "version": __version__}}),
     ),
-    "frappe.client.get_list": MethodText("List records", _LIST, _ROWS),
-    "frappe.client.get_count": MethodText("Count records", (_DOCTYPE, _FILTERS), {"type": "integer"}),
-    "frappe.client.get_value": MethodText(
+}
+_READING_METHODS: Mapping[str, MethodText] = {
+    "get": MethodText(
+        "Read a record",
+        (_DOCTYPE, Argument("name", "Its name; or filters"), _FILTERS),
+        _RECORD,
+        Reply(record_example(DOCUMENT_TYPES["Role"])),
+        {"doctype": "Role", "name": _ROLE},
+    ),
+    "get_list": MethodText(
+        "List records",
+        _LIST,
+        _ROWS,
+        Reply([{"name": _ANN, "full_name": "Ann Lee"}]),
+        {"doctype": "User", "fields": ["name", "full_name"], "filters": [["first_name", "like", "Ann%"]]},
+    ),
+    "get_count": MethodText(
+        "Count records",
+        (_DOCTYPE, _FILTERS),
+        _NUMBER,
+        Reply(1),
+        {"doctype": "User", "filters": {"first_name": "Ann"}},
+    ),
+    "get_value": MethodText(
         "Read fields of the first record that filters allow",
-        (_DOCTYPE, Argument("fieldname", "A field, or a list of them", schema=_ANY), _FILTERS),
+        (_DOCTYPE, Argument("fieldname", "A field, or a list of them", schema=_JSON_LIST), _FILTERS),
         {"type": ["object", "array"]},
+        Reply({"full_name": "Ann Lee"}),
+        {"doctype": "User", "fieldname": "full_name", "filters": {"name": _ANN}},
     ),
-    "frappe.client.get_single_value": MethodText(
-        "Read a field of a type that has one record", (_SINGLE, Argument("field", "The field", required=True))
+    "get_single_value": MethodText(
+        "Read a field of a type that has one record",
+        (_SINGLE, Argument("field", "The field", required=True)),
+        {"type": ["string", "integer", "number", "null"]},
+        Reply(1),
+        {"doctype": "System Settings", "field": "allow_own_keys"},
     ),
-    "frappe.client.has_permission": MethodText(
+    "has_permission": MethodText(
         "Tell whether one may do something to a record",
         (_DOCTYPE, Argument("docname", "The record's name"), Argument("perm_type", "read, write, create or delete")),
-        {"type": "object"},
+        {"type": "object", "required": ["has_permission"], "properties": {"has_permission": {"type": "boolean"}}},
+        Reply({"has_permission": True}),
+        {"doctype": "User", "docname": _ANN, "perm_type": "write"},
     ),
-    "frappe.client.is_document_amended": MethodText("Answer with nothing: no record is ever amended"),
-    "frappe.client.get_password": MethodText("Refuse: secrets are kept as hashes"),
-    "frappe.client.insert": MethodText("Make a record", (_DOC,), _RECORD),
-    "frappe.client.insert_many": MethodText(
-        "Make all of some records or none", (_DOCS,), {"type": "array", "items": _TEXT}
+    "is_document_amended": MethodText("Answer with nothing: no record is ever amended", example=Reply(None)),
+    "get_password": MethodText("Refuse: secrets are kept as hashes"),
+}
+_WRITING_METHODS: Mapping[str, MethodText] = {
+    "insert": MethodText(
+        "Make a record",
+        (_DOC,),
+        _RECORD,
+        Reply({**record_example(DOCUMENT_TYPES["Role"]), "name": "Key Reader", "role_name": "Key Reader"}),
+        {"doc": {"doctype": "Role", "role_name": "Key Reader"}},
     ),
-    "frappe.client.set_value": MethodText(
+    "insert_many": MethodText(
+        "Make all of some records or none",
+        (_DOCS,),
+        {"type": "array", "items": _TEXT},
+        Reply(["Key Reader", "User Reader"]),
+        {"docs": [{"doctype": "Role", "role_name": "Key Reader"}, {"doctype": "Role", "role_name": "User Reader"}]},
+    ),
+    "set_value": MethodText(
         "Change fields of a record",
         (
             _DOCTYPE,
             _NAME,
-            Argument("fieldname", "A field, or an object of fields and values", required=True, schema=_ANY),
+            Argument("fieldname", "A field, or an object of fields and values", required=True, schema=_JSON_OBJECT),
             Argument("value", "The value, where one field is named", schema=_ANY),
         ),
         _RECORD,
+        Reply(_RENAMED),
+        {"doctype": "User", "name": _ANN, "fieldname": "first_name", "value": "Anna"},
     ),
-    "frappe.client.save": MethodText("Change a record that was read before, its `modified` with it", (_DOC,), _RECORD),
-    "frappe.client.delete": MethodText("Delete a record", (_DOCTYPE, _NAME)),
-    "frappe.client.bulk_update": MethodText("Change some records, each by itself", (_DOCS,), {"type": "object"}),
-    "frappe.client.rename_doc": MethodText("Refuse: names are what logs and keys go by", (_DOCTYPE,)),
+    "save": MethodText(
+        "Change a record that was read before, its `modified` with it",
+        (_DOC,),
+        _RECORD,
+        Reply(_RENAMED),
+        {"doc": {"doctype": "User", "name": _ANN, "modified": _RENAMED["modified"], "first_name": "Anna"}},
+    ),
+    "delete": MethodText(
+        "Delete a record",
+        (_DOCTYPE, _NAME),
+        example=Reply(None),
+        sent={"doctype": "Role Permission", "name": example_of(DOCUMENT_TYPES["Role Permission"])["name"]},
+    ),
+    "bulk_update": MethodText(
+        "Change some records, each by itself",
+        (_DOCS,),
+        _FAILED,
+        Reply({"failed_docs": []}),
+        {"docs": [{"doctype": "User", "docname": _ANN, "first_name": "Anna"}]},
+    ),
+    "rename_doc": MethodText("Refuse: names are what logs and keys go by", (_DOCTYPE,), sent={"doctype": "User"}),
+}
+METHODS: Mapping[str, MethodText] = {
+    **_ACCOUNT_METHODS,
+    **{f"frappe.client.{name}": text for name, text in {**_READING_METHODS, **_WRITING_METHODS}.items()},
 }
 
 PAGES: Mapping[str, str] = {
@@ -122,4 +233,5 @@ PAGES: Mapping[str, str] = {
     "/readyz": "Tell that database and log answer",
     "/.well-known/oauth-protected-resource": "Tell how to authenticate (RFC 9728)",
     "/api/openapi.json": "This document",
+    "/api/docs": "A page to read this document, and to try what is in it",
 }

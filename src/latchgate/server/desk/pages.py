@@ -14,6 +14,7 @@ from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
+from latchgate.server.desk.assets import Asset
 from latchgate.server.frappe.sessions import attempt_of, end_session
 from latchgate.server.replies import Dialect, Fault
 from latchgate.server.requests import Call
@@ -33,8 +34,23 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_ASSETS = {"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
-_ASSET_SECONDS = 3600
+# The page that tries the API runs our own files and asks ourselves alone; the kit's arrows are images within its CSS.
+_DOCS_SECURITY_POLICY = _CONTENT_SECURITY_POLICY.replace(
+    "img-src 'self'", "script-src 'self'; connect-src 'self'; img-src 'self' data:"
+)
+_SWAGGER_UI = "5.35.0"
+"""The version that lies in static/vendor; it stands in the addresses, so that no browser mixes two."""
+_CSS, _SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+# By the name in the address: the file, and what it is.
+_ASSETS = {
+    "style.css": ("style.css", _CSS),
+    "mark.svg": ("mark.svg", "image/svg+xml"),
+    "api-docs.css": ("api-docs.css", _CSS),
+    "api-docs.js": ("api-docs.js", _SCRIPT),
+    f"swagger-ui-{_SWAGGER_UI}.css": ("vendor/swagger-ui/swagger-ui.css", _CSS),
+    f"swagger-ui-{_SWAGGER_UI}.js": ("vendor/swagger-ui/swagger-ui-bundle.js", _SCRIPT),
+}
+_ASSET_HEADERS = {"Cache-Control": "public, max-age=3600"}
 _NAME_LENGTH_MAX = 140
 _GET = frozenset({"GET"})
 _FORM = frozenset({"GET", "POST"})
@@ -48,7 +64,7 @@ class Pages:
     door: Door
     peppers: Peppers
     environment: Environment
-    assets: Mapping[str, bytes]
+    assets: Mapping[str, Asset]
 
     @classmethod
     def on(cls, door: Door, peppers: Peppers) -> "Pages":
@@ -61,12 +77,11 @@ class Pages:
             auto_reload=False,
             lstrip_blocks=True,
         )
-        environment.globals["version"] = __version__
+        environment.globals |= {"version": __version__, "swagger_ui": _SWAGGER_UI}
         # All at start: an error page must not need a file while there are no descriptors left to open one.
         for name in environment.list_templates():
             environment.get_template(name)
-        folder = files("latchgate.server.desk").joinpath("static")
-        return cls(door, peppers, environment, {name: folder.joinpath(name).read_bytes() for name in _ASSETS})
+        return cls(door, peppers, environment, _read_assets())
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -77,6 +92,7 @@ class Pages:
             "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
             "/me": Page(SIGNED_IN, _GET, self.account, Dialect.PAGE),
             "/setup/{name}": Page(WITHOUT_SESSION, _FORM, self.set_up, Dialect.PAGE),
+            "/api/docs": Page(PUBLIC, _GET, self.api_docs, Dialect.PAGE),
             "/assets/{name}": Page(WITHOUT_SESSION, _GET, self.asset, Dialect.PLAIN),
         }
 
@@ -123,6 +139,14 @@ class Pages:
         """Show one's own account."""
         return self._render("account.html", principal=call.principal, csrf_token=self._csrf_token(call))
 
+    async def api_docs(self, call: Call) -> Response:
+        """Show the page to read and try the API, by the visitor's session if there is one."""
+        principal = call.admission.principal
+        token = self._csrf_token(call) if principal else ""
+        response = self._render("api_docs.html", principal=principal, csrf_token=token)
+        response.headers["Content-Security-Policy"] = _DOCS_SECURITY_POLICY
+        return response
+
     async def set_up(self, call: Call) -> Response:
         """Show the first-run page to whoever holds the one-time link, and take Administrator's password."""
         link = Secret(call.request.scope["path"].rstrip("/").rpartition("/")[2])
@@ -145,10 +169,9 @@ class Pages:
     async def asset(self, call: Call) -> Response:
         """Give a file of the pages."""
         name = call.request.scope["path"].rpartition("/")[2]
-        if name not in _ASSETS:
+        if name not in self.assets:
             raise NotFound(f"There is no file {name[:60]}")
-        headers = {"Cache-Control": f"public, max-age={_ASSET_SECONDS}"}
-        return Response(self.assets[name], media_type=_ASSETS[name], headers=headers)
+        return await self.assets[name].answer(call)
 
     def _csrf_token(self, call: Call) -> str:
         sid = call.admission.presented.session_cookie
@@ -164,6 +187,14 @@ class Pages:
         text = self.environment.get_template(template).render(**values)
         # A caller's text may hold half a surrogate pair, which no page can.
         return HTMLResponse(text.encode("utf-8", "replace"), status, headers=_HEADERS)
+
+
+def _read_assets() -> Mapping[str, Asset]:
+    folder = files("latchgate.server.desk").joinpath("static")
+    return {
+        name: Asset(folder.joinpath(path).read_bytes(), media_type, _ASSET_HEADERS)
+        for name, (path, media_type) in _ASSETS.items()
+    }
 
 
 def _shown_name(typed: object) -> str:
