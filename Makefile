@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fmt soak bench lock clean postgresql
+.PHONY: help serve test check fmt soak bench lock clean postgresql chromium
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -26,7 +26,7 @@ serve: $(VENV)/server
 	@export LATCHGATE_HOME="$${LATCHGATE_HOME:-data}"; exec $(BIN)/latchgate serve
 
 # The rules and the uses are covered wholly, branches too; the rest nearly.
-test: $(VENV)/dev postgresql
+test: $(VENV)/dev postgresql chromium
 	@$(BIN)/python -m pytest --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
 	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/services/*'
@@ -93,3 +93,15 @@ postgresql:
 			>/dev/null 2>&1 && exit 0; \
 	fi; \
 	echo "The storage tests need PostgreSQL's programs (initdb, postgres); on Debian: apt-get install postgresql" >&2; exit 1
+
+# The browser tests drive it without a window; Playwright's own download of a browser is not used.
+chromium:
+	@for program in chromium chromium-browser google-chrome; do \
+		! command -v "$$program" >/dev/null || exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } \
+			>/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "The browser tests need Chromium; on Debian: apt-get install chromium" >&2; exit 1

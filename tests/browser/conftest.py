@@ -1,0 +1,79 @@
+"""A browser on a real server; whatever its pages complain of fails the test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from support.asgi import PASSWORD
+from support.running import RunningLatchgate
+
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+# The browser tells a page itself what the page's policy refused.
+_WATCH_POLICY = """
+    window.refused = [];
+    document.addEventListener("securitypolicyviolation", (event) => {
+        window.refused.push(`${event.violatedDirective} ${event.blockedURI}`);
+        console.error(`refused: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+"""
+_PATIENCE_MILLISECONDS = 30_000
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchgate]:
+    """A server whose Administrator can sign in."""
+    home = Path(tmp_path_factory.mktemp("browser")) / "home"
+    running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser a file: its event loop must be gone before other tests begin theirs."""
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    if program is None:
+        pytest.fail("Chromium is not here, which the browser tests need; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, running: RunningLatchgate) -> Iterator[Callable[..., Page]]:
+    """Open pages, and hold them to asking our server alone and complaining of nothing."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_one(*, watched: bool = True, **options: Any) -> Page:  # noqa: ANN401  # as Playwright names them
+        contexts.append(browser.new_context(base_url=running.base, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(_PATIENCE_MILLISECONDS)
+        if watched:
+            _watch(page, running.base, complaints)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _watch(page: Page, base: str, complaints: list[str]) -> None:
+    """Gather what a page complains of: errors, what its policy refused, what failed, who else was asked."""
+
+    def on_request(url: str) -> None:
+        if not url.startswith((base, "data:")):
+            complaints.append(f"asked: {url}")
+
+    page.add_init_script(_WATCH_POLICY)
+    page.on("console", lambda told: complaints.append(told.text) if told.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    page.on("request", lambda request: on_request(request.url))
