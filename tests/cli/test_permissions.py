@@ -170,10 +170,22 @@ def test_a_list_of_nothing_says_so(auditor: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "told", "hint"),
+    [("--role", "Role Typo not found", "latchgate role list"), ("--doctype", "DocType Typo not found", "API Key, API")],
+)
+def test_a_typing_error_is_no_empty_list(auditor: CommandLine, option: str, told: str, hint: str) -> None:
+    """Which roles or document types there are is told instead."""
+    error, next_step = auditor.refusal("permission", "list", option, "Typo").splitlines()
+
+    assert error == f"error: {told}"
+    assert hint in next_step
+
+
+@pytest.mark.parametrize(
     ("arguments", "told", "hint"),
     [
         (("grant", "Nonesuch", "User"), "Role Nonesuch not found", "latchgate role list"),
-        (("grant", "Auditor", "Nonesuch"), "document_type: Could not find DocType: Nonesuch", "latchgate permission"),
+        (("grant", "Auditor", "Nonesuch"), "document_type: Could not find DocType: Nonesuch", "API Key, API Request"),
         (("grant", "Guest", "User"), "role: Guest may hold no permissions", "latchgate permission"),
         (("revoke", "Nonesuch", "User"), "Role Permission User:Nonesuch not found", "latchgate permission list"),
         (("revoke", "Auditor", "Role"), "Role Permission Role:Auditor not found", "latchgate permission list"),
@@ -230,7 +242,7 @@ def test_a_role_is_deleted_with_its_permissions(auditor: CommandLine, option: tu
     """Without a terminal nothing is asked, with or without `--yes`; whoever had it has it no more."""
     assert auditor.lines("role", "delete", "Auditor", *option) == ["Deleted the role Auditor."]
 
-    assert _rights(auditor, "--role", "Auditor") == []
+    assert "Auditor" not in {role for _, role, _, _ in _rights(auditor)}
     assert "Role Auditor not found" in auditor.refusal("role", "show", "Auditor")
     assert auditor.json("user", "show", "ann@example.com")["roles"] == []
 
@@ -247,9 +259,9 @@ def test_at_a_terminal_it_is_asked(auditor: CommandLine, typed: str, deleted: bo
     """The question names the role and how many have it, and only a yes deletes it."""
     exit_code, printed = _type_at_terminal(typed, "role", "delete", "Auditor")
 
-    assert (exit_code == 0) is deleted, printed
-    assert "Delete the role Auditor, which 1 user" in printed
-    assert (_rights(auditor, "--role", "Auditor") == []) is deleted
+    assert exit_code == (0 if deleted else 1), printed
+    assert "Delete the role Auditor, which 1 user has, with its permissions?" in printed
+    assert ("Auditor" not in {role for _, role, _, _ in _rights(auditor)}) is deleted
 
 
 def test_at_a_terminal_yes_asks_nothing(auditor: CommandLine) -> None:

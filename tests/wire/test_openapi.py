@@ -39,7 +39,7 @@ def test_every_route_is_in_it(service: Service, document: dict[str, Any]) -> Non
         (prefix + name, verb.lower())
         for name, method in table.methods.items()
         for verb in method.http_methods
-        for prefix in ("/api/method/", "/api/v2/method/")
+        for prefix in ("/api/method/", "/api/v1/method/", "/api/v2/method/")
     }
     expected |= {(path, verb.lower()) for path, page in table.pages.items() for verb in page.http_methods}
     for route in table.records:

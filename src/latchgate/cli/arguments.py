@@ -20,6 +20,7 @@ __all__ = [
     "parse_limits",
     "parse_networks_option",
     "read_secret",
+    "require_yes",
 ]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -67,6 +68,13 @@ def parse_networks_option(allow_ip: list[str]) -> "tuple[Network, ...]":
     if isinstance(networks, str):
         raise typer.BadParameter(networks, param_hint="--allow-ip")
     return networks
+
+
+def require_yes(question: str) -> None:
+    """Ask at a terminal whether to go on; no ends the command with exit code 1, having changed nothing."""
+    if not typer.confirm(question, err=True):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)
 
 
 def read_secret(what: str, *, from_stdin: bool, twice: bool = False) -> "Secret":

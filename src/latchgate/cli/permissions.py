@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from latchgate.cli.arguments import JsonFlag
-from latchgate.cli.context import open_instance
+from latchgate.cli.context import next_step, open_instance
 from latchgate.cli.output import Record, print_json, print_line, print_table
 from latchgate.cli.records import list_records, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from latchgate.bootstrap import Latchgate
     from latchgate.core.permissions import Action, Grant
 
 __all__ = ["app", "print_matrix"]
@@ -44,12 +45,18 @@ def grant(  # noqa: PLR0917  # options of a command
 ) -> None:
     """Let a role do something to the records of a document type, from the next request on."""
     from latchgate.core.permissions import Grant
+    from latchgate.errors import Invalid
     from latchgate.services.actors import COMMAND_LINE
     from latchgate.services.permissions import grant_name
 
     wanted = Grant(role, doctype, own, _actions(read, write, create, delete))
     with open_instance(_LISTS) as latchgate:
-        granted = latchgate.permissions.grant(COMMAND_LINE, wanted)
+        try:
+            granted = latchgate.permissions.grant(COMMAND_LINE, wanted)
+        except Invalid as error:
+            if "document_type" in error.fields:
+                error.add_note(_types(latchgate))
+            raise
         record = read_record(latchgate, _PERMISSION, grant_name(granted))
     if as_json:
         print_json(record)
@@ -94,8 +101,16 @@ def list_permissions(
     as_json: JsonFlag = False,
 ) -> None:
     """List the permissions, the matrix of roles and document types."""
+    from latchgate.errors import NotFound
+    from latchgate.services.actors import COMMAND_LINE
+
     asked = {"role": role, "document_type": doctype}
     with open_instance(_LISTS) as latchgate:
+        if role is not None:
+            latchgate.roles.show(role)
+        if doctype is not None:
+            with next_step(_types(latchgate), NotFound):
+                latchgate.documents.get_type(COMMAND_LINE, doctype)
         filters = {name: value for name, value in asked.items() if value is not None}
         grants = list_records(latchgate, _PERMISSION, filters=filters)
     if as_json:
@@ -114,6 +129,14 @@ def print_matrix(grants: "Iterable[Record]", *, empty: str) -> None:
         for found in grants
     ]
     print_table(rows, ("document_type", "role", *_COLUMNS), empty=empty)
+
+
+def _types(latchgate: "Latchgate") -> str:
+    """Tell which document types there are, for whoever named another."""
+    from latchgate.core.documents import DOCUMENT_TYPES
+
+    sources = (str(found["name"]) for found in list_records(latchgate, "Authorization Source"))
+    return f"document types: {', '.join(sorted({*DOCUMENT_TYPES, *sources}))}"
 
 
 def _actions(read: bool, write: bool, create: bool, delete: bool) -> "frozenset[Action]":

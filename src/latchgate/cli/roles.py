@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latchgate.cli.arguments import JsonFlag
+from latchgate.cli.arguments import JsonFlag, require_yes
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import print_json, print_line, print_table
 from latchgate.cli.permissions import print_matrix
@@ -17,6 +17,8 @@ app = typer.Typer(help="Roles: what permissions are granted to.", no_args_is_hel
 
 _ROLE = "Role"
 _LISTS = "latchgate role list, latchgate user list"
+_GIVE_SOME = "Give it some: latchgate permission grant"
+_WITHOUT_PERMISSIONS = {"Guest": "Guest may hold no permissions: nobody without a credential reaches records."}
 _AUTOMATIC = frozenset({"All", "Guest", "Desk User"})
 _Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's name.")]
 _User = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
@@ -51,7 +53,7 @@ def show(role: _Role, as_json: JsonFlag = False) -> None:
     if as_json:
         print_json({**record, "users": users, "permissions": grants})
         return
-    print_matrix(grants, empty=f"{role} has no permissions. Give it some: latchgate permission grant")
+    print_matrix(grants, empty=_WITHOUT_PERMISSIONS.get(role, f"{role} has no permissions. {_GIVE_SOME}"))
     if grants and users:
         print_line("")
     told = f"{role} comes by itself; it is not granted." if role in _AUTOMATIC else f"Nobody was granted {role}."
@@ -71,7 +73,8 @@ def delete(
         users = len(latchgate.roles.show(role))
     # Asked while nothing is held open: nobody knows how long the answer takes.
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete the role {role}, which {users} users have, with its permissions?", abort=True, err=True)
+        holders = "which 1 user has" if users == 1 else f"which {users} users have"
+        require_yes(f"Delete the role {role}, {holders}, with its permissions?")
     with open_instance(_LISTS) as latchgate:
         latchgate.roles.delete(COMMAND_LINE, role)
     print_json({"name": role, "users": users}) if as_json else print_line(f"Deleted the role {role}.")

@@ -71,7 +71,7 @@ def create_record(
 def list_source_records(source: _Source, as_json: JsonFlag = False) -> None:
     """List the records of a source."""
     with open_instance(_LISTS) as latchgate:
-        latchgate.sources.list_records(source)
+        latchgate.sources.require_source(source)
         records = [{"source": source, **found} for found in list_records(latchgate, source)]
     if as_json:
         print_json(records)
@@ -106,7 +106,8 @@ def change_record(
 
     if (user is None) is not no_user:
         raise typer.BadParameter("give one of --user and --no-user")
-    with open_instance("latchgate source record list, latchgate user list") as latchgate:
+    with open_instance(f"{_LISTS}, latchgate user list") as latchgate:
+        latchgate.sources.require_source(source)
         latchgate.documents.update(COMMAND_LINE, source, record, {"user": user})
         changed = _read(latchgate, source, record)
     _tell(changed, f"{source} {record} runs as {changed['user'] or 'nobody'}.", as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latchgate.cli.arguments import JsonFlag, parse_networks_option, read_secret
+from latchgate.cli.arguments import JsonFlag, parse_networks_option, read_secret, require_yes
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, print_fields, print_json, print_line, print_table
 from latchgate.cli.records import list_records, read_record
@@ -163,7 +163,7 @@ def delete(
     # Asked while nothing is held open: nobody knows how long the answer takes.
     user = str(record["name"])
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete the user {user} with its keys, tokens and sessions?", abort=True, err=True)
+        require_yes(f"Delete the user {user} with its keys, tokens and sessions?")
     with open_instance(_LIST) as latchgate:
         ended = latchgate.users.delete(COMMAND_LINE, user)
     if as_json:

@@ -6,7 +6,7 @@ command line and the desk show.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -164,8 +164,6 @@ class DocumentType:
     """Whether it is written by the product alone, kept in order of time, and paged by `after`."""
     ignored: frozenset[str] = frozenset()
     """Fields of Frappe's that clients send and that mean nothing here."""
-    example: Mapping[str, Any] = field(default_factory=dict)
-    """A real record, for the documents."""
 
     @cached_property
     def fields(self) -> Mapping[str, FieldSpec]:

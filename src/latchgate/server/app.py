@@ -28,17 +28,12 @@ from latchgate.server.replies import (
     render_reply,
 )
 from latchgate.server.requests import Call, collect, collect_head, read_arguments
-from latchgate.server.routes import RefusedMethod, Table, Target, UnknownMethod
+from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
 
 __all__ = ["Application", "Site"]
 
 _log = structlog.get_logger("latchgate.server")
-_METHOD_PREFIXES = {
-    "/api/method/": Dialect.FRAPPE_V1,
-    "/api/v1/method/": Dialect.FRAPPE_V1,
-    "/api/v2/method/": Dialect.FRAPPE_V2,
-}
 _NAME_LENGTH_MAX = 140
 _LOGGED = "latchgate.logged"
 # nginx's number for a client that closed before it was answered; it is only ever logged.
@@ -172,7 +167,7 @@ class Application:
         return target, None
 
     async def _find(self, request: Request, path: str, asked: str) -> Target:
-        for prefix, dialect in _METHOD_PREFIXES.items():
+        for prefix, dialect in METHOD_PREFIXES.items():
             if path.startswith(prefix):
                 return self.table.find_method(path.removeprefix(prefix).rstrip("/"), asked, dialect)
         if path == "/":

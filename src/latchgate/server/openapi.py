@@ -28,7 +28,7 @@ from latchgate.server.openapi_schemas import (
 from latchgate.server.openapi_texts import METHODS, PAGES, Argument, MethodText
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
-from latchgate.server.routes import Method, Page, Table
+from latchgate.server.routes import METHOD_PREFIXES, Method, Page, Table
 
 __all__ = ["OpenApi", "build_document"]
 
@@ -38,7 +38,8 @@ _DESCRIPTION = """\
 Users, API keys, roles and logs, on the wire of the Frappe framework.
 
 Send `Authorization: token <api_key>:<api_secret>` with each request. Addresses under `/api/v2/` answer in Frappe's
-second envelope (`data`, `errors`), all others in its first; `/api/v1/` is `/api/` by another name.
+second envelope (`data`, `errors`), all others in its first; `/api/v1/` is `/api/` by another name. The records of every
+other Authorization Source have the addresses and fields of those of Event Consumer, under its own name.
 """
 _PAGE_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -94,7 +95,7 @@ def _tag(doctype: DocumentType) -> dict[str, str]:
 
 def _methods(methods: Mapping[str, Method]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for name, method in methods.items():
-        for prefix, dialect in (("/api/method/", Dialect.FRAPPE_V1), ("/api/v2/method/", Dialect.FRAPPE_V2)):
+        for prefix, dialect in METHOD_PREFIXES.items():
             for verb in sorted(method.http_methods):
                 yield prefix + name, verb, _call(METHODS[name], method, verb, dialect)
 

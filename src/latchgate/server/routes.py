@@ -11,7 +11,24 @@ from latchgate.core.policy import ANY_SCHEME, PUBLIC, SIGNED_IN, Requirement
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 
-__all__ = ["DEFAULT_METHODS", "WITHOUT_SESSION", "Handler", "Method", "Page", "RecordRoute", "Table", "Target"]
+__all__ = [
+    "DEFAULT_METHODS",
+    "METHOD_PREFIXES",
+    "WITHOUT_SESSION",
+    "Handler",
+    "Method",
+    "Page",
+    "RecordRoute",
+    "Table",
+    "Target",
+]
+
+METHOD_PREFIXES = {
+    "/api/method/": Dialect.FRAPPE_V1,
+    "/api/v1/method/": Dialect.FRAPPE_V1,
+    "/api/v2/method/": Dialect.FRAPPE_V2,
+}
+"""Before the names of remote methods: the form that an address speaks."""
 
 Handler = Callable[[Call], Awaitable[Reply | Response]]
 

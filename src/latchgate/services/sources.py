@@ -95,6 +95,11 @@ class SourceService:
         _require_create(tx, actor, record)
         return add_record(tx, self.clock, actor, record)
 
+    def require_source(self, name: str) -> None:
+        """Let nothing pass that is no source with records of its own. Raises NotFound, Invalid for User."""
+        with self.store.read() as tx:
+            _require_own_records(tx, name)
+
     def list_records(self, source: str) -> list[SourceRecord]:
         """List the records of a source by name. Raises NotFound, Invalid for User."""
         with self.store.read() as tx:
