@@ -172,7 +172,8 @@ class Settings(BaseSettings):
     """The cost of a password's hash: `standard` is RFC 9106's for little memory (64 MiB). `cheapest` is for tests
     alone: it is worth nothing against a stolen database."""
     allow_own_keys: bool = True
-    """Whether users may make keys for themselves. `false`: only a System Manager makes keys."""
+    """Whether users may make keys for themselves; `false`: only whoever has the right on all keys. Counts until an
+    administrator decides it in System Settings."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
 

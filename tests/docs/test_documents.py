@@ -125,7 +125,7 @@ def test_every_status_is_explained() -> None:
     limits = wire.WireLimits()
     of_the_wire = [wire.bad_request(""), wire.body_too_large(limits), wire.header_too_large(limits)]
 
-    answered = set(replies._FAULTS.values())
+    answered = set(replies._FAULTS.values()) | {(417, exc_type) for exc_type in replies._FLAWS.values()}
     answered |= {(400, exc_type) for exc_type, _ in refusals._BAD_REQUESTS.values()}
     answered |= {(int(refusal.status), refusal.exc_type) for refusal in of_the_wire}
     assert _told_errors() == answered

@@ -1,6 +1,7 @@
 """The document types: what a record of each holds, under Frappe's field names where Frappe has the type.
 
-Adding a field means adding it here, where it is stored, and nowhere else.
+A field is described here and nowhere else: validation, the API and its OpenAPI document, what commands print and pages
+show come from it. It is stored where `storage/document_columns.py` says.
 """
 
 from typing import Annotated, Any
