@@ -2,8 +2,10 @@
 
     python bench/resources.py [--users 100000] [--keys 300000] [--rows 5000000] [--rounds 15]
 
-Both run in this process on the same SQLite files: the service with permissions, checks and formatting, and `sqlite3`
-with a statement written by hand. The last columns tell how much memory the service's own answers left behind.
+Both run in this process on the same SQLite files: the service with permissions, checks and formatting, asked by a
+System Manager's key and, for what is one's own, by a user's; and `sqlite3` with a statement written by hand. Another
+process has filled the files, so that the last column tells by how much the answers raised the most memory that this
+one ever held.
 """
 
 import argparse
@@ -16,12 +18,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from latchgate.bootstrap import Latchgate, open_latchgate
+from latchgate.core.credentials import Presented
+from latchgate.core.policy import SIGNED_IN
 from latchgate.core.questions import Asked
-from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.api_keys import KeyOrder, Owner
+from latchgate.services.users import UserOrder
 from latchgate.settings import load_settings
 
 _BATCH = 20_000
@@ -49,9 +56,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
+        filling = get_context("spawn").Process(target=_fill, args=(home, options))
+        filling.start()
+        filling.join()
+        if filling.exitcode:
+            raise SystemExit(filling.exitcode)
         latchgate = open_latchgate(load_settings({"home": home}))
         try:
-            _fill(home, options)
             _measure(latchgate, home, options)
         finally:
             latchgate.close()
@@ -59,6 +70,7 @@ def main() -> None:
 
 def _fill(home: Path, options: argparse.Namespace) -> None:
     started = time.monotonic()
+    open_latchgate(load_settings({"home": home})).close()
     with sqlite3.connect(home / "latchgate.db") as database:
         _insert(database, "user", _users(options.users))
         first = database.execute("SELECT min(id) FROM user WHERE name LIKE 'user%'").fetchone()[0]
@@ -79,7 +91,7 @@ def _fill(home: Path, options: argparse.Namespace) -> None:
 def _users(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         yield {
-            "name": f"user{number:07}@example.com",
+            "name": _user(number),
             "first_name": f"User {number}",
             "last_name": "",
             "user_type": "System User" if number % 10 else "Website User",
@@ -115,7 +127,7 @@ def _rows(count: int, users: int, first: int) -> Iterator[dict[str, Any]]:
             "id": number,
             "time": _START_US + number * _STEP_US,
             "request_id": f"{number:032x}",
-            "user": f"user{whose:07}@example.com",
+            "user": _user(whose),
             "user_id": first + whose,
             "api_key": f"lgk_{whose:022}",
             "scheme": "token",
@@ -144,8 +156,13 @@ def _insert(database: sqlite3.Connection, table: str, rows: Iterator[dict[str, A
 
 
 def _measure(latchgate: Latchgate, home: Path, options: argparse.Namespace) -> None:
+    latchgate.users.create(COMMAND_LINE, UserOrder("manager@example.com", roles=frozenset({"System Manager"})))
+    manager, user = _admitted(latchgate, "manager@example.com"), _admitted(latchgate, _user(options.users // 2 + 1))
+    probes = chain(
+        _probes(latchgate, manager, options), _log_probes(latchgate, manager, options), _own_probes(latchgate, user)
+    )
     print("| question | service ms | plain SQL ms | ratio | memory grew, MB |\n|---|---:|---:|---:|---:|")
-    for probe in chain(_probes(latchgate, options), _log_probes(latchgate, options)):
+    for probe in probes:
         database = sqlite3.connect(home / probe.database)
         before = _peak_mb()
         plainly = partial(_all_rows, database, probe.sql)
@@ -157,11 +174,25 @@ def _measure(latchgate: Latchgate, home: Path, options: argparse.Namespace) -> N
         print(f"| {probe.name} | {service:.2f} | {plain:.2f} | {ratio:.1f} | {grew:.0f} |", flush=True)
 
 
-def _probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[Probe]:
+def _user(number: int) -> str:
+    return f"user{number:07}@example.com"
+
+
+def _admitted(latchgate: Latchgate, user: str) -> Actor:
+    """Let a user in by a new key, as a request is."""
+    issued = latchgate.api_keys.generate(COMMAND_LINE, Owner("User", user), KeyOrder("bench"))
+    pair = f"token {issued.key.key_id}:{issued.secret.text}".encode()
+    admission = latchgate.gate.admit(Presented("GET", "/", "127.0.0.1", authorization=(pair,)), SIGNED_IN)
+    if admission.principal is None:
+        raise SystemExit(f"{user} was not let in: {admission.reason}")
+    return Actor.of(admission.principal, "127.0.0.1", admission.judge_again)
+
+
+def _probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> Iterator[Probe]:
     documents = latchgate.documents
 
     def rows(doctype: str, **asked: object) -> Callable[[], object]:
-        return lambda: documents.list_rows(COMMAND_LINE, doctype, Asked(**asked))
+        return lambda: documents.list_rows(actor, doctype, Asked(**asked))
 
     for label, start in (("first", 0), ("middle", options.users // 2), ("last", options.users - 20)):
         yield Probe(
@@ -179,24 +210,24 @@ def _probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[Probe
         )
     yield Probe(
         "API Key, count of a label",
-        lambda: documents.count(COMMAND_LINE, "API Key", Asked(filters=[["label", "like", "key 12%"]])),
+        lambda: documents.count(actor, "API Key", Asked(filters=[["label", "like", "key 12%"]])),
         "latchgate.db",
         "SELECT count(*) FROM api_key WHERE label LIKE 'key 12%'",
     )
-    name = f"user{options.users // 2:07}@example.com"
+    name = _user(options.users // 2)
     yield Probe(
         "User, one record",
-        lambda: documents.get(COMMAND_LINE, "User", name),
+        lambda: documents.get(actor, "User", name),
         "latchgate.db",
         f"SELECT * FROM user WHERE name = '{name}'",
     )
 
 
-def _log_probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[Probe]:
+def _log_probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> Iterator[Probe]:
     documents = latchgate.documents
 
     def rows(**asked: object) -> Callable[[], object]:
-        return lambda: documents.list_rows(COMMAND_LINE, "API Request Log", Asked(**asked))
+        return lambda: documents.list_rows(actor, "API Request Log", Asked(**asked))
 
     fields = ["name", "time", "user", "path", "status"]
     columns = "id, time, user, path, status"
@@ -208,7 +239,7 @@ def _log_probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[P
             f"SELECT {columns} FROM request_log WHERE (time, id) < ({_START_US + after * _STEP_US}, {after})"
             " ORDER BY time DESC, id DESC LIMIT 21",
         )
-    name = f"user{options.users // 2:07}@example.com"
+    name = _user(options.users // 2)
     yield Probe(
         "API Request Log, one user's first page",
         rows(fields=fields, filters={"user": name}),
@@ -217,9 +248,26 @@ def _log_probes(latchgate: Latchgate, options: argparse.Namespace) -> Iterator[P
     )
     yield Probe(
         "API Request Log, count of a status",
-        lambda: documents.count(COMMAND_LINE, "API Request Log", Asked(filters={"status": 403})),
+        lambda: documents.count(actor, "API Request Log", Asked(filters={"status": 403})),
         "log.db",
         "SELECT count(*) FROM request_log WHERE status = 403",
+    )
+
+
+def _own_probes(latchgate: Latchgate, actor: Actor) -> Iterator[Probe]:
+    documents, user_id = latchgate.documents, actor.principal.user_id if actor.principal else 0
+    yield Probe(
+        "API Key, one's own",
+        lambda: documents.list_rows(actor, "API Key", Asked(fields=["name", "label"])),
+        "latchgate.db",
+        f"SELECT key_id, label FROM api_key WHERE user_id = {user_id} ORDER BY creation DESC, id DESC LIMIT 21",
+    )
+    yield Probe(
+        "API Request Log, one's own",
+        lambda: documents.list_rows(actor, "API Request Log", Asked(fields=["name", "time", "path", "status"])),
+        "log.db",
+        f"SELECT id, time, path, status FROM request_log WHERE user = '{actor.user}' AND user_id = {user_id}"
+        " ORDER BY time DESC, id DESC LIMIT 21",
     )
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from sqlite3 import connect
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +12,10 @@ import pytest
 
 from latchgate.core.document_types import format_time
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant
+from latchgate.core.tokens import Secret
+from latchgate.core.users import ADMINISTRATOR, UserType
 from latchgate.services.actors import COMMAND_LINE
-from support.asgi import Answer, Service, opened_service
+from support.asgi import PASSWORD, Answer, Service, opened_service
 
 _TYPES = (
     "User",
@@ -127,6 +129,50 @@ def test_what_is_allowed_is_what_the_matrix_says(service: Service, role: str, sc
     assert wrong == []
 
 
+@pytest.mark.parametrize("scheme", _SCHEMES)
+def test_administrator_may_do_everything(service: Service, scheme: str) -> None:
+    """Within the scopes of the credential, without any role being granted; what nobody may do aside."""
+    service.latchgate.users.set_password(COMMAND_LINE, ADMINISTRATOR, Secret(PASSWORD))
+    wrong = []
+    for doctype, action in itertools.product(_TYPES, Action):
+        headers = _headers(service, ADMINISTRATOR, scheme, doctype, action)
+        answer = _attempt(service, headers, (doctype, action, _OTHER))
+        allowed = _expected("System Manager", doctype, action, own=False) and scheme != "elsewhere"
+        allowed = allowed and (scheme != "read only" or action is Action.READ)
+        if (answer.status in {200, 202}) != allowed:
+            wrong.append((doctype, str(action), answer.status, answer.text[:200]))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["session", "token"])
+def test_a_website_user_has_what_everybody_has(service: Service, scheme: str) -> None:
+    """What is theirs, and nothing of anybody else's."""
+    wrong = []
+    for doctype, action, own in itertools.product(_TYPES, Action, (True, False)):
+        user = f"website.{scheme}.{next(_COUNTER)}@example.com"
+        service.make_user(user, user_type=UserType.WEBSITE)
+        headers = _headers(service, user, scheme, doctype, action)
+        _send(service, "GET", "/api/method/frappe.auth.get_logged_user", headers)
+        answer = _attempt(service, headers, (doctype, action, user if own else _OTHER))
+        allowed = _allowed_to_all(doctype, action) and own
+        if (answer.status in {200, 202}) != allowed:
+            wrong.append((doctype, str(action), own, answer.status, answer.text[:200]))
+
+    assert wrong == []
+
+
+def test_guest_reaches_no_record(service: Service) -> None:
+    """Without a credential everything is refused alike, whether the record is there."""
+    answers = {
+        (doctype, action): _attempt(service, [], (doctype, action, _OTHER))
+        for doctype, action in itertools.product(_TYPES, Action)
+    }
+
+    assert {answer.status for answer in answers.values()} == {403}
+    assert {answer.document["exc_type"] for answer in answers.values()} == {"PermissionError"}
+
+
 def _attempt(service: Service, headers: list[tuple[str, str]], wanted: tuple[str, Action, str]) -> Answer:
     doctype, action, whose = wanted
     path = f"/api/resource/{quote(doctype)}"
@@ -137,9 +183,20 @@ def _attempt(service: Service, headers: list[tuple[str, str]], wanted: tuple[str
         case Action.READ:
             return _send(service, "GET", target, headers)
         case Action.WRITE:
-            return _send(service, "PUT", target, headers, _change(doctype))
+            with _settings_to_change(service, doctype):
+                return _send(service, "PUT", target, headers, _change(doctype))
         case _:
             return _send(service, "DELETE", target, headers)
+
+
+@contextmanager
+def _settings_to_change(service: Service, doctype: str) -> Iterator[None]:
+    """There is one record of System Settings: let a write be one, and no write stay."""
+    if doctype == "System Settings":
+        service.latchgate.system_settings.change(COMMAND_LINE, allow_own_keys=False)
+    yield
+    if doctype == "System Settings":
+        service.latchgate.system_settings.change(COMMAND_LINE, allow_own_keys=True)
 
 
 def _send(
@@ -162,7 +219,8 @@ def _new(service: Service, doctype: str, whose: str) -> dict[str, Any]:
         case "Role":
             return {"role_name": f"Made {number}"}
         case "Role Permission":
-            return {"role": _make_role(service, number), "document_type": "User", "read": 1}
+            # Nor may it give more than its scopes cover.
+            return {"role": _make_role(service, number), "document_type": "Role Permission", "read": 1}
         case "API Key":
             # What a credential makes may not reach further than itself.
             soon = format_time(service.latchgate.clock.now_us() + 60_000_000)
@@ -181,7 +239,7 @@ def _change(doctype: str) -> dict[str, Any]:
         case "User":
             return {"first_name": f"Changed {number}"}
         case "Role Permission":
-            return {"read": 1, "delete": 1}
+            return {"write": 0}
         case "API Key":
             return {"label": f"changed {number}"}
         case "Event Consumer":
@@ -222,7 +280,9 @@ def _made_by(service: Service, doctype: str, owner: str, number: int) -> str:
             return _own(service, "role", _make_role(service, number), owner)
         case "Role Permission":
             role = _make_role(service, number)
-            latchgate.permissions.grant(COMMAND_LINE, Grant(role, "User", False, frozenset({Action.READ})))
+            latchgate.permissions.grant(
+                COMMAND_LINE, Grant(role, "User", False, frozenset({Action.READ, Action.WRITE}))
+            )
             _execute(service, "UPDATE permission SET owner = ? WHERE id = (SELECT max(id) FROM permission)", owner)
             return f"User:{role}"
         case "Authorization Source":

@@ -162,6 +162,8 @@ class DocumentType:
     """The field that a new record's name is taken from; None where the name is given out."""
     log: bool = False
     """Whether it is written by the product alone, kept in order of time, and paged by `after`."""
+    single: bool = False
+    """Whether there is one record of it, called as the type is."""
     ignored: frozenset[str] = frozenset()
     """Fields of Frappe's that clients send and that mean nothing here."""
 

@@ -271,7 +271,7 @@ _BUILT_IN = (
     DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),
     DocumentType("API Request Log", ApiRequestLog, "user", log=True),
     DocumentType("Activity Log", ActivityLog, "user", log=True),
-    DocumentType("System Settings", SystemSettings, "owner"),
+    DocumentType("System Settings", SystemSettings, "owner", single=True),
 )
 DOCUMENT_TYPES = {found.name: found for found in _BUILT_IN}
 """The types that are always there; `source_type` makes one for each Authorization Source beside."""

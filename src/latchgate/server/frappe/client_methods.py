@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
@@ -32,6 +33,8 @@ class ClientMethods:
         """Answer with a record, by its name or as the first that filters allow."""
         arguments = await call.read_arguments()
         doctype, name = require_text(arguments, "doctype"), arguments.get("name")
+        if not name and doctype in DOCUMENT_TYPES and DOCUMENT_TYPES[doctype].single:
+            name = doctype
         if name is None or name == "":
             if not arguments.get("filters"):
                 raise Invalid({"name": "is required, or filters"}, Flaw.VALUE)
