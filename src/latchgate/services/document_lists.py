@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latchgate.core.document_types import DocumentType, Viewer
+from latchgate.core.document_types import DocumentType, Kind, Viewer
 from latchgate.core.queries import Column, DocumentQuery
 from latchgate.core.questions import ROWS_MAX
 from latchgate.errors import Invalid
@@ -46,16 +46,18 @@ def list_page(
     if len(found) > limit and limit != query.limit:
         told = f"more than {ROWS_MAX:,} records match; ask for pages with limit and limit_start"
         raise Invalid({"limit": told})
-    rows = _completed(doctype, columns, found[:limit], key_values)
-    shown = [_shown(doctype, query.columns, row) for row in rows]
-    return DocumentPage(tuple(column.name for column in query.columns), shown, len(found) > limit)
+    rows = found[:limit]
+    if any(column.field and not _is_plain(doctype, column.field) for column in columns):
+        names = [column.name for column in columns]
+        stored = [dict(zip(names, row, strict=True)) for row in rows]
+        rows = [_shown(doctype, query.columns, row) for row in key_values.complete(doctype, stored)]
+    return DocumentPage(tuple(column.name for column in query.columns), rows, len(found) > limit)
 
 
-def _completed(
-    doctype: DocumentType, columns: Sequence[Column], rows: list[tuple[Any, ...]], key_values: KeyValues
-) -> list[Mapping[str, Any]]:
-    stored = [{column.name: value for column, value in zip(columns, row, strict=True)} for row in rows]
-    return key_values.complete(doctype, stored)
+def _is_plain(doctype: DocumentType, field: str) -> bool:
+    """Whether a field is answered as it is stored."""
+    access = doctype.fields[field].access
+    return access.kind not in {Kind.DATETIME, Kind.TABLE} and not access.volatile
 
 
 def _shown(doctype: DocumentType, columns: Sequence[Column], row: Mapping[str, Any]) -> tuple[Any, ...]:

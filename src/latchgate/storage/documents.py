@@ -1,9 +1,10 @@
 """Records of any type in a transaction, as their stored fields."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, bindparam, null, select
 
 from latchgate.core.permissions import Own
 from latchgate.core.queries import DocumentQuery, Scalar
@@ -73,23 +74,29 @@ class SqlDocuments:
             wanted = int(name)
         if not is_storable(name):
             return None
-        columns = source.everything
-        whose = source.owned_by_id
-        chosen = [source.table.c.id, source.owned_by, *([] if whose is None else [whose]), *columns.values()]
-        statement = _limited(select(*(column.label(f"c{n}") for n, column in enumerate(chosen))), source, None)
-        rows = self._connection.execute(statement.where(source.columns["name"] == wanted).limit(2)).all()
+        statement, columns = _finding(doctype)
+        rows = self._connection.execute(statement, {"wanted": wanted}).all()
         if len(rows) > 1:
             raise Conflict(f"Several sources have a key {name}; revoke one of them by the command line")
         if not rows:
             return None
-        id_, owned_by, *rest = rows[0]
-        owned_by_id = None if whose is None else rest.pop(0)
-        values = dict(zip(columns, _decoded([rest], list(columns))[0], strict=True))
+        id_, owned_by, owned_by_id, *rest = rows[0]
+        values = dict(zip(columns, _decoded([rest], columns)[0], strict=True))
         return FoundDocument(id_, values, owned_by, owned_by_id)
 
 
 def _source(doctype: str) -> DocumentSource:
     return SOURCES.get(doctype) or record_source(doctype)
+
+
+@lru_cache(maxsize=64)
+def _finding(doctype: str) -> tuple[Select[Any], tuple[str, ...]]:
+    """Write the statement that looks a record up, once, and tell its fields: it costs as much as the look-up."""
+    source = _source(doctype)
+    whose = null() if source.owned_by_id is None else source.owned_by_id
+    chosen = [source.table.c.id, source.owned_by, whose, *source.everything.values()]
+    statement = _limited(select(*(column.label(f"c{n}") for n, column in enumerate(chosen))), source, None)
+    return statement.where(source.columns["name"] == bindparam("wanted")).limit(2), tuple(source.everything)
 
 
 def _limited(statement: Select[Any], source: DocumentSource, own: Own | None) -> Select[Any]:

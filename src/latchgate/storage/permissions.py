@@ -1,6 +1,6 @@
 """The permissions of a transaction: a few rows, read whole at every request for records."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -44,7 +44,7 @@ class SqlPermissions:
 
     def list_all(self) -> list[Grant]:
         if self._listed is None:
-            self._listed = [_decode(row) for row in self._connection.execute(_LIST)]
+            self._listed = [_decode(*row) for row in self._connection.execute(_LIST)]
         return self._listed
 
     def forget(self) -> None:
@@ -55,7 +55,7 @@ class SqlPermissions:
         if not (is_storable(role) and is_storable(doctype)):
             return None
         row = self._connection.execute(_FIND, _which(role, doctype, if_owner=if_owner)).one_or_none()
-        return None if row is None else _decode(row)
+        return None if row is None else _decode(*row)
 
     def add(self, grant: Grant, by: str, now_us: int) -> None:
         role_id = self._connection.scalar(_ROLE, {"wanted": grant.role}) if is_storable(grant.role) else None
@@ -96,7 +96,7 @@ def _allowed(grant: Grant) -> dict[str, bool]:
     return {column.name: action in grant.actions for action, column in _ACTIONS.items()}
 
 
-def _decode(row: Sequence[Any]) -> Grant:
-    role_name, doctype, if_owner, *allowed = row
+@lru_cache(maxsize=1024)
+def _decode(role_name: str, doctype: str, if_owner: bool, *allowed: bool) -> Grant:  # noqa: FBT001  # a row
     actions = frozenset(action for action, may in zip(_ACTIONS, allowed, strict=True) if may)
     return Grant(role_name, doctype, bool(if_owner), actions)
