@@ -13,6 +13,7 @@ from latchgate.core.policy import (
     Judgement,
     Requirement,
     decide,
+    gives_beyond,
     judge_action,
     may_act_for,
     may_manage_keys,
@@ -236,3 +237,42 @@ def test_a_narrower_scope_never_adds_a_right(  # what is drawn
     allowed = _reach(judge_action(replace(principal, scopes=narrow), grants, doctype, action))
 
     assert _reach(judge_action(replace(principal, scopes=wide), grants, doctype, action)) >= allowed
+
+
+@pytest.mark.parametrize(
+    ("scopes", "roles", "beyond"),
+    [
+        ({"all"}, {"System Manager", "Auditor"}, False),
+        ({"read"}, {"Auditor"}, False),
+        ({"read"}, {"Clerk"}, True),
+        ({"read", "User:write"}, {"Clerk"}, False),
+        ({"User:read", "User:write"}, {"Clerk"}, False),
+        ({"User:read", "User:write"}, {"Clerk", "Auditor"}, True),
+        ({"User:write"}, {"Nobody's"}, False),
+        ({"User:write"}, set(), False),
+        (set(), {"Auditor"}, True),
+        ({f"{doctype}:{action}" for doctype in ("User", "API Key") for action in Action}, {"System Manager"}, True),
+    ],
+)
+def test_gives_beyond(scopes: set[str], roles: set[str], beyond: bool) -> None:
+    """A credential covers roles all of whose rights its scopes name; System Manager only by `all`."""
+    grants = [
+        Grant("Auditor", "API Key", if_owner=False, actions=frozenset({Action.READ})),
+        Grant("Clerk", "User", if_owner=True, actions=frozenset({Action.READ, Action.WRITE})),
+        Grant("System Manager", "User", if_owner=False, actions=EVERY_ACTION),
+    ]
+    principal = replace(PRINCIPAL, scopes=frozenset(scopes))
+
+    assert gives_beyond(principal, frozenset(roles), grants) is beyond
+
+
+@given(_PRINCIPALS, _GRANTS, _ROLES, _ROLES, _SCOPE_SETS)
+def test_fewer_scopes_never_give_more(  # what is drawn
+    principal: Principal, grants: list[Grant], roles: frozenset[str], more: frozenset[str], scopes: frozenset[str]
+) -> None:
+    """Nor do more roles need less."""
+    wide = replace(principal, scopes=principal.scopes | scopes)
+
+    if gives_beyond(wide, roles, grants):
+        assert gives_beyond(principal, roles, grants)
+        assert gives_beyond(wide, roles | more, grants)
