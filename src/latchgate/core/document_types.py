@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -148,6 +148,8 @@ class FieldSpec:
                 return viewer.manager or own
             case Reader.NOBODY:
                 return False
+            case _:
+                assert_never(self.access.read)
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ def _choices(annotation: object) -> tuple[str, ...]:
 
 _SENTENCES = {
     "string_type": "must be a text",
+    "string_unicode": "must be a text of whole characters",
     "string_too_long": "must be a text of at most {max_length} characters",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",

@@ -3,10 +3,19 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["BUILT_IN_SOURCES", "EVENT_CONSUMER", "SourceRecord", "parse_record_name", "parse_source_name"]
+__all__ = [
+    "BUILT_IN_SOURCES",
+    "EVENT_CONSUMER",
+    "RESERVED_NAMES",
+    "SourceRecord",
+    "parse_record_name",
+    "parse_source_name",
+]
 
 EVENT_CONSUMER = "Event Consumer"
 BUILT_IN_SOURCES = ("User", EVENT_CONSUMER)
+RESERVED_NAMES = ("OAuth Client", "OAuth Bearer Token", "Access Rule", "DocType")
+"""Document types that are to come, or that clients of Frappe take for something else."""
 
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
 _NAME_LENGTH_MAX = 140

@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
-from latchgate.core.sources import BUILT_IN_SOURCES, SourceRecord, parse_record_name, parse_source_name
+from latchgate.core.sources import (
+    BUILT_IN_SOURCES,
+    RESERVED_NAMES,
+    SourceRecord,
+    parse_record_name,
+    parse_source_name,
+)
 from latchgate.core.users import GUEST, SYSTEM_MANAGER, StoredUser
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
@@ -166,6 +172,8 @@ def add_source(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
         if existing.lower() == parsed.lower():
             # "api device" beside "API Device": whoever reads a header or the log would take one for the other.
             raise Conflict(f"There is a document type {existing} already")
+    if parsed.lower() in {name.lower() for name in RESERVED_NAMES}:
+        raise Invalid({"source": f"'{parsed}' is kept for a document type of Latchgate's own"})
     now_us = clock.now_us()
     tx.sources.add(parsed, actor.user, now_us)
     tx.permissions.add(Grant(SYSTEM_MANAGER, parsed, if_owner=False, actions=EVERY_ACTION), actor.user, now_us)

@@ -198,6 +198,9 @@ def test_records_are_made_together_or_not_at_all(house: House, boss: Actor) -> N
     with pytest.raises(Invalid) as caught:
         house.documents.create_many(boss, [("Role", {"role_name": str(n)}) for n in range(RECORDS_MAX + 1)])
     assert caught.value.fields == {"docs": "must be a list of at most 200 records"}
+    users = [("User", {"email": f"u{n}@example.com", "new_password": "a long password"}) for n in range(11)]
+    with pytest.raises(Invalid, match="at most 10 records with new_password"):
+        house.documents.create_many(boss, users)
     assert house.activity() == before
     assert house.documents.create_many(boss, []) == []
 

@@ -204,6 +204,8 @@ def test_what_differs_is_read(values: dict[str, object], changes: dict[str, obje
         ({"first_name": "a\0"}, "first_name", "must hold no line breaks"),
         ({"roles": [{"role": "a\0"}]}, "roles", "0.role: must hold no line breaks"),
         ({"roles": "Stock"}, "roles", "must be a list"),
+        ({"restrict_ip": "192.0.2.1\0"}, "restrict_ip", "may not hold NUL"),
+        ({"new_password": "half a \ud800 pair"}, "new_password", "must be a text of whole"),
         ({"roles": [{"name": "Stock"}]}, "roles", "0.role: is required"),
         ({"user_type": "Robot"}, "user_type", 'User Type cannot be "Robot". It should be one of "System User", '),
     ],

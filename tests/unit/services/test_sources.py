@@ -30,7 +30,9 @@ def test_sources_tell_how_many_records_they_have(house: House) -> None:
     assert house.sources.list_sources() == [("Event Consumer", 1), ("User", 3)]
 
 
-@pytest.mark.parametrize("name", ["", "1 Device", "API  Device", "API:Device", "Gerät", "x" * 141])
+@pytest.mark.parametrize(
+    "name", ["", "1 Device", "API  Device", "API:Device", "Gerät", "x" * 141, "Access Rule", "oauth client"]
+)
 def test_a_source_is_named_like_a_document_type(house: House, name: str) -> None:
     """What could not stand in the header or a scope is no name of a source."""
     with pytest.raises(Invalid) as refused:
