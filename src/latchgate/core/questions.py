@@ -24,7 +24,8 @@ _LOG_ORDERS = frozenset({"creation", "modified", "time", "name"})
 _FIELD = re.compile(r"(?:(?P<quote>`?)tab(?P<doctype>[^`.]{1,140})(?P=quote)\.)?`?(?P<field>[A-Za-z_][A-Za-z0-9_]*)`?")
 _ORDER = re.compile(rf"(?P<column>{_FIELD.pattern})(?:\s+(?P<direction>asc|desc))?", re.IGNORECASE)
 _COUNT = re.compile(
-    r"count\((?:\*|`?[A-Za-z_][A-Za-z0-9_]*`?)\)(?:\s+as\s+([A-Za-z_][A-Za-z0-9_]{0,60}))?", re.IGNORECASE
+    r"count\((?:\*|`?(?P<field>[A-Za-z_][A-Za-z0-9_]*)`?)\)(?:\s+as\s+(?P<name>[A-Za-z_][A-Za-z0-9_]{0,60}))?",
+    re.IGNORECASE,
 )
 _ALL = "*"
 
@@ -80,7 +81,8 @@ def _columns(sent: object, doctype: DocumentType, fields: Fields) -> tuple[Colum
     columns: dict[str, Column] = {}
     for name in names:
         for column in _column(name, doctype, fields):
-            columns.setdefault(column.name, column)
+            if columns.setdefault(column.name, column) != column:
+                raise Invalid({"fields": f"{column.name} stands for two things"})
     return tuple(columns.values())
 
 
@@ -90,7 +92,9 @@ def _column(name: object, doctype: DocumentType, fields: Fields) -> list[Column]
     text = name.strip() if isinstance(name, str) and len(name) <= _TEXT_LENGTH_MAX else ""
     counted = _COUNT.fullmatch(text)
     if counted:
-        return [Column(counted[1] or text, None)]
+        if counted["field"]:
+            find_field("fields", counted["field"], fields)
+        return [Column(counted["name"] or text, None)]
     field = find_field("fields", _plain(text, doctype) if text else name, fields).name
     return [Column(field, field)]
 

@@ -41,4 +41,5 @@ def parse_source_name(text: str) -> str | None:
 def parse_record_name(text: str) -> str | None:
     """Read the name of a record: up to 140 printable characters; None if it is none."""
     name = text.strip()
-    return name if name.isprintable() and 0 < len(name) <= _NAME_LENGTH_MAX else None
+    # A dot or two in an address lead elsewhere: no client could reach such a record.
+    return name if name.isprintable() and 0 < len(name) <= _NAME_LENGTH_MAX and name not in {".", ".."} else None

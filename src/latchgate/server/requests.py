@@ -17,7 +17,7 @@ from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
 from latchgate.services.gate import Admission
 
-__all__ = ["Call", "collect", "collect_head", "read_arguments", "read_body", "require_text"]
+__all__ = ["Call", "collect", "collect_head", "read_arguments", "read_body", "refuse_constant", "require_text"]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FIELDS_MAX = 200
@@ -149,7 +149,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json.loads(body, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not JSON") from error
     if not isinstance(document, dict):
@@ -157,5 +157,6 @@ async def _read_json(request: Request) -> dict[str, Any]:
     return document
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python reads and JSON has not. Raises ValueError."""
     raise ValueError(f"{name} is no JSON")

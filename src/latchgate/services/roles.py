@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from latchgate.core.permissions import Action
 from latchgate.core.policy import may_act_for
 from latchgate.core.principals import Reason
+from latchgate.core.sources import parse_record_name
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, effective_roles
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
@@ -124,10 +125,10 @@ class RoleService:
 
 def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     """Store a role in a caller's transaction; tells its name. Raises Conflict, Invalid."""
-    name = name.strip()
-    if not name or len(name) > _NAME_LENGTH_MAX or not name.isprintable() or "," in name or ":" in name:
+    if parse_record_name(name) is None or "," in name or ":" in name:
         # Roles travel in a header as a list by commas, and stand between colons in the names of permissions.
         raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without comma and colon"})
+    name = name.strip()
     for existing in tx.roles.list_names():
         if existing.casefold() == name.casefold():
             # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.

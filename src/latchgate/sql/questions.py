@@ -24,7 +24,6 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.types import TypeEngine
 
 from latchgate.core.queries import Condition, DocumentQuery, Operator, Order, Scalar
 from latchgate.errors import Invalid
@@ -35,6 +34,7 @@ Columns = Mapping[str, ColumnElement[Any]]
 """By field: what it is in the table, as integers and texts alone."""
 
 _NUMBER_MAX = 2**63
+_DIGITS_MAX = 19
 _CONDITIONS_KEPT = 8
 
 
@@ -126,7 +126,7 @@ def _number_names(condition: Condition) -> Condition:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text[:20]) < _NUMBER_MAX
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text) < _NUMBER_MAX
 
 
 def _condition(condition: Condition, column: ColumnElement[Any], engine: str) -> ColumnElement[bool]:
@@ -159,13 +159,16 @@ def _among(column: ColumnElement[Any], values: tuple[Scalar, ...], engine: str) 
     if engine == "sqlite":
         listed = func.json_each(json.dumps(values)).table_valued("value")
         return column.in_(select(listed.c.value))
-    return column == any_(literal(list(values), ARRAY(_kind(values))))
+    return column == any_(_array(values))
 
 
-def _kind(values: tuple[Scalar, ...]) -> TypeEngine[Any]:
+def _array(values: tuple[Scalar, ...]) -> ColumnElement[Any]:
+    """Write values as one, of one kind: whole numbers among fractions become such."""
     if isinstance(values[0], str):
-        return Text()
-    return Double() if any(isinstance(value, float) for value in values) else BigInteger()
+        return literal(list(values), ARRAY(Text()))
+    if any(isinstance(value, float) for value in values):
+        return literal([float(value) for value in values if value is not None], ARRAY(Double()))
+    return literal(list(values), ARRAY(BigInteger()))
 
 
 def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:

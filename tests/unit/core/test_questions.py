@@ -85,6 +85,8 @@ def test_an_asterisk_is_every_field_that_the_viewer_may_list(viewer: Viewer) -> 
         (["(select password_hash from user)"], "Field not permitted in query: (select"),
         (["sleep(5)"], "Field not permitted in query: sleep(5)"),
         (["count(*) as n; drop table user"], "Field not permitted in query: count(*)"),
+        (["count(nonesuch) as n"], "Field not permitted in query: nonesuch"),
+        (["enabled", "count(*) as enabled"], "enabled stands for two things"),
         (["count(distinct name)"], "Field not permitted in query: count("),
         (["sum(login_after)"], "Field not permitted in query: sum("),
         (["x" * 1001], "Field not permitted in query: " + "x" * 60),

@@ -37,7 +37,7 @@ def test_roles_tell_whom_they_were_granted_to(house: House) -> None:
     assert house.roles.show("Auditor") == [USER]
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 141, "two\nlines", "a, b", "half \ud800"])
+@pytest.mark.parametrize("name", ["", "  ", "x" * 141, "two\nlines", "a, b", "a:own", ".", "..", "half \ud800"])
 def test_a_name_that_no_header_could_carry_is_refused(house: House, name: str) -> None:
     """Roles travel as a list by commas, and are read as one line each."""
     with pytest.raises(Invalid) as refused:

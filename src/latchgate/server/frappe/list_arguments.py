@@ -9,7 +9,7 @@ from typing import Any
 
 from latchgate.core.questions import Asked
 from latchgate.errors import Invalid
-from latchgate.server.requests import Call, read_body
+from latchgate.server.requests import Call, read_body, refuse_constant
 
 __all__ = ["as_objects", "decode_json", "read_asked", "read_record"]
 
@@ -49,7 +49,7 @@ def decode_json(parameter: str, sent: object) -> object:
     if len(sent) > _JSON_LENGTH_MAX:
         raise Invalid({parameter: f"must be at most {_JSON_LENGTH_MAX} characters of JSON"})
     try:
-        return json.loads(sent)
+        return json.loads(sent, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise Invalid({parameter: 'must be JSON, such as ["name"]'}) from None
 
