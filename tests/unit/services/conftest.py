@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, make_blank_database, open_houses
+from support.office import furnish_office
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,9 @@ def lasting_house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory
     """All services over a database that the tests of a module share."""
     with open_houses(blank_database, tmp_path_factory.mktemp("house") / "latchgate.db") as build:
         yield build()
+
+
+@pytest.fixture
+def office(house: House) -> House:
+    """A house with a helpdesk that may change all users, and accounts of every kind."""
+    return furnish_office(house)

@@ -5,20 +5,16 @@ from ipaddress import ip_network
 
 import pytest
 
-from latchgate.core.api_keys import Limits
-from latchgate.core.documents import DOCUMENT_TYPES
-from latchgate.core.permissions import EVERY_ACTION, Action, Grant
+from latchgate.core.permissions import EVERY_ACTION, Grant
 from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, DESK_USER, SYSTEM_MANAGER, UserType
 from latchgate.errors import Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
-from support.house import PASSWORD, USER, House
+from support.house import USER, House
+from support.office import AUDITOR, HELPDESK, HELPER, MANAGER, PEER, PLAIN
 
-_HELPER = "helper@example.com"
-_PLAIN, _PEER, _AUDITOR, _MANAGER = (f"{name}@example.com" for name in ("plain", "peer", "auditor", "manager"))
-_HELPDESK = frozenset({"Helpdesk"})
 _PASSWORD = Secret("another long password")
 
 Change = Callable[[House, Actor, str], object]
@@ -45,37 +41,22 @@ _OF_ONE_S_OWN: dict[str, Change] = {
 }
 
 
-@pytest.fixture
-def office(house: House) -> House:
-    """A house with a helpdesk that may change all users, and accounts of every kind."""
-    for role in ("Helpdesk", "Auditor"):
-        house.roles.create(COMMAND_LINE, role)
-    for doctype in ("User", "Role", "Role Permission", "System Settings"):
-        house.permissions.grant(COMMAND_LINE, Grant("Helpdesk", doctype, if_owner=False, actions=EVERY_ACTION))
-    house.add_user(UserOrder(_PLAIN, user_type=UserType.WEBSITE, password=PASSWORD))
-    house.add_user(UserOrder(_AUDITOR, roles=frozenset({"Auditor"})))
-    house.add_user(UserOrder(_MANAGER, roles=frozenset({SYSTEM_MANAGER})))
-    for name in (_HELPER, _PEER):
-        house.add_user(UserOrder(name, roles=_HELPDESK))
-    return house
-
-
-@pytest.mark.parametrize("name", [_PLAIN, _PEER])
+@pytest.mark.parametrize("name", [PLAIN, PEER])
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
 def test_an_account_that_may_do_no_more_is_changed(office: House, change: Change, name: str) -> None:
     """The right on all users suffices for accounts all of whose roles one holds."""
     before = len(office.activity())
 
-    change(office, office.actor(_HELPER), name)
+    change(office, office.actor(HELPER), name)
 
     assert len(office.activity()) in {before + 1, before + 2}
 
 
-@pytest.mark.parametrize("name", [_AUDITOR, _MANAGER, ADMINISTRATOR])
+@pytest.mark.parametrize("name", [AUDITOR, MANAGER, ADMINISTRATOR])
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
 def test_an_account_that_may_do_more_is_left_alone(office: House, change: Change, name: str) -> None:
     """Whoever could change such an account could act as it."""
-    actor = office.actor(_HELPER)
+    actor = office.actor(HELPER)
     before = office.users.get(name)
 
     with pytest.raises(NotPermitted) as refused:
@@ -88,10 +69,10 @@ def test_an_account_that_may_do_more_is_left_alone(office: House, change: Change
 @pytest.mark.parametrize("role", ["Auditor", SYSTEM_MANAGER, "No Such Role"])
 def test_nobody_gives_or_takes_a_role_that_they_lack(office: House, role: str) -> None:
     """Neither to a user that is there, nor to a new one, and whether there is such a role is not told."""
-    actor = office.actor(_HELPER)
+    actor = office.actor(HELPER)
     attempts: tuple[Callable[[], object], ...] = (
-        lambda: office.roles.grant(actor, _PLAIN, role),
-        lambda: office.roles.revoke(actor, _PLAIN, role),
+        lambda: office.roles.grant(actor, PLAIN, role),
+        lambda: office.roles.revoke(actor, PLAIN, role),
         lambda: office.users.create(actor, UserOrder(USER, roles=frozenset({role}))),
     )
 
@@ -105,19 +86,19 @@ def test_nobody_gives_or_takes_a_role_that_they_lack(office: House, role: str) -
 
 def test_a_role_that_one_holds_is_given_to_a_new_user(office: House) -> None:
     """The helpdesk makes others of its own kind."""
-    user = office.users.create(office.actor(_HELPER), UserOrder(USER, roles=_HELPDESK, password=_PASSWORD))
+    user = office.users.create(office.actor(HELPER), UserOrder(USER, roles=HELPDESK, password=_PASSWORD))
 
-    assert user.roles == _HELPDESK
+    assert user.roles == HELPDESK
 
 
 def test_a_user_s_type_brings_a_role(office: House) -> None:
     """Who has no desk lets nobody in to it: neither a new user nor one whose type changes."""
-    office.users.change(COMMAND_LINE, _HELPER, UserChanges(user_type=UserType.WEBSITE))
-    actor = office.actor(_HELPER)
+    office.users.change(COMMAND_LINE, HELPER, UserChanges(user_type=UserType.WEBSITE))
+    actor = office.actor(HELPER)
     attempts: tuple[Callable[[], object], ...] = (
         lambda: office.users.create(actor, UserOrder(USER)),
-        lambda: office.users.change(actor, _PLAIN, UserChanges(user_type=UserType.SYSTEM)),
-        lambda: office.users.change(actor, _PEER, UserChanges(first_name="x")),
+        lambda: office.users.change(actor, PLAIN, UserChanges(user_type=UserType.SYSTEM)),
+        lambda: office.users.change(actor, PEER, UserChanges(first_name="x")),
     )
 
     for attempt in attempts:
@@ -125,15 +106,15 @@ def test_a_user_s_type_brings_a_role(office: House) -> None:
             attempt()
     website = office.users.create(actor, UserOrder(USER, user_type=UserType.WEBSITE))
 
-    assert (office.users.get(_PLAIN).user_type, website.user_type) == (UserType.WEBSITE, UserType.WEBSITE)
-    assert DESK_USER not in office.actor(_PLAIN).principal.roles  # type: ignore[union-attr]  # it has one
+    assert (office.users.get(PLAIN).user_type, website.user_type) == (UserType.WEBSITE, UserType.WEBSITE)
+    assert DESK_USER not in office.actor(PLAIN).principal.roles  # type: ignore[union-attr]  # it has one
 
 
 # --- One's own account ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", _OF_ONE_S_OWN.values(), ids=_OF_ONE_S_OWN)
-@pytest.mark.parametrize("name", [_HELPER, _AUDITOR])
+@pytest.mark.parametrize("name", [HELPER, AUDITOR])
 def test_nobody_changes_what_their_own_account_may_do(office: House, change: Change, name: str) -> None:
     """Neither by the right on all users, nor by that on oneself alone."""
     actor = office.actor(name)
@@ -146,7 +127,7 @@ def test_nobody_changes_what_their_own_account_may_do(office: House, change: Cha
     assert office.users.get(name) == before
 
 
-@pytest.mark.parametrize("name", [_HELPER, _PLAIN])
+@pytest.mark.parametrize("name", [HELPER, PLAIN])
 def test_everybody_changes_their_own_names(office: House, name: str) -> None:
     """What is so already may be sent back with them: only a change needs a right."""
     own = UserChanges(first_name=" New ", last_name="Name", user_type=office.users.get(name).user_type, login_after=0)
@@ -161,22 +142,22 @@ def test_everybody_changes_their_own_names(office: House, name: str) -> None:
 def test_a_system_manager_changes_their_own_account(office: House) -> None:
     """Who may give themselves everything anyway is not told that they may not."""
     office.add_user(UserOrder("other@example.com", roles=frozenset({SYSTEM_MANAGER})))
-    actor = office.actor(_MANAGER)
+    actor = office.actor(MANAGER)
 
-    office.users.change(actor, _MANAGER, UserChanges(login_before=18))
-    office.users.set_password(actor, _MANAGER, _PASSWORD)
-    office.roles.grant(actor, _MANAGER, "Auditor")
+    office.users.change(actor, MANAGER, UserChanges(login_before=18))
+    office.users.set_password(actor, MANAGER, _PASSWORD)
+    office.roles.grant(actor, MANAGER, "Auditor")
 
-    assert office.users.get(_MANAGER).roles == {SYSTEM_MANAGER, "Auditor"}
+    assert office.users.get(MANAGER).roles == {SYSTEM_MANAGER, "Auditor"}
 
 
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES)
 def test_a_right_on_oneself_tells_of_nobody_else(office: House, change: Change) -> None:
     """Whether there is another user is not told to whoever reaches only themselves."""
-    actor = office.actor(_PLAIN)
+    actor = office.actor(PLAIN)
     told = set()
 
-    for name in (_PEER, ADMINISTRATOR, "nobody@example.com"):
+    for name in (PEER, ADMINISTRATOR, "nobody@example.com"):
         with pytest.raises(NotPermitted) as refused:
             change(office, actor, name)
         told.add(refused.value.public)
@@ -184,115 +165,17 @@ def test_a_right_on_oneself_tells_of_nobody_else(office: House, change: Change) 
     assert told == {"No permission for User"}
 
 
-# --- Through a credential that is limited -----------------------------------------------------------------------------
-
-
-def _scoped(office: House, *scopes: str) -> Actor:
-    return office.actor(_MANAGER, Limits(frozenset(scopes)))
-
-
-_GIVING: dict[str, Change] = {
-    "grant": lambda house, actor, name: house.roles.grant(actor, name, "Auditor"),
-    "grant by roles": lambda house, actor, name: house.documents.update(
-        actor, "User", name, {"roles": [{"role": "Auditor"}]}
-    ),
-    "create": lambda house, actor, name: house.users.create(actor, UserOrder(USER, roles=frozenset({"Auditor"}))),
-    "enable": lambda house, actor, name: house.users.set_enabled(actor, _AUDITOR, enabled=True),
-    "addresses": lambda house, actor, name: house.users.change(actor, _AUDITOR, UserChanges(restrict_ip=())),
-    "hours": lambda house, actor, name: house.users.change(actor, _AUDITOR, UserChanges(login_before=0)),
-    "permission": lambda house, actor, name: house.permissions.grant(
-        actor, Grant("Helpdesk", "API Key", if_owner=False, actions=frozenset({Action.READ}))
-    ),
-    "wider permission": lambda house, actor, name: house.permissions.grant(
-        actor, Grant("Auditor", "API Key", if_owner=False, actions=EVERY_ACTION)
-    ),
-}
-
-
-@pytest.fixture
-def audited(office: House) -> House:
-    """Auditors read all keys; one of them is disabled and limited to addresses and hours."""
-    grant = Grant("Auditor", "API Key", if_owner=False, actions=frozenset({Action.READ}))
-    office.permissions.grant(COMMAND_LINE, grant)
-    limits = UserChanges(restrict_ip=(ip_network("192.0.2.0/24"),), login_before=18)
-    office.users.change(COMMAND_LINE, _AUDITOR, limits)
-    office.users.set_enabled(COMMAND_LINE, _AUDITOR, enabled=False)
-    return office
-
-
-@pytest.mark.parametrize("give", _GIVING.values(), ids=_GIVING)
-def test_a_scoped_credential_gives_no_right_that_it_does_not_cover(audited: House, give: Change) -> None:
-    """Otherwise whoever holds it would have the rest by an account of their own."""
-    actor = _scoped(
-        audited, "User:read", "User:write", "User:create", "Role Permission:create", "Role Permission:write"
-    )
-    before = audited.activity()
-
-    with pytest.raises(NotPermitted) as refused:
-        give(audited, actor, _PLAIN)
-
-    assert refused.value.reason == "beyond"
-    assert audited.activity() == before
-
-
-@pytest.mark.parametrize("name", [name for name in _GIVING if name != "wider permission"])
-def test_a_scoped_credential_gives_what_it_covers(audited: House, name: str) -> None:
-    """Reading all keys, by one that may read them."""
-    actor = _scoped(audited, "read", "User:write", "User:create", "Role Permission:create", "Role Permission:write")
-    before = len(audited.activity())
-
-    _GIVING[name](audited, actor, _PLAIN)
-
-    assert len(audited.activity()) > before
-
-
-@pytest.mark.parametrize("role", [SYSTEM_MANAGER, "Helpdesk"])
-def test_only_an_unscoped_credential_makes_a_system_manager(audited: House, role: str) -> None:
-    """What a System Manager may do stands in no list of scopes."""
-    scopes = [f"{doctype}:{action}" for doctype in DOCUMENT_TYPES for action in Action]
-    actor = _scoped(audited, *scopes)
-
-    if role == SYSTEM_MANAGER:
-        with pytest.raises(NotPermitted, match="scopes of the credential"):
-            audited.roles.grant(actor, _PLAIN, role)
-    else:
-        assert audited.roles.grant(actor, _PLAIN, role)
-    assert audited.roles.grant(audited.actor(_MANAGER), _PEER, SYSTEM_MANAGER)
-
-
-def test_a_scoped_credential_takes_and_ends_as_it_may(audited: House) -> None:
-    """Less for others is more for nobody."""
-    actor = _scoped(audited, "User:read", "User:write", "User:delete", "Role Permission:delete")
-
-    audited.permissions.revoke(actor, "Auditor", "API Key", if_owner=False)
-    assert audited.roles.revoke(actor, _AUDITOR, "Auditor")
-    audited.users.set_enabled(actor, _PEER, enabled=False)
-    audited.users.delete(actor, _HELPER)
-
-
-def test_a_scoped_credential_brings_no_wider_keys_back(office: House) -> None:
-    """A record that is enabled again would bring those that work for it."""
-    office.sources.create_record(COMMAND_LINE, "Event Consumer", "billing", _PLAIN, enabled=False)
-    actor = _scoped(office, "Event Consumer:read", "Event Consumer:write")
-    assert office.sources.enable_record(actor, "Event Consumer", "billing", enabled=True).enabled
-    office.sources.enable_record(actor, "Event Consumer", "billing", enabled=False)
-    office.add_key("billing", source="Event Consumer")
-
-    with pytest.raises(NotPermitted, match="further than the credential"):
-        office.sources.enable_record(actor, "Event Consumer", "billing", enabled=True)
-
-
 def test_an_account_may_be_let_go(office: House) -> None:
     """Where a permission lets users delete themselves, they do, and nobody else."""
     office.permissions.grant(COMMAND_LINE, Grant("All", "User", if_owner=True, actions=EVERY_ACTION))
-    actor = office.actor(_PLAIN)
+    actor = office.actor(PLAIN)
 
-    office.users.delete(actor, _PLAIN)
+    office.users.delete(actor, PLAIN)
 
     with pytest.raises(NotFound):
-        office.users.get(_PLAIN)
+        office.users.get(PLAIN)
     with pytest.raises(NotPermitted):
-        office.users.create(office.actor(_AUDITOR), UserOrder(USER))
+        office.users.create(office.actor(AUDITOR), UserOrder(USER))
 
 
 # --- What gives rights ----------------------------------------------------------------------------------------------
@@ -300,7 +183,7 @@ def test_an_account_may_be_let_go(office: House) -> None:
 
 def test_only_system_managers_give_rights(office: House) -> None:
     """Whatever a permission says: with a right on permissions or settings one could give oneself any."""
-    actor = office.actor(_HELPER)
+    actor = office.actor(HELPER)
     grant = Grant("Helpdesk", "API Key", if_owner=False, actions=EVERY_ACTION)
     attempts: tuple[Callable[[], object], ...] = (
         lambda: office.permissions.grant(actor, grant),
@@ -320,7 +203,7 @@ def test_only_system_managers_give_rights(office: House) -> None:
 
 def test_a_role_in_use_is_deleted_by_whoever_could_take_it(office: House) -> None:
     """Deleting a role takes it from its users, and its permissions: both need what doing either would."""
-    actor = office.actor(_HELPER)
+    actor = office.actor(HELPER)
     for role in ("Unused", "Named"):
         office.roles.create(actor, role)
     office.permissions.grant(COMMAND_LINE, Grant("Named", "User", if_owner=False, actions=EVERY_ACTION))
@@ -330,38 +213,38 @@ def test_a_role_in_use_is_deleted_by_whoever_could_take_it(office: House) -> Non
         with pytest.raises(NotPermitted):
             office.roles.delete(actor, role)
     for role in ("Auditor", "Named", "Helpdesk"):
-        office.roles.delete(office.actor(_MANAGER), role)
+        office.roles.delete(office.actor(MANAGER), role)
 
-    assert office.users.get(_AUDITOR).roles == frozenset()
+    assert office.users.get(AUDITOR).roles == frozenset()
     assert not {grant.role for grant in office.permissions.list_grants(COMMAND_LINE)} & {"Named", "Helpdesk"}
 
 
 def test_a_role_is_not_taken_by_its_deletion_from_whoever_may_do_more(office: House) -> None:
     """Also one that the actor holds, and without telling who else does."""
     office.roles.create(COMMAND_LINE, "Shared")
-    for name in (_HELPER, _MANAGER):
+    for name in (HELPER, MANAGER):
         office.roles.grant(COMMAND_LINE, name, "Shared")
 
     with pytest.raises(NotPermitted) as refused:
-        office.roles.delete(office.actor(_HELPER), "Shared")
+        office.roles.delete(office.actor(HELPER), "Shared")
 
-    assert _MANAGER not in refused.value.public
-    assert "Shared" in office.users.get(_MANAGER).roles
-    office.roles.revoke(COMMAND_LINE, _MANAGER, "Shared")
-    office.roles.delete(office.actor(_HELPER), "Shared")
+    assert MANAGER not in refused.value.public
+    assert "Shared" in office.users.get(MANAGER).roles
+    office.roles.revoke(COMMAND_LINE, MANAGER, "Shared")
+    office.roles.delete(office.actor(HELPER), "Shared")
 
 
 def test_nobody_shuts_administrator_out_at_all_hours(office: House) -> None:
     """Or the last System Manager could lock everybody out."""
     with pytest.raises(Invalid, match="shut out"):
-        office.users.change(office.actor(_MANAGER), ADMINISTRATOR, UserChanges(login_after=24))
+        office.users.change(office.actor(MANAGER), ADMINISTRATOR, UserChanges(login_after=24))
 
 
 def test_one_s_own_roles_are_deleted_by_a_right_on_them(office: House) -> None:
     """A right on one's own records reaches what one has made, and tells of nothing else."""
     own = Grant("Auditor", "Role", if_owner=True, actions=EVERY_ACTION)
     office.permissions.grant(COMMAND_LINE, own)
-    actor = office.actor(_AUDITOR)
+    actor = office.actor(AUDITOR)
     office.roles.create(actor, "Mine")
     told = set()
 
@@ -399,11 +282,11 @@ def _set_roles(house: House, actor: Actor, name: str, *roles: str) -> None:
 def test_what_differs_is_granted_and_revoked(office: House) -> None:
     """Each role that comes or goes is told of once, what stays is not, and the record is another than before."""
     office.roles.create(COMMAND_LINE, "Clerk")
-    before, rows = office.users.get(_AUDITOR), len(office.activity())
+    before, rows = office.users.get(AUDITOR), len(office.activity())
 
-    _set_roles(office, COMMAND_LINE, _AUDITOR, "Helpdesk", "Clerk")
-    after = office.users.get(_AUDITOR)
-    _set_roles(office, COMMAND_LINE, _AUDITOR, "Helpdesk", "Clerk")
+    _set_roles(office, COMMAND_LINE, AUDITOR, "Helpdesk", "Clerk")
+    after = office.users.get(AUDITOR)
+    _set_roles(office, COMMAND_LINE, AUDITOR, "Helpdesk", "Clerk")
 
     assert after.roles == {"Helpdesk", "Clerk"}
     assert after.modified > before.modified
@@ -412,25 +295,25 @@ def test_what_differs_is_granted_and_revoked(office: House) -> None:
         ("role.granted", "Helpdesk"),
         ("role.revoked", "Auditor"),
     ]
-    assert office.users.get(_AUDITOR) == after
+    assert office.users.get(AUDITOR) == after
 
 
 def test_only_what_differs_needs_a_right(office: House) -> None:
     """A user's own roles may be sent back as they are; other ones are for System Managers to give."""
-    actor = office.actor(_HELPER)
+    actor = office.actor(HELPER)
 
-    _set_roles(office, actor, _HELPER, "Helpdesk")
-    _set_roles(office, actor, _PLAIN, "Helpdesk")
-    for name, roles in ((_HELPER, ()), (_HELPER, ("Helpdesk", "Auditor")), (_PLAIN, ("Auditor",)), (_AUDITOR, ())):
+    _set_roles(office, actor, HELPER, "Helpdesk")
+    _set_roles(office, actor, PLAIN, "Helpdesk")
+    for name, roles in ((HELPER, ()), (HELPER, ("Helpdesk", "Auditor")), (PLAIN, ("Auditor",)), (AUDITOR, ())):
         with pytest.raises(NotPermitted):
             _set_roles(office, actor, name, *roles)
 
-    assert office.users.get(_PLAIN).roles == _HELPDESK
+    assert office.users.get(PLAIN).roles == HELPDESK
 
 
 def test_automatic_roles_are_not_among_them(office: House) -> None:
     """What comes with the user's type is not granted, even in passing; nothing else is then either."""
     with pytest.raises(Invalid):
-        _set_roles(office, COMMAND_LINE, _PLAIN, "Auditor", "All")
+        _set_roles(office, COMMAND_LINE, PLAIN, "Auditor", "All")
 
-    assert office.users.get(_PLAIN).roles == frozenset()
+    assert office.users.get(PLAIN).roles == frozenset()
