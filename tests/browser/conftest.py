@@ -72,8 +72,13 @@ def _watch(page: Page, base: str, complaints: list[str]) -> None:
         if not url.startswith((base, "data:")):
             complaints.append(f"asked: {url}")
 
+    def on_failure(url: str, why: str) -> None:
+        if why != "net::ERR_ABORTED":
+            complaints.append(f"failed: {url} {why}")
+
     page.add_init_script(_WATCH_POLICY)
     page.on("console", lambda told: complaints.append(told.text) if told.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    # What the browser itself gave up, since the page was left, has not failed.
+    page.on("requestfailed", lambda request: on_failure(request.url, request.failure or ""))
     page.on("request", lambda request: on_request(request.url))
