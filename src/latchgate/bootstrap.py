@@ -27,8 +27,10 @@ from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
 from latchgate.services.key_checks import bind_key_file
+from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.roles import RoleService
+from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
 from latchgate.services.sources import SourceService
 from latchgate.services.system_settings import SystemSettingsService
@@ -46,6 +48,7 @@ __all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
+_WAITING = 8
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
 _LOG_WAIT_SECONDS = 0.5
 
@@ -69,11 +72,17 @@ class Latchgate:
     documents: DocumentService
     access_tokens: AccessTokenService
     sign_in: SignIn
+    sessions: SessionService
+    passwords: PasswordService
     imports: ImportService
     gate: Gate
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
     opened: ExitStack = field(repr=False)
+
+    def reset_url(self, link: Secret) -> str:
+        """Write a one-time link for a new password as the address that opens it."""
+        return f"{self.settings.public_url}/reset-password/{link.text}"
 
     def setup_url(self, link: Secret) -> str:
         """Write a one-time set-up link as the address that opens it."""
@@ -253,8 +262,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
-    hashing = Semaphore(settings.password_hashes_at_once)
-    users, roles = UserService(store, clock, entropy, profile, hashing), RoleService(store, clock)
+    turns, queue = Semaphore(settings.password_hashes_at_once), Semaphore(settings.password_hashes_at_once + _WAITING)
+    users, roles = UserService(store, clock, entropy, profile, turns, queue), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
@@ -276,6 +285,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         ),
         access_tokens=access_tokens,
         sign_in=sign_in,
+        sessions=SessionService(store, clock, rules),
+        passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens),
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,

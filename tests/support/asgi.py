@@ -159,6 +159,7 @@ class Service:
     def post_held(self, target: str, arguments: object, authorization: str, meanwhile: Callable[[], object]) -> int:
         """Send a POST whose body waits in its middle until something has happened; give the answer's status."""
         fields = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
+        fields.append((b"transfer-encoding", b"chunked"))
         body = json.dumps(arguments).encode()
         first = {"type": "http.request", "body": body[:3], "more_body": True}
         rest = {"type": "http.request", "body": body[3:], "more_body": False}

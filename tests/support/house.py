@@ -30,9 +30,11 @@ from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owne
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.documents import DocumentService
 from latchgate.services.gate import Admission, Gate
+from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges
 from latchgate.services.roles import RoleService
+from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
 from latchgate.services.sources import SourceService
 from latchgate.services.system_settings import SystemSettingsService
@@ -148,6 +150,8 @@ class House:
     documents: DocumentService
     tokens: AccessTokenService
     sign_in: SignIn
+    sessions: SessionService
+    passwords: PasswordService
     gate: Gate
 
     def add_user(self, wanted: str | UserOrder = USER) -> StoredUser:
@@ -278,7 +282,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     rules = Rules(UTC, LIFETIME)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
-    users, roles = UserService(store, clock, entropy, PROFILE, Semaphore(1)), RoleService(store, clock)
+    users, roles = UserService(store, clock, entropy, PROFILE, Semaphore(2), Semaphore(2)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     keys = ApiKeyService(store, peppers, clock, entropy, log, own_keys=True)
     system_settings = SystemSettingsService(store, clock, own_keys_default=True)
@@ -299,6 +303,8 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         documents=DocumentService(store, log, clock, users, roles, permissions, sources, keys, system_settings),
         tokens=AccessTokenService(store, peppers, clock, entropy),
         sign_in=sign_in,
+        sessions=SessionService(store, clock, rules),
+        passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         gate=Gate(authenticator, throttles, log, clock, entropy, peppers),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from latchgate.core.log_entries import LogEntry
+from latchgate.core.log_entries import LogEntry, use_name
 from latchgate.errors import StorageError
 from latchgate.services.port_values import LastUse, LogQuery
 from latchgate.services.ports import Documents
@@ -40,7 +40,7 @@ class MemoryLog:
         self._answer()
         uses: dict[str, LastUse] = {}
         for entry in sorted(self.entries, key=lambda entry: entry.time):
-            key = entry.api_key
+            key = use_name(entry.source, entry.api_key) if entry.api_key is not None else None
             if key is not None and key in credentials and entry.user is not None and entry.reason is None:
                 uses[key] = LastUse(entry.time, entry.ip_address)
         return uses

@@ -112,7 +112,15 @@ def test_a_request_that_waits_for_its_body_keeps_nothing(service: Service) -> No
         lambda: _replace(service, _CLERK),
     )
 
-    assert (by_revoked, by_stripped, by_predecessor) == (403, 403, 403)
+    rotated = service.make_key(boss)
+    by_rotated = service.post_held(
+        "/api/method/frappe.client.get_list",
+        {"doctype": "User"},
+        rotated.token,
+        lambda: latchgate.api_keys.rotate(COMMAND_LINE, rotated.key_id, overlap_seconds=0),
+    )
+
+    assert (by_revoked, by_stripped, by_predecessor, by_rotated) == (403, 403, 403, 403)
     assert "Held" not in dict(latchgate.roles.list_roles())
     owners = latchgate.documents.list_rows(COMMAND_LINE, "API Key", Asked(fields=["record"])).rows
     assert not {("Administrator",), (_CLERK,)} & set(owners)

@@ -1,5 +1,6 @@
 """latchgate key: generate, list, rotate, revoke and import API keys."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +95,8 @@ def list_keys(
             read_record(latchgate, whose.source, whose.record)
             filters += [["source", "=", whose.source], ["record", "=", whose.record]]
         elif source is not None:
+            if source != _USER_SOURCE:
+                latchgate.sources.require_source(source)
             filters += [["source", "=", source]]
         records = list_records(latchgate, "API Key", filters=filters, order_by="source asc, creation asc")
     records = [record for record in records if ended or record["status"] != "expired"]
@@ -177,7 +180,14 @@ def _owner(name: str, source: str | None) -> "Owner":
 
 
 def _issued_record(latchgate: "Latchgate", issued: "IssuedKey") -> Record:
-    return {**read_key(latchgate, issued.key.key_id, issued.key.source), "api_secret": issued.secret.text}
+    from latchgate.errors import LatchgateError
+
+    named = dict.fromkeys(_SHOWN_WHEN_ISSUED)
+    named |= {"api_key": issued.key.key_id, "source": issued.key.source, "user": issued.user}
+    # The secret is shown this once, whatever happens to the rest.
+    with suppress(LatchgateError):
+        named = {**read_key(latchgate, issued.key.key_id, issued.key.source)}
+    return {**named, "api_secret": issued.secret.text}
 
 
 def _print_issued(record: Record, *, as_json: bool) -> None:

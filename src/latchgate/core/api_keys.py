@@ -16,7 +16,9 @@ __all__ = [
     "StoredKey",
     "beyond",
     "digest_secret",
+    "find_proof",
     "judge_key",
+    "live_proofs",
     "parse_foreign_pair",
     "secret_matches",
 ]
@@ -80,11 +82,28 @@ def digest_secret(peppers: Peppers, identity: tuple[int, str, str], secret: Secr
 
 def secret_matches(peppers: Peppers, key: StoredKey, secret: Secret, now: int) -> bool:
     """Whether a secret is the key's, or its former one within the overlap; both comparisons are always made."""
+    return find_proof(peppers, key, secret, now) is not None
+
+
+def find_proof(peppers: Peppers, key: StoredKey, secret: Secret, now: int) -> bytes | None:
+    """Give the digest that a secret matches, the key's or its former one's within the overlap; None if neither.
+
+    Both comparisons are always made.
+    """
     parts = (str(key.id), key.source, key.key_id, secret.text)
     current = peppers.matches(key.digest, Purpose.API_KEY, *parts)
     former = key.previous_digest or Digest(key.digest.pepper, b"")
     overlap = peppers.matches(former, Purpose.API_KEY, *parts)
-    return current or (overlap and key.previous_until is not None and now < key.previous_until)
+    if current:
+        return key.digest.value
+    return former.value if overlap and former.value in live_proofs(key, now) else None
+
+
+def live_proofs(key: StoredKey, now: int) -> frozenset[bytes]:
+    """Tell which digests open a key now: one that was proved before is good as long as it is among them."""
+    overlaps = key.previous_until is not None and now < key.previous_until
+    former = {key.previous_digest.value} if overlaps and key.previous_digest else set()
+    return frozenset({key.digest.value} | former)
 
 
 def judge_key(key: StoredKey, now: int, address: str) -> Reason | None:

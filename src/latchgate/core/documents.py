@@ -183,9 +183,9 @@ class ApiKey(Record):
     last_used: Annotated[str | None, Access(Kind.DATETIME, "Last Used", compared=False, volatile=True)] = Field(
         None, description="When the key last opened a request, UTC"
     )
-    last_used_from: Annotated[str | None, Access(Kind.DATA, "Last Used From", compared=False, volatile=True)] = Field(
-        None, description="The address of the last request that the key opened"
-    )
+    last_used_from: Annotated[
+        str | None, Access(Kind.DATA, "Last Used From", read=Reader.OWNER, compared=False, volatile=True)
+    ] = Field(None, description="The address of the last request that the key opened")
 
 
 class AuthorizationSource(Record):

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "blank_texts", "escape"]
+__all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "blank_texts", "escape", "use_name"]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF
@@ -22,7 +23,8 @@ _SECRET_NAME = re.compile(
 )
 # What carries whole records or the value of any field, and what speaks of a secret by its name.
 _VALUE_NAMES = frozenset({"data", "doc", "docs", "value"})
-_SECRET_VALUE = re.compile(r"pass(?:phrase|wd|word)|pwd|secret", re.IGNORECASE)
+# JSON that is written in escapes may speak of anything.
+_SECRET_VALUE = re.compile(r"pass(?:phrase|wd|word)|pwd|secret|\\u", re.IGNORECASE)
 # In linear time: a name holds none of the characters that a name begins after.
 _PARAMETER = re.compile(r"[?&;]([^?&;=]*)=")
 # A link that is a secret: what follows the part of the path that names it.
@@ -32,6 +34,11 @@ _SECRET_TEXT = re.compile(
     f"((?:{'|'.join(kind for kind in TokenKind if kind is not TokenKind.KEY_ID)}))[0-9A-Za-z]+"
     r"|\b([0-9a-f]{15}:)[0-9a-f]{15}\b"
 )
+
+
+def use_name(source: str | None, credential: str) -> str:
+    """Tell under what name the last use of a credential is kept: ids of keys are told apart by their source."""
+    return credential if source in (None, USER_SOURCE) else f"{source}\n{credential}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = [
     "Decision",
     "Judgement",
     "Requirement",
+    "covers_roles",
     "decide",
     "gives_beyond",
     "judge_action",
@@ -96,7 +97,12 @@ def judge_action(principal: Principal, grants: Iterable[Grant], doctype: str, ac
 
 def may_act_for(principal: Principal, roles: frozenset[str]) -> bool:
     """Whether a caller may change an account with these roles, or give them: nobody reaches beyond their own."""
-    return principal.is_manager or roles <= principal.roles
+    return covers_roles(principal.roles, roles)
+
+
+def covers_roles(held: frozenset[str], roles: frozenset[str]) -> bool:
+    """Whether somebody with the held roles may act for an account with these: a System Manager for any."""
+    return SYSTEM_MANAGER in held or roles <= held
 
 
 def gives_beyond(principal: Principal, roles: frozenset[str], grants: Iterable[Grant]) -> bool:

@@ -1,6 +1,6 @@
 """The outcome of authentication: who a request acts as, or why it is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
 
@@ -74,6 +74,8 @@ class Principal:
     """How many requests a minute the credential may make."""
     expires_at: int | None = None
     """When the credential ends by itself, in Unix seconds."""
+    proof: bytes = field(default=b"", repr=False, compare=False)
+    """Which of a key's digests its secret matched; not for the other schemes, whose secrets are never replaced."""
 
     @property
     def is_manager(self) -> bool:

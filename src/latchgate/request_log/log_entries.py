@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, Row, insert, select, tuple_, upda
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from latchgate.core.log_entries import LogEntry
+from latchgate.core.log_entries import LogEntry, use_name
 from latchgate.request_log.database import OPENING_SECONDS, LogDatabase, connect, storage_errors
 from latchgate.request_log.documents import LogDocuments
 from latchgate.request_log.queries import conditions
@@ -89,11 +89,10 @@ class SqlRequestLog:
             try:
                 writer, row["id"] = self._begin()
                 writer.execute(_INSERT_ROW, row)
-                if _is_use(entry):
-                    writer.execute(
-                        _UPSERT_USE,
-                        {"credential": row["api_key"], "time": row["time"], "ip_address": row["ip_address"]},
-                    )
+                if entry.reason is None and entry.user is not None and entry.api_key is not None:
+                    credential = indexable(use_name(entry.source, entry.api_key))
+                    use = {"credential": credential, "time": row["time"], "ip_address": row["ip_address"]}
+                    writer.execute(_UPSERT_USE, use)
                 writer.commit()
             except BaseException:
                 self._drop_writer()
@@ -131,7 +130,7 @@ class SqlRequestLog:
         return [_entry(row) for row in rows], rows[-1].id if rows else after_id
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
-        """Tell when each credential was last accepted. Raises StorageError."""
+        """Tell when each credential, by its `use_name`, was last accepted. Raises StorageError."""
         names = {indexable(credential): credential for credential in credentials}
         known = list(names)
         uses: dict[str, LastUse] = {}
@@ -177,10 +176,6 @@ class SqlRequestLog:
     def _read(self, statement: Executable, options: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         with storage_errors("read"), self._database.reading.connect() as connection:
             return connection.execute(statement, execution_options=options or {}).all()
-
-
-def _is_use(entry: LogEntry) -> bool:
-    return entry.reason is None and entry.user is not None and entry.api_key is not None
 
 
 def _row(entry: LogEntry) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class Call:
     def actor(self) -> Actor:
         """The caller, as services take it."""
         admission = self.admission
-        return Actor.of(self.principal, admission.presented.peer_address, admission.judge_again)
+        waited = _has_body(self.request)
+        return Actor.of(self.principal, admission.presented.peer_address, admission.judge_again, waited=waited)
 
     async def read_arguments(self) -> dict[str, Any]:
         """Read query, form and JSON body as one, the body's word over the query's. Raises BadRequest.
@@ -107,6 +108,10 @@ def require_text(arguments: dict[str, Any], name: str) -> str:
         kind = "" if value is None or value == "" else f", not {type(value).__name__}"
         raise Invalid({name: f"is required, as a text{kind}"})
     return value
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0").strip("0 ") != "" or "transfer-encoding" in request.headers
 
 
 def _find_session_cookie(request: Request) -> str | None:

@@ -11,7 +11,16 @@ from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import NotPermitted
 from latchgate.services.ports import Store, Transaction
 
-__all__ = ["COMMAND_LINE", "UNLIMITED", "Actor", "JudgeAgain", "require_system_manager", "require_within", "write_as"]
+__all__ = [
+    "COMMAND_LINE",
+    "UNLIMITED",
+    "Actor",
+    "JudgeAgain",
+    "read_as",
+    "require_system_manager",
+    "require_within",
+    "write_as",
+]
 
 UNLIMITED = Limits(scopes=frozenset({ALL}))
 """What a key reaches that says nothing of limits, and a password always."""
@@ -31,11 +40,15 @@ class Actor:
     """None for the command line: whoever can run it holds database and key file anyway."""
     judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
     """How the gate judges the principal anew; None where nothing was waited for since."""
+    waited: bool = field(default=False, compare=False)
+    """Whether the request had a body to wait for."""
 
     @classmethod
-    def of(cls, principal: Principal, ip_address: str, judge_again: JudgeAgain | None = None) -> "Actor":
+    def of(
+        cls, principal: Principal, ip_address: str, judge_again: JudgeAgain | None = None, *, waited: bool = False
+    ) -> "Actor":
         """Make the actor of a request."""
-        return cls(principal.user, ip_address, principal, judge_again)
+        return cls(principal.user, ip_address, principal, judge_again, waited)
 
     def require_standing(self, tx: Transaction) -> None:
         """Let nobody pass who is not any more whom the gate let in. Raises NotPermitted."""
@@ -46,6 +59,18 @@ class Actor:
             raise NotPermitted("The credential used has ended meanwhile", reason=now.reason.value)
         if replace(now, full_name=self.principal.full_name) != self.principal:
             raise NotPermitted("What you may do has changed meanwhile; send this again", reason=Reason.CHANGED.value)
+
+
+@contextmanager
+def read_as(store: Store, actor: Actor) -> Iterator[Transaction]:
+    """Open a snapshot for an actor, who is judged anew in it if the request had a body to wait for.
+
+    Raises NotPermitted, StorageError.
+    """
+    with store.read() as tx:
+        if actor.waited:
+            actor.require_standing(tx)
+        yield tx
 
 
 @contextmanager

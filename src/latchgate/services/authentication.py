@@ -1,12 +1,12 @@
 """Verify a credential: one look-up, every rule, whichever scheme carried it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import assert_never
 
 from latchgate.core.access_tokens import StoredToken, judge_token, lookup_values, token_matches
-from latchgate.core.api_keys import KeyOwner, Limits, StoredKey, judge_key, secret_matches
+from latchgate.core.api_keys import KeyOwner, Limits, StoredKey, find_proof, judge_key, live_proofs
 from latchgate.core.credentials import (
     USER_SOURCE,
     Absent,
@@ -89,7 +89,9 @@ class Authenticator:
         match principal.scheme:
             case Scheme.TOKEN | Scheme.BASIC:
                 key = tx.api_keys.find(principal.source, principal.credential)
-                judged = self._judge_key(key, principal.scheme, now, address) if key else None
+                # With another secret, or made anew under the same id, it is not the one that was proved.
+                proved = key is not None and principal.proof in live_proofs(key, now)
+                judged = self._judge_key(key, principal.scheme, now, address) if key and proved else None
             case Scheme.BEARER:
                 token = tx.access_tokens.find_public(principal.credential)
                 judged = self._judge_token(token, now, address) if token else None
@@ -107,14 +109,15 @@ class Authenticator:
             key = tx.api_keys.find(pair.source, pair.key_id)
             known_source = key is not None or pair.source == USER_SOURCE or tx.sources.exists(pair.source)
         now = self.clock.now()
-        matches = secret_matches(self.peppers, key or _DECOY, pair.secret, now)
+        proof = find_proof(self.peppers, key or _DECOY, pair.secret, now)
         if key is None:
             if not known_source:
                 return Rejected(Reason.UNKNOWN_SOURCE, pair.scheme)
             return Rejected(Reason.UNKNOWN_KEY, pair.scheme, pair.source)
-        if not matches:
+        if proof is None:
             return Rejected(Reason.WRONG_SECRET, pair.scheme, pair.source, key.key_id)
-        return self._judge_key(key, pair.scheme, now, address)
+        judged = self._judge_key(key, pair.scheme, now, address)
+        return replace(judged, proof=proof) if isinstance(judged, Principal) else judged
 
     def _judge_key(self, key: StoredKey, scheme: Scheme, now: int, address: str) -> Principal | Rejected:
         user = key.owner.user

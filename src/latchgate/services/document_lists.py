@@ -47,7 +47,10 @@ def list_page(
         told = f"more than {ROWS_MAX:,} records match; ask for pages with limit and limit_start"
         raise Invalid({"limit": told})
     rows = found[:limit]
-    if any(column.field and not _is_plain(doctype, column.field) for column in columns):
+    if query.group_by:
+        names = [column.name for column in columns]
+        rows = [_shown(doctype, query.columns, dict(zip(names, row, strict=True))) for row in rows]
+    elif any(column.field and not _is_plain(doctype, column.field) for column in columns):
         names = [column.name for column in columns]
         stored = [dict(zip(names, row, strict=True)) for row in rows]
         rows = [_shown(doctype, query.columns, row) for row in key_values.complete(doctype, stored)]

@@ -12,7 +12,7 @@ from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
 from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
-from latchgate.services.actors import Actor, write_as
+from latchgate.services.actors import Actor, read_as, write_as
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.document_lists import DocumentPage, list_page, whole
 from latchgate.services.document_rights import Seen, get_type, require_action, require_extends, see
@@ -66,33 +66,33 @@ class DocumentService:
 
     def get_type(self, actor: Actor, doctype: str) -> DocumentType:
         """Give the description of a type that the actor may read. Raises NotPermitted, NotFound."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type = get_type(tx, actor, doctype)
             require_action(tx, actor, found_type, Action.READ)
         return found_type
 
     def list_rows(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
         """Give a page of records, of each the fields that were asked for. Raises NotPermitted, NotFound, Invalid."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type, viewer, query = _ask(tx, actor, doctype, asked)
             return list_page(self._documents(tx, found_type), found_type, viewer, query, self._key_values)
 
     def list_whole(self, actor: Actor, doctype: str, asked: Asked) -> DocumentPage:
         """Give a page of records with all the fields that the actor sees of each. Raises as `list_rows`."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type, viewer, query = _ask(tx, actor, doctype, asked)
             query = whole(query, found_type, viewer)
             return list_page(self._documents(tx, found_type), found_type, viewer, query, self._key_values)
 
     def count(self, actor: Actor, doctype: str, asked: Asked) -> int:
         """Count the records that the filters allow and the actor may read. Raises as `list_rows`."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type, viewer, query = _ask(tx, actor, doctype, asked)
             return self._documents(tx, found_type).count(found_type.name, query, viewer.own_only)
 
     def get(self, actor: Actor, doctype: str, name: str) -> dict[str, Any]:
         """Give a record with all the fields that the actor may see. Raises NotPermitted, NotFound."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type = get_type(tx, actor, doctype)
             require_action(tx, actor, found_type, Action.READ)
             return self._shown(found_type, self._see(tx, actor, found_type, name))
@@ -116,7 +116,7 @@ class DocumentService:
             NotPermitted, NotFound, Conflict, Invalid: As `create`; Invalid also if they are too many.
         """
         require_few([values for _, values in new])
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             orders = [self._order(tx, actor, *one) for one in new]
         hashes = [self._hash(actor, wanted, str(wanted.get("email"))) for _, wanted in orders]
         with write_as(self.store, actor) as tx:
@@ -129,7 +129,7 @@ class DocumentService:
             NotPermitted, NotFound, Conflict, Invalid: As `create`.
             Invalid: With Flaw.STALE, if `modified` is given and the record has been changed since.
         """
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
             if not changes:
                 return self._shown(found_type, seen)
@@ -142,7 +142,7 @@ class DocumentService:
 
     def delete(self, actor: Actor, doctype: str, name: str) -> None:
         """Delete a record; an API Key is revoked and stays to be seen. Raises NotPermitted, NotFound, Invalid."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             self._require(tx, actor, (doctype, name), Action.DELETE)
         with write_as(self.store, actor) as tx:
             found_type, seen = self._require(tx, actor, (doctype, name), Action.DELETE)
@@ -151,7 +151,7 @@ class DocumentService:
     def may(self, actor: Actor, doctype: str, action: Action, name: str | None) -> bool:
         """Whether the actor may do this to a record, or to any of the type where none is named; never raises."""
         try:
-            with self.store.read() as tx:
+            with read_as(self.store, actor) as tx:
                 if name is None or action is Action.CREATE:
                     self._reach(tx, actor, get_type(tx, actor, doctype), action)
                 else:

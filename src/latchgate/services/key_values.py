@@ -6,6 +6,7 @@ from typing import Any
 
 from latchgate.core.document_types import DocumentType
 from latchgate.core.documents import API_KEY
+from latchgate.core.log_entries import use_name
 from latchgate.core.queries import Column
 from latchgate.services.port_values import LastUse
 from latchgate.services.ports import Clock, RequestLog
@@ -13,7 +14,7 @@ from latchgate.services.ports import Clock, RequestLog
 __all__ = ["KeyValues"]
 
 _USED = frozenset({"last_used", "last_used_from"})
-_STANDS_ON = ("name", "expires")
+_STANDS_ON = ("name", "source", "expires")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,22 @@ class KeyValues:
 
     def needed(self, doctype: DocumentType, columns: Sequence[Column]) -> tuple[Column, ...]:
         """Tell which columns must be read beside these, so that these can be completed."""
-        names = {column.name for column in columns}
-        if doctype is not API_KEY or not names & {*_USED, "status"}:
+        fields = {column.field for column in columns}
+        if doctype is not API_KEY or not fields & {*_USED, "status"}:
             return ()
-        return tuple(Column(name, name) for name in _STANDS_ON if name not in names)
+        return tuple(Column(name, name) for name in _STANDS_ON if name not in fields)
 
     def complete(self, doctype: DocumentType, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Give rows, their values as stored, with those that change by themselves."""
+        """Give rows, their values by field as stored, with those that change by themselves."""
         if doctype is not API_KEY or not rows:
             return list(rows)
-        uses = self.request_log.last_uses([row["name"] for row in rows]) if _USED & rows[0].keys() else {}
+        uses = self.request_log.last_uses([_use_name(row) for row in rows]) if _USED & rows[0].keys() else {}
         now_us = self.clock.now_us()
-        return [_completed(row, uses.get(row.get("name", "")), now_us) for row in rows]
+        return [_completed(row, uses.get(_use_name(row)) if uses else None, now_us) for row in rows]
+
+
+def _use_name(row: Mapping[str, Any]) -> str:
+    return use_name(row["source"], row["name"])
 
 
 def _completed(row: Mapping[str, Any], use: LastUse | None, now_us: int) -> Mapping[str, Any]:

@@ -81,6 +81,10 @@ class Users(Protocol):
         """Look a user up by its exact name."""
         ...
 
+    def find_id(self, user_id: int) -> StoredUser | None:
+        """Look a user up by its id."""
+        ...
+
     def list_all(self) -> list[StoredUser]:
         """List the users by name."""
         ...
@@ -317,8 +321,12 @@ class Sessions(Protocol):
         """End a session."""
         ...
 
-    def revoke_all(self, user_id: int, now: int) -> int:
-        """End every session of a user; tells how many."""
+    def list_unrevoked(self, user_id: int) -> list[StoredSession]:
+        """List the sessions of a user that nobody has ended, the one used last first; the oldest may be dead by age."""
+        ...
+
+    def revoke_all(self, user_id: int, now: int, *, but: str | None = None) -> int:
+        """End every session of a user, but perhaps the one with that public id; tells how many."""
         ...
 
 
@@ -331,6 +339,10 @@ class Links(Protocol):
 
     def find(self, digests: Sequence[bytes], purpose: str, now: int) -> int | None:
         """Tell the id of the user of a live link, or None."""
+        ...
+
+    def end_all(self, user_id: int) -> None:
+        """End every link of a user."""
         ...
 
     def use(self, digests: Sequence[bytes], purpose: str, now: int) -> int | None:
@@ -429,5 +441,5 @@ class RequestLog(Protocol):
         ...
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
-        """Tell when each credential was last accepted; those never used are left out."""
+        """Tell when each credential, by its `use_name`, was last accepted; those never used are left out."""
         ...

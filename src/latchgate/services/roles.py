@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
 from latchgate.core.policy import may_act_for
 from latchgate.core.principals import Reason
@@ -10,6 +11,8 @@ from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUse
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, write_as
+from latchgate.services.key_makers import require_makers
+from latchgate.services.key_owners import Owner
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import judge_early, require_covered, require_on, require_reach, require_roles
@@ -59,6 +62,9 @@ class RoleService:
         _require_delete(tx, actor, name)
         users = tx.roles.list_users(name)
         tx.roles.delete(name)
+        for holder in filter(None, map(tx.users.find, users)):
+            # Its roles are part of its record.
+            tx.users.change(holder.id, UserChanges(modified_by=actor.user), self.clock.now_us())
         note(tx, self.clock, actor, "role.deleted", name, detail=f"{len(users)} users had it")
 
     def list_roles(self) -> list[tuple[str, int]]:
@@ -101,8 +107,12 @@ class RoleService:
         _require_grantable(tx, role)
         if user.name == GUEST:
             raise Invalid({"user": "Guest has the role Guest and no other"})
+        if role not in user.roles:
+            require_makers(tx, Owner(USER_SOURCE, user.name), user, frozenset({role}), self.clock.now())
         granted = tx.roles.grant(user.id, role)
         if granted:
+            # Whoever made a link to set this password might not have been allowed to for such an account.
+            tx.links.end_all(user.id)
             self._tell(tx, actor, user, "role.granted", role)
         return granted
 
@@ -128,7 +138,7 @@ def add_role(tx: Transaction, clock: Clock, actor: Actor, name: str) -> str:
     if parse_record_name(name) is None or "," in name or ":" in name:
         # Roles travel in a header as a list by commas, and stand between colons in the names of permissions.
         raise Invalid({"role": f"must be 1 to {_NAME_LENGTH_MAX} printable characters without comma and colon"})
-    name = name.strip()
+    name = " ".join(name.split())
     for existing in tx.roles.list_names():
         if existing.casefold() == name.casefold():
             # "system manager" beside "System Manager": whoever grants or reads one would take it for the other.

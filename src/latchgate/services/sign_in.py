@@ -77,6 +77,13 @@ class SignIn:
             RateLimited: Too many attempts for this user from this address (before any work), or too many wrong
                 passwords from this address (instead of SignInFailed).
         """
+        user = self.check_password(attempt)
+        self._require_place_and_time(user, attempt)
+        self.throttles.forget_sign_ins(user.name, attempt.ip_address)
+        return self._open_session(user, attempt)
+
+    def check_password(self, attempt: SignInAttempt) -> StoredUser:
+        """Give the enabled user whose password it is; opens nothing. Raises SignInFailed, RateLimited."""
         name = parse_user_name(attempt.user) or ""
         wait = self.throttles.count_sign_in(name, attempt.ip_address)
         if wait:
@@ -85,9 +92,7 @@ class SignIn:
             user = tx.users.find(name) if name else None
         if not self._password_opens(user, attempt.password) or user is None or not user.enabled:
             self._fail(user, attempt)
-        self._require_place_and_time(user, attempt)
-        self.throttles.forget_sign_ins(name, attempt.ip_address)
-        return self._open_session(user, attempt)
+        return user
 
     def sign_out(self, principal: Principal, sid: Secret, ip_address: str) -> None:
         """End the session that a request came with."""

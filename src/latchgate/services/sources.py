@@ -12,10 +12,12 @@ from latchgate.core.sources import (
     parse_record_name,
     parse_source_name,
 )
-from latchgate.core.users import GUEST, SYSTEM_MANAGER, StoredUser
+from latchgate.core.users import GUEST, SYSTEM_MANAGER, StoredUser, effective_roles
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_within, write_as
+from latchgate.services.key_makers import require_makers
+from latchgate.services.key_owners import Owner
 from latchgate.services.port_values import KeyFilter, NewRecord, RecordChanges
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import (
@@ -138,6 +140,9 @@ class SourceService:
         if wanted.user != record.user:
             user = _get_runner(tx, actor, wanted.user)
             self._require_within_keys(tx, actor, record)
+            if user is not None:
+                owner = Owner(record.source, record.name)
+                require_makers(tx, owner, user, effective_roles(user), self.clock.now())
             self._change(tx, actor, record, RecordChanges(user_id=user.id if user else None, names_user=True))
             note(tx, self.clock, actor, "source_record.changed", record.name, detail=_told(record.source, user))
         return _get_record(tx, record.source, record.name)

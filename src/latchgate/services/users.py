@@ -19,7 +19,7 @@ from latchgate.core.users import (
     automatic_roles,
     parse_user_name,
 )
-from latchgate.errors import Invalid
+from latchgate.errors import Invalid, RateLimited
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_within, write_as
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
@@ -40,6 +40,8 @@ AUTOMATIC_ROLES = ROLES_OF_ALL | {DESK_USER}
 """What comes with the user's type, and is never granted."""
 _NAME_LENGTH_MAX = 140
 _HOURS_MAX = 24
+_SEEN_BY_ALL = frozenset({"first_name", "last_name", "user_type"})
+"""What whoever may read a user sees of it, be it another's."""
 _PERSONAL = frozenset({"first_name", "last_name"})
 """What everybody may change of their own account."""
 
@@ -75,6 +77,8 @@ class UserService:
     """How passwords are hashed."""
     turns: Semaphore = field(repr=False)
     """How many are hashed at once: each takes 64 MiB."""
+    queue: Semaphore = field(repr=False)
+    """How many wait for that or are at it: each holds a thread that others need."""
 
     def create(self, actor: Actor, order: UserOrder) -> StoredUser:
         """Make a user with its roles.
@@ -204,21 +208,29 @@ class UserService:
         user = _get_for_password(tx, actor, name)
         changes = UserChanges(password_hash=password_hash, modified_by=actor.user)
         tx.users.change(user.id, changes, self.clock.now_us())
+        tx.links.end_all(user.id)
         ended = tx.sessions.revoke_all(user.id, self.clock.now())
         note(tx, self.clock, actor, "user.password_set", user.name, detail=f"{ended} sessions ended")
 
     def hash_password(self, actor: Actor, password: Secret, name: str) -> str:
         """Hash a new password of a user; it takes long, so never while a transaction is open.
 
-        Raises NotPermitted if the credential used is limited, Invalid for a weak password.
+        Raises NotPermitted if the credential used is limited, Invalid for a weak password, RateLimited where many are
+        being set.
         """
         # A password opens all that its user may do, from anywhere and for ever.
         require_within(actor, UNLIMITED)
         problem = password_problem(password, parse_user_name(name) or name)
         if problem:
             raise Invalid({"password": problem})
-        with self.turns:
-            return hash_password(password, self.entropy.random_bytes(SALT_BYTES), self.profile)
+        salt = self.entropy.random_bytes(SALT_BYTES)
+        if not self.queue.acquire(blocking=False):
+            raise RateLimited("Too many passwords are being set at once. Try again.", retry_after_seconds=1)
+        try:
+            with self.turns:
+                return hash_password(password, salt, self.profile)
+        finally:
+            self.queue.release()
 
 
 def add_user(tx: Transaction, clock: Clock, actor: Actor, order: UserOrder, password_hash: str | None) -> StoredUser:
@@ -298,10 +310,7 @@ def _trimmed(changes: UserChanges) -> UserChanges:
 
 
 def _differences(user: StoredUser, changes: UserChanges) -> dict[str, str]:
-    """Give the fields that will differ, with their new values; no secret is among them."""
+    """Give the fields that will differ, each with what of it the log may tell, whose readers see all users' rows."""
     wanted = {name: value for name, value in asdict(changes).items() if value is not None and name != "modified_by"}
-    return {name: _shown(value) for name, value in wanted.items() if value != getattr(user, name)}
-
-
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+    differing = {name: value for name, value in wanted.items() if value != getattr(user, name)}
+    return {name: str(value) if name in _SEEN_BY_ALL else "changed" for name, value in differing.items()}

@@ -24,6 +24,9 @@ class SqlLinks:
         alive = and_(link.c.digest.in_(digests), link.c.purpose == purpose, link.c.expires_at > now)
         return self._connection.scalar(select(link.c.user_id).where(alive))
 
+    def end_all(self, user_id: int) -> None:
+        self._connection.execute(delete(link).where(link.c.user_id == user_id))
+
     def use(self, digests: Sequence[bytes], purpose: str, now: int) -> int | None:
         user_id = self.find(digests, purpose, now)
         if user_id is not None:

@@ -33,7 +33,10 @@ _TOUCH = (
 )
 _LIVE = update(session).where(session.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 _REVOKE = _LIVE.where(session.c.id == bindparam("row_id"))
-_REVOKE_ALL = _LIVE.where(session.c.user_id == bindparam("owner"))
+_REVOKE_ALL = _LIVE.where(session.c.user_id == bindparam("owner"), session.c.public_id != bindparam("kept"))
+_LIST_UNREVOKED = _ALL.where(session.c.user_id == bindparam("owner"), session.c.revoked_at.is_(None)).order_by(
+    session.c.last_seen_at.desc(), session.c.id.desc()
+)
 
 
 class SqlSessions:
@@ -69,8 +72,12 @@ class SqlSessions:
     def revoke(self, session_id: int, now: int) -> None:
         self._connection.execute(_REVOKE, {"row_id": session_id, "now": now})
 
-    def revoke_all(self, user_id: int, now: int) -> int:
-        return self._connection.execute(_REVOKE_ALL, {"owner": user_id, "now": now}).rowcount
+    def list_unrevoked(self, user_id: int) -> list[StoredSession]:
+        return [_decode(row) for row in self._connection.execute(_LIST_UNREVOKED, {"owner": user_id})]
+
+    def revoke_all(self, user_id: int, now: int, *, but: str | None = None) -> int:
+        # No session is called by the empty text.
+        return self._connection.execute(_REVOKE_ALL, {"owner": user_id, "now": now, "kept": but or ""}).rowcount
 
 
 @cache

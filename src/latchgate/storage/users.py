@@ -50,6 +50,7 @@ USER_COLUMNS = (
 """What `decode_user` reads, in its order."""
 
 _FIND = select(*USER_COLUMNS).where(user.c.name == bindparam("wanted"))
+_FIND_ID = select(*USER_COLUMNS).where(user.c.id == bindparam("wanted"))
 _LIST = select(*USER_COLUMNS).order_by(user.c.name)
 _LIVE_KEYS = (
     select(func.count())
@@ -100,6 +101,10 @@ class SqlUsers:
 
     def find(self, name: str) -> StoredUser | None:
         row = self._connection.execute(_FIND, {"wanted": name}).one_or_none() if is_storable(name) else None
+        return None if row is None else decode_user(row)
+
+    def find_id(self, user_id: int) -> StoredUser | None:
+        row = self._connection.execute(_FIND_ID, {"wanted": user_id}).one_or_none()
         return None if row is None else decode_user(row)
 
     def list_all(self) -> list[StoredUser]:

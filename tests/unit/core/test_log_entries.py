@@ -132,6 +132,7 @@ def test_secret_parameters_in_any_spelling(name: str, data: st.DataObject) -> No
         f'/api/resource/User/w@x.org?data={{"first_name":"{_HIDDEN}"}}',
         f"/api/resource/User?filters=%5B%5B%22new_password%22%2C%22%3D%22%2C%22{_HIDDEN}%22%5D%5D",
         f"/api/resource/User?Value={_HIDDEN}",
+        f"/api/method/frappe.client.set_value?fieldname=%7B%22new_p%5Cu0061ssword%22:%22{_HIDDEN}%22%7D",
     ],
 )
 def test_records_in_an_address_are_hidden(target: str) -> None:

@@ -10,11 +10,12 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
+from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
 from latchgate.services import document_lists
 from latchgate.services.actors import COMMAND_LINE, Actor
-from latchgate.services.api_keys import KeyOrder, Owner
+from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from latchgate.services.users import UserOrder
 from support.house import ADDRESS, EVERYTHING, NOW, USER, House, present_pair
 
@@ -142,6 +143,27 @@ def test_a_list_tells_the_state_and_last_use_of_keys(house: House, boss: Actor, 
     assert before[-3:] == [("active", ADDRESS), ("active", None), ("revoked", None)]
     assert after[-3:] == [("active", ADDRESS), ("expired", None), ("revoked", None)]
     assert house.documents.get(boss, "API Key", ending.key.key_id)["status"] == "expired"
+
+
+@pytest.mark.parametrize("alias", ["status", "last_used", "last_used_from", "expires", "creation"])
+def test_a_count_is_a_count_whatever_it_is_called(house: House, boss: Actor, user: Actor, alias: str) -> None:
+    """Also by the name of a field that is completed or written in another form."""
+    asked = Asked(fields=["user", f"count(*) as {alias}"], group_by="user", filters={"user": USER})
+
+    assert house.documents.list_rows(boss, "API Key", asked).rows == [(USER, 1)]
+
+
+def test_keys_of_one_id_are_told_apart_by_their_source(house: House, boss: Actor, user: Actor) -> None:
+    """The use of one is none of the other, whose user it may not concern."""
+    house.sources.create_record(COMMAND_LINE, "Event Consumer", "billing", _OTHER)
+    for owner, secret in ((Owner("User", USER), "secret-0001"), (Owner("Event Consumer", "billing"), "secret-0002")):
+        house.keys.import_key(COMMAND_LINE, owner, PairText("same-key", Secret(secret)), KeyOrder())
+    house.logged(present_pair("same-key", "secret-0002", source="Event Consumer"))
+
+    asked = Asked(fields=["source", "last_used_from"], filters={"name": "same-key"}, order_by="source asc")
+    rows = house.documents.list_rows(boss, "API Key", asked).rows
+
+    assert rows == [("Event Consumer", ADDRESS), ("User", None)]
 
 
 def test_whole_records_are_listed(house: House, boss: Actor, user: Actor) -> None:

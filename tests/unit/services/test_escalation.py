@@ -10,6 +10,7 @@ from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, DESK_USER, SYSTEM_MANAGER, UserType
 from latchgate.errors import Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
 from support.house import USER, House
@@ -176,6 +177,22 @@ def test_an_account_may_be_let_go(office: House) -> None:
         office.users.get(PLAIN)
     with pytest.raises(NotPermitted):
         office.users.create(office.actor(AUDITOR), UserOrder(USER))
+
+
+def test_an_account_with_somebodys_keys_does_not_come_to_more(office: House) -> None:
+    """Whoever made a key for it, knowing its secret, would come to the role too; its own keys are its own."""
+    office.permissions.grant(COMMAND_LINE, Grant("Helpdesk", "API Key", if_owner=False, actions=EVERY_ACTION))
+    own = office.keys.generate(office.actor(PLAIN), Owner("User", PLAIN), KeyOrder()).key.key_id
+    trap = office.keys.generate(office.actor(HELPER), Owner("User", PLAIN), KeyOrder()).key.key_id
+
+    with pytest.raises(Invalid, match=f"{trap}, made by {HELPER}"):
+        office.roles.grant(office.actor(MANAGER), PLAIN, "Auditor")
+    assert office.roles.grant(office.actor(MANAGER), PLAIN, "Helpdesk")
+    office.keys.revoke(COMMAND_LINE, trap)
+
+    assert office.roles.grant(office.actor(MANAGER), PLAIN, "Auditor")
+    assert not office.roles.grant(office.actor(MANAGER), PLAIN, "Auditor")
+    assert own in office.key_ids(revoked="not set")
 
 
 # --- What gives rights ----------------------------------------------------------------------------------------------

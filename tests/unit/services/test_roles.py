@@ -37,6 +37,18 @@ def test_roles_tell_whom_they_were_granted_to(house: House) -> None:
     assert house.roles.show("Auditor") == [USER]
 
 
+def test_a_role_that_is_deleted_changes_those_who_had_it(house: House) -> None:
+    """Whoever changes such a user besides must notice; and spaces in a name are single ones."""
+    house.add_user()
+    assert house.roles.create(COMMAND_LINE, " Report   Reader ") == "Report Reader"
+    house.roles.grant(COMMAND_LINE, USER, "Report Reader")
+    before = house.users.get(USER).modified
+
+    house.roles.delete(COMMAND_LINE, "Report Reader")
+
+    assert house.users.get(USER).modified > before
+
+
 @pytest.mark.parametrize("name", ["", "  ", "x" * 141, "two\nlines", "a, b", "a:own", ".", "..", "half \ud800"])
 def test_a_name_that_no_header_could_carry_is_refused(house: House, name: str) -> None:
     """Roles travel as a list by commas, and are read as one line each."""

@@ -11,6 +11,7 @@ from latchgate.core.sources import SourceRecord
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.users import UserOrder
 from support.house import EVERYTHING, USER, House, present_pair
 
@@ -95,6 +96,22 @@ def test_a_record_of_somebody_who_may_do_more_is_left_alone(furnished: House) ->
 
     found = {one.name: (one.user, one.enabled) for one in furnished.sources.list_records(_SOURCE)}
     assert found["managers"] == (_MANAGER, False)
+
+
+def test_a_record_with_somebodys_keys_does_not_come_to_more(furnished: House) -> None:
+    """Whoever made a key beforehand knows its secret: it must go before the record runs as who may do more."""
+    keeper = furnished.actor(_KEEPER)
+    furnished.permissions.grant(COMMAND_LINE, Grant("Keeper", "API Key", if_owner=False, actions=EVERY_ACTION))
+    trap = furnished.keys.generate(keeper, Owner(_SOURCE, _RECORD.name), KeyOrder()).key.key_id
+    managers = furnished.keys.generate(furnished.actor(_MANAGER), Owner(_SOURCE, _RECORD.name), KeyOrder()).key.key_id
+
+    with pytest.raises(Invalid, match=f"{trap}, made by {_KEEPER}"):
+        _change(furnished, COMMAND_LINE, replace(_RECORD, user=_MANAGER))
+    assert _change(furnished, COMMAND_LINE, replace(_RECORD, user=_PLAIN)).user == _PLAIN
+    furnished.keys.revoke(COMMAND_LINE, trap)
+
+    assert _change(furnished, COMMAND_LINE, replace(_RECORD, user=_MANAGER)).user == _MANAGER
+    assert managers in furnished.key_ids(revoked="not set")
 
 
 # --- Whom a record runs as ------------------------------------------------------------------------------------------

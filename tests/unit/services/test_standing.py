@@ -1,6 +1,7 @@
 """Whoever acts is judged once more in the transaction that writes for them: a request may have waited long."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -9,10 +10,11 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
-from latchgate.services.actors import COMMAND_LINE, Actor, write_as
+from latchgate.services.actors import COMMAND_LINE, Actor, read_as, write_as
+from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
-from support.house import ADDRESS, LIFETIME, NOW, USER, House
+from support.house import ADDRESS, LIFETIME, NOW, USER, House, present_pair
 
 _NOWHERE = (ip_network("203.0.113.1/32"),)
 
@@ -76,6 +78,47 @@ def test_what_was_taken_meanwhile_is_gone(house: House, scheme: Scheme, change: 
 
     assert refused.value.reason == reason
     assert house.activity() == before
+
+
+@pytest.mark.parametrize("overlap", [0, 60])
+def test_a_secret_that_was_replaced_writes_nothing(house: House, overlap: int) -> None:
+    """Rotating a key is how one that has leaked is ended; within the overlap the former secret is good."""
+    actor = _actor(house, Scheme.TOKEN)
+    assert actor.principal is not None
+    house.keys.rotate(COMMAND_LINE, actor.principal.credential, overlap_seconds=overlap)
+    if overlap:
+        assert house.roles.create(actor, "Within") == "Within"
+        house.clock.advance(overlap)
+
+    with pytest.raises(NotPermitted) as refused:
+        house.roles.create(actor, "Mine")
+
+    assert refused.value.reason == "revoked"
+
+
+def test_a_key_made_anew_under_the_id_is_another(house: House) -> None:
+    """It was another secret that was proved."""
+    house.add_user(UserOrder(USER, roles=frozenset({SYSTEM_MANAGER})))
+    owner, pair = Owner("User", USER), PairText("key-0001", Secret("secret-0001"))
+    house.keys.import_key(COMMAND_LINE, owner, pair, KeyOrder())
+    admission = house.admit(present_pair("key-0001", "secret-0001"))
+    assert admission.principal is not None
+    house.execute("DELETE FROM api_key")
+    house.keys.import_key(COMMAND_LINE, owner, PairText("key-0001", Secret("secret-0002")), KeyOrder())
+
+    with pytest.raises(NotPermitted):
+        house.roles.create(Actor.of(admission.principal, ADDRESS, admission.judge_again), "Mine")
+
+
+def test_who_reads_is_judged_again_where_a_body_was_waited_for(house: House) -> None:
+    """Two minutes are long enough to see what came after one's end."""
+    actor = _actor(house, Scheme.TOKEN)
+    house.users.set_enabled(COMMAND_LINE, USER, enabled=False)
+
+    with read_as(house.store, actor) as tx:
+        assert tx.users.find(USER)
+    with pytest.raises(NotPermitted), read_as(house.store, replace(actor, waited=True)):
+        raise AssertionError("nothing may be read")
 
 
 @pytest.mark.parametrize("scheme", Scheme)

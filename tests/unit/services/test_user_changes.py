@@ -37,9 +37,9 @@ def test_a_change_replaces_what_it_names_and_tells_of_it(house: House) -> None:
     assert row.detail.split("; ") == [
         "first_name: Api",
         "user_type: Website User",
-        "restrict_ip: 192.0.2.0/24, 2001:db8::/32",
-        "login_after: 8",
-        "login_before: 0",
+        "restrict_ip: changed",
+        "login_after: changed",
+        "login_before: changed",
     ]
 
 
@@ -53,7 +53,7 @@ def test_a_limit_is_taken_away(house: House) -> None:
 
     assert refused is None
     assert house.principal(presented).user == USER
-    assert house.activity()[-1].detail == "restrict_ip: none"
+    assert house.activity()[-1].detail == "restrict_ip: changed"
 
 
 def test_a_change_to_what_is_so_already_is_none(house: House) -> None:

@@ -10,7 +10,7 @@ from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, UserType
-from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted, SignInFailed
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted, RateLimited, SignInFailed
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.users import UserOrder
 from support.house import EVERYTHING, NOW, PASSWORD, USER, House
@@ -23,6 +23,16 @@ _NETWORKS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
 def _add_manager(house: House) -> None:
     house.add_user(_MANAGER)
     house.roles.grant(COMMAND_LINE, _MANAGER, SYSTEM_MANAGER)
+
+
+def test_only_so_many_wait_to_have_a_password_hashed(house: House) -> None:
+    """Each holds a thread that others need; whoever comes later is told when to come back."""
+    house.add_user()
+    with house.users.queue, house.users.queue, pytest.raises(RateLimited) as refused:
+        house.users.set_password(COMMAND_LINE, USER, PASSWORD)
+
+    assert refused.value.retry_after_seconds == 1
+    house.users.set_password(COMMAND_LINE, USER, PASSWORD)
 
 
 def test_a_user_is_stored_as_ordered(house: House) -> None:

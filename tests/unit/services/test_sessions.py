@@ -1,0 +1,64 @@
+"""One's own sessions are listed and ended; nobody else's are."""
+
+import pytest
+
+from latchgate.core.credentials import Scheme
+from latchgate.core.tokens import Secret
+from latchgate.errors import NotFound
+from latchgate.services.actors import COMMAND_LINE, Actor
+from support.house import ADDRESS, LIFETIME, USER, House, present_session
+
+_OTHER = "other@example.com"
+
+
+def _actor(house: House, user: str = USER) -> Actor:
+    admission = house.admit(house.carry(Scheme.SESSION, user))
+    assert admission.principal is not None
+    return Actor.of(admission.principal, ADDRESS, admission.judge_again)
+
+
+def _listed(house: House, actor: Actor) -> list[str]:
+    assert actor.principal is not None
+    return [session.public_id for session in house.sessions.list_own(actor.principal)]
+
+
+def test_ones_sessions_are_listed_the_one_used_last_first(house: House) -> None:
+    """Not those that have ended, nor another's."""
+    for name in (USER, _OTHER):
+        house.add_user(name)
+    old = _actor(house)
+    house.clock.advance(LIFETIME.idle_seconds)
+    first, second, _ = _actor(house), _actor(house), _actor(house, _OTHER)
+    ended = house.open_session()
+    house.sign_in.sign_out(house.principal(present_session(ended.sid.text)), Secret(ended.sid.text), ADDRESS)
+
+    assert first.principal is not None
+    assert second.principal is not None
+    assert _listed(house, old) == [second.principal.credential, first.principal.credential]
+
+
+def test_a_session_of_ones_own_is_ended(house: House) -> None:
+    """It opens nothing from the next request on; a second end changes nothing."""
+    house.add_user()
+    first, second = _actor(house), _actor(house)
+    assert first.principal is not None
+
+    for _ in range(2):
+        house.sessions.end_own(second, first.principal.credential)
+
+    assert first.principal.credential not in _listed(house, second)
+    assert [row.operation for row in house.activity()].count("session.ended") == 1
+
+
+def test_another_s_session_is_as_good_as_none(house: House) -> None:
+    """Whether there is one is not told, nor to the command line, which has none."""
+    for name in (USER, _OTHER):
+        house.add_user(name)
+    mine, theirs = _actor(house), _actor(house, _OTHER)
+    assert theirs.principal is not None
+
+    for actor, name in ((mine, theirs.principal.credential), (mine, "session-none"), (COMMAND_LINE, "session-none")):
+        with pytest.raises(NotFound):
+            house.sessions.end_own(actor, name)
+
+    assert len(_listed(house, theirs)) == 1
