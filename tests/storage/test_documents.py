@@ -128,6 +128,31 @@ def test_conditions(peopled: Store, condition: Condition, expected: list[str]) -
     assert names == [f"{name}@example.com" for name in expected]
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (Condition("roles", Operator.EQUAL, ("Auditor",)), ["ann", "bob"]),
+        (Condition("roles", Operator.UNEQUAL, ("Auditor",)), ["cy"]),
+        (Condition("roles", Operator.IN, ("Clerk", "x")), ["bob"]),
+        (Condition("roles", Operator.NOT_IN, ("Clerk", "x")), ["ann", "cy"]),
+        (Condition("roles", Operator.LIKE, ("%d%",)), ["ann", "bob"]),
+        (Condition("roles", Operator.SET), ["ann", "bob"]),
+        (Condition("roles", Operator.NOT_SET), ["cy"]),
+        (Condition("roles", Operator.EQUAL, ("\x00",)), []),
+    ],
+)
+def test_users_by_their_roles(peopled: Store, condition: Condition, expected: list[str]) -> None:
+    """One row that fulfils a condition is enough; unlike X is who has no X."""
+    with peopled.write() as tx:
+        for role in ("Auditor", "Clerk"):
+            tx.roles.add(role, "Administrator", 1)
+        for name, role in (("ann", "Auditor"), ("bob", "Auditor"), ("bob", "Clerk")):
+            tx.roles.grant(_id_of(tx, name), role)
+    ours = Condition("name", Operator.LIKE, ("%@example.com",))
+
+    assert _names(peopled, "User", _where(ours, condition)) == [f"{name}@example.com" for name in expected]
+
+
 def test_the_states_of_keys(peopled: Store) -> None:
     """What stands in a key's way, but for its end, which only a clock can tell."""
     with peopled.write() as tx:

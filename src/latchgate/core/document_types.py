@@ -74,7 +74,7 @@ class Access:
     link: str | None = None
     """The document type that a Link names."""
     compared: bool = True
-    """Whether it can be asked for in filters, order_by and group_by."""
+    """Whether records can be asked for by its value: in filters, order_by and group_by."""
     volatile: bool = False
     """Whether it changes by itself, so that a client sends back another value than there is by then."""
 
@@ -187,8 +187,13 @@ class DocumentType:
         seen = self.seen_in_lists_by(viewer)
         return {name: spec for name, spec in seen.items() if spec.access.kind is not Kind.TABLE}
 
+    def filterable_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
+        """The fields that a viewer may name in filters: a child table fulfils a condition if one of its rows does."""
+        seen = self.seen_in_lists_by(viewer)
+        return {name: spec for name, spec in seen.items() if spec.access.compared or spec.access.kind is Kind.TABLE}
+
     def comparable_by(self, viewer: Viewer) -> Mapping[str, FieldSpec]:
-        """The fields that a viewer may name in filters, order_by and group_by."""
+        """The fields that a viewer may name in order_by and group_by."""
         return {name: spec for name, spec in self.seen_in_lists_by(viewer).items() if spec.access.compared}
 
 

@@ -105,6 +105,9 @@ class User(Record):
     api_key: Annotated[str | None, Access(Kind.DATA, "API Key", read=Reader.OWNER)] = Field(
         None, description="The user's first key; API Key lists them all"
     )
+    key_count: Annotated[int, Access(Kind.INT, "API Keys", read=Reader.OWNER)] = Field(
+        0, description="How many API keys it has that were not revoked"
+    )
     can_sign_in: Annotated[int, Access(Kind.CHECK, "Can Sign In", read=Reader.OWNER)] = Field(
         0, description="Whether it has a password; without one it is for API calls only"
     )

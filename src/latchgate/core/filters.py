@@ -19,6 +19,8 @@ _CONDITIONS_MAX = 100
 _VALUES_MAX = 1000
 _TEXT_LENGTH_MAX = 1000
 _FIELD_NAME_LENGTH_MAX = 60
+# As clients of Frappe call the field of a child table.
+_USER, _ROLE_OF_USER = "User", ["Has Role", "role"]
 _NAMED = {str(operator): operator for operator in Operator if operator not in {Operator.SET, Operator.NOT_SET}}
 _OFFERED = ", ".join([*_NAMED, "is"])
 _SEVERAL = {Operator.IN, Operator.NOT_IN}
@@ -85,6 +87,8 @@ def _of_list(parameter: str, item: object, doctype: str) -> tuple[object, object
     if len(item) == _EQUAL:
         return item[0], "=", item[1]
     if len(item) == _WITH_TYPE:
+        if doctype == _USER and item[:2] == _ROLE_OF_USER:
+            return "roles", item[2], item[3]
         if item[0] != doctype:
             raise Invalid({parameter: f"conditions must be on fields of {doctype} itself"})
         item = item[1:]

@@ -50,7 +50,7 @@ def parse_question(doctype: DocumentType, viewer: Viewer, asked: Asked) -> Docum
     Raises:
         Invalid: With the parameter or field at fault; Flaw.FIELD for a field that does not exist or may not be asked.
     """
-    fields = doctype.comparable_by(viewer)
+    fields, filterable = doctype.comparable_by(viewer), doctype.filterable_by(viewer)
     group_by = _group_by(asked.group_by, doctype, fields)
     columns = _columns(asked.fields, doctype, doctype.listable_by(viewer))
     if group_by:
@@ -62,8 +62,8 @@ def parse_question(doctype: DocumentType, viewer: Viewer, asked: Asked) -> Docum
         order = tuple(one for one in order if one.field in group_by)
     return DocumentQuery(
         columns=columns,
-        all_of=parse_filters("filters", asked.filters, doctype.name, fields),
-        any_of=parse_filters("or_filters", asked.or_filters, doctype.name, fields),
+        all_of=parse_filters("filters", asked.filters, doctype.name, filterable),
+        any_of=parse_filters("or_filters", asked.or_filters, doctype.name, filterable),
         order=order,
         start=_whole("limit_start", asked.start, 0),
         limit=_whole("limit", asked.limit, _LIMIT_DEFAULT) or None,

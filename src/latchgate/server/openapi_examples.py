@@ -32,6 +32,7 @@ _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "last_name": "Lee",
         "full_name": "Ann Lee",
         "api_key": _KEY,
+        "key_count": 1,
         "roles": [{"role": _ROLE}],
     },
     "Role": {"name": _ROLE, "role_name": _ROLE},
@@ -109,7 +110,7 @@ def created_example(doctype: DocumentType) -> dict[str, Any]:
     match doctype.name:
         case "User":
             del record["api_secret"]
-            return {**record, "api_key": None}
+            return {**record, "api_key": None, "key_count": 0}
         case "API Key":
             return {**record, "api_secret": EXAMPLE_SECRET}
         case _:

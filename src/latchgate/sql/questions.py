@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
+    Exists,
     Select,
     Text,
     and_,
@@ -28,17 +29,47 @@ from sqlalchemy import (
 from latchgate.core.queries import Condition, DocumentQuery, Operator, Order, Scalar
 from latchgate.errors import Invalid
 
-__all__ = ["Columns", "after_row", "conditions", "counting", "how_to_execute", "numbered", "paged", "row_number"]
+__all__ = [
+    "Columns",
+    "Comparable",
+    "RowsOf",
+    "after_row",
+    "conditions",
+    "counting",
+    "how_to_execute",
+    "numbered",
+    "paged",
+    "row_number",
+]
 
 Columns = Mapping[str, ColumnElement[Any]]
 """By field: what it is in the table, as integers and texts alone."""
 
+
+@dataclass(frozen=True, slots=True)
+class RowsOf:
+    """A child table: what its rows are compared by, and whether a record has one."""
+
+    column: ColumnElement[Any]
+    among: Exists
+    """Says that there is a row, of which more may be asked."""
+
+
+Comparable = Mapping[str, ColumnElement[Any] | RowsOf]
+"""By field: what it is in the table, or the rows of its child table."""
+
+_OPPOSITES = {
+    Operator.UNEQUAL: Operator.EQUAL,
+    Operator.NOT_IN: Operator.IN,
+    Operator.NOT_LIKE: Operator.LIKE,
+    Operator.NOT_SET: Operator.SET,
+}
 _NUMBER_MAX = 2**63
 _DIGITS_MAX = 19
 _CONDITIONS_KEPT = 8
 
 
-def conditions(query: DocumentQuery, columns: Columns, engine: str) -> list[ColumnElement[bool]]:
+def conditions(query: DocumentQuery, columns: "Comparable", engine: str) -> list[ColumnElement[bool]]:
     """Say which rows are asked for, to the engine of that name (sqlite or postgresql)."""
     wanted = [_condition(condition, columns[condition.field], engine) for condition in query.all_of]
     if query.any_of:
@@ -73,7 +104,7 @@ def paged(query: DocumentQuery, columns: Columns, ties: tuple[ColumnElement[Any]
     return statement if query.limit is None else statement.limit(query.limit)
 
 
-def counting(query: DocumentQuery, columns: Columns, engine: str) -> Select[Any]:
+def counting(query: DocumentQuery, columns: "Comparable", engine: str) -> Select[Any]:
     """Select how many rows are asked for; FROM is the caller's to name."""
     return select(func.count()).where(*conditions(query, columns, engine))
 
@@ -129,7 +160,9 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text) < _NUMBER_MAX
 
 
-def _condition(condition: Condition, column: ColumnElement[Any], engine: str) -> ColumnElement[bool]:
+def _condition(condition: Condition, column: ColumnElement[Any] | RowsOf, engine: str) -> ColumnElement[bool]:
+    if isinstance(column, RowsOf):
+        return _row_condition(condition, column, engine)
     operator, values = condition.operator, condition.values
     kept = tuple(value for value in values if _is_storable(value))
     match operator:
@@ -150,6 +183,14 @@ def _condition(condition: Condition, column: ColumnElement[Any], engine: str) ->
         # By two comparisons: PostgreSQL cannot parse what BETWEEN makes of a text with its collation.
         return and_(column >= kept[0], column <= kept[1])
     return _comparison(operator, column, kept[0])
+
+
+def _row_condition(condition: Condition, rows: RowsOf, engine: str) -> ColumnElement[bool]:
+    """Say that a record has a row for which a condition holds; unlike X is who has no row X."""
+    opposite = _OPPOSITES.get(condition.operator)
+    if opposite is not None:
+        return not_(_row_condition(replace(condition, operator=opposite), rows, engine))
+    return rows.among.where(_condition(condition, rows.column, engine))
 
 
 def _among(column: ColumnElement[Any], values: tuple[Scalar, ...], engine: str) -> ColumnElement[bool]:

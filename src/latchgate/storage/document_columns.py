@@ -4,10 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Table, and_, case, cast, func, literal, null, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Table,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from latchgate.core.permissions import Own
-from latchgate.sql.questions import Columns
+from latchgate.sql.questions import Columns, Comparable, RowsOf
 from latchgate.storage.schema import (
     activity_log,
     api_key,
@@ -16,6 +30,7 @@ from latchgate.storage.schema import (
     role,
     source_record,
     user,
+    user_role,
 )
 from latchgate.storage.users import GRANTED
 
@@ -42,6 +57,13 @@ class DocumentSource:
     """Which rows of the table are records of the type; None for all."""
     further: Columns = field(default_factory=dict)
     """What a record holds beside, as it lies in the tables."""
+    rows: Mapping[str, RowsOf] = field(default_factory=dict)
+    """The child tables that records can be compared by."""
+
+    @property
+    def comparable(self) -> Comparable:
+        """All that records can be compared by."""
+        return {**self.columns, **self.rows}
 
     @property
     def everything(self) -> Columns:
@@ -80,6 +102,14 @@ _PRIMARY = (
     .correlate(user)
     .scalar_subquery()
 )
+_KEY_COUNT = (
+    select(func.count())
+    .select_from(api_key)
+    .where(api_key.c.user_id == user.c.id, api_key.c.revoked_at.is_(None))
+    .correlate(user)
+    .scalar_subquery()
+)
+_GRANTED_ROLES = user_role.join(role, role.c.id == user_role.c.role_id)
 _USER = DocumentSource(
     user,
     {
@@ -97,12 +127,18 @@ _USER = DocumentSource(
         "login_after": _wide(user.c.login_after),
         "login_before": _wide(user.c.login_before),
         "api_key": _PRIMARY,
+        "key_count": _wide(_KEY_COUNT),
         "can_sign_in": _one(user.c.password_hash.is_not(None)),
     },
     owned_by=user.c.name,
     is_own=lambda own: user.c.id == own.user_id,
     owned_by_id=user.c.id,
     further={"restrict_ip": user.c.restrict_ip, "roles": GRANTED},
+    rows={
+        "roles": RowsOf(
+            role.c.name, exists().select_from(_GRANTED_ROLES).where(user_role.c.user_id == user.c.id).correlate(user)
+        )
+    },
 )
 _ROLE = DocumentSource(
     role,

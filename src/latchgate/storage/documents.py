@@ -40,7 +40,7 @@ class SqlDocuments:
         query = numbered(query) if log else query
         ties = (source.table.c.id, source.name_tie if source.name_tie is not None else source.table.c.id)
         statement = _limited(paged(query, source.everything, ties), source, own)
-        statement = statement.where(*conditions(query, source.columns, self._engine))
+        statement = statement.where(*conditions(query, source.comparable, self._engine))
         if query.after is not None:
             if not log:
                 raise AssertionError(f"{doctype} is no log")
@@ -61,7 +61,7 @@ class SqlDocuments:
     def count(self, doctype: str, query: DocumentQuery, own: Own | None) -> int:
         source = _source(doctype)
         query = numbered(query) if source.table is activity_log else query
-        statement = _limited(counting(query, source.columns, self._engine).select_from(source.table), source, own)
+        statement = _limited(counting(query, source.comparable, self._engine).select_from(source.table), source, own)
         count: int = self._connection.execute(statement, execution_options=how_to_execute(query)).scalar_one()
         return count
 

@@ -16,7 +16,7 @@ _ENABLED = Condition("enabled", Operator.EQUAL, (1,))
 
 
 def _fields(doctype: str) -> Fields:
-    return DOCUMENT_TYPES[doctype].comparable_by(_COMMAND_LINE)
+    return DOCUMENT_TYPES[doctype].filterable_by(_COMMAND_LINE)
 
 
 def _parse(sent: object, doctype: str = "User", parameter: str = "filters") -> tuple[Condition, ...]:
@@ -41,6 +41,8 @@ def _parse(sent: object, doctype: str = "User", parameter: str = "filters") -> t
         (["User", "enabled", "=", 1], (_ENABLED,)),
         ([["enabled", 1]], (_ENABLED,)),
         ([["enabled", "=", 1], ["User", "name", "=", "x"]], (_ENABLED, _NAME_IS_X)),
+        ([["Has Role", "role", "=", "x"]], (Condition("roles", Operator.EQUAL, ("x",)),)),
+        ({"roles": ["in", ["x", "y"]]}, (Condition("roles", Operator.IN, ("x", "y")),)),
         ([["name", "=", "x"]] * 100, (_NAME_IS_X,) * 100),
     ],
 )
@@ -153,7 +155,7 @@ _REFUSED: list[tuple[object, str]] = [
     ([["user.name", "=", 1]], "Field not permitted in query: user.name"),
     ([["password_hash", "=", 1]], "Field not permitted in query: password_hash"),
     ([["new_password", "=", 1]], "Field not permitted in query: new_password"),
-    ([["roles", "=", 1]], "Field not permitted in query: roles"),
+    ([["Has Role", "parent", "=", 1]], "conditions must be on fields of User itself"),
     ([["restrict_ip", "=", 1]], "Field not permitted in query: restrict_ip"),
     ([["Name", "=", 1]], "Field not permitted in query: Name"),
     ([[None, "=", 1]], "Field not permitted in query: NoneType"),
@@ -233,7 +235,7 @@ def test_a_refusal_repeats_little_of_what_was_sent() -> None:
 
 def test_fields_that_are_hidden_and_fields_that_are_not_there_are_refused_alike() -> None:
     """A refusal does not tell which fields a type has beside those that its viewer may ask for."""
-    clerk = DOCUMENT_TYPES["User"].comparable_by(Viewer(None, manager=False, reach=Reach.ALL))
+    clerk = DOCUMENT_TYPES["User"].filterable_by(Viewer(None, manager=False, reach=Reach.ALL))
 
     told = []
     for name in ("api_key", "apikeys"):
