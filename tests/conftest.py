@@ -1,6 +1,7 @@
 """What holds for every test: an empty environment, no sockets where none are needed, steady Hypothesis runs."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from typing import NoReturn
@@ -14,6 +15,10 @@ from support.postgres import PostgresServer, run_postgres
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("default"), max_examples=2_000)
 settings.load_profile("default")
+
+# What a shell runs in its background ignores interrupts, and so would every process that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FOLDERS_WITHOUT_SOCKETS = frozenset({"unit", "architecture"})
 
