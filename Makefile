@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fmt soak bench lock clean postgresql chromium
+.PHONY: help serve test check fmt soak bench screenshots lock clean postgresql chromium
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -18,6 +18,7 @@ help:
 	@echo "make fmt     format the code, and mend what can be mended"
 	@echo "make soak    the long forms of the truth, crash and fuzz tests"
 	@echo "make bench   measure requests a second"
+	@echo "make screenshots  pictures of every page, light and dark, wide and narrow"
 	@echo "make lock    write requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)"
 	@echo "make clean   remove .venv and what the tools left; never data/"
 
@@ -47,6 +48,9 @@ soak: $(VENV)/dev postgresql
 
 bench: $(VENV)/dev
 	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py
+
+screenshots: $(VENV)/dev chromium
+	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py
 
 # Why so, and why no registry is named: docs/decisions/0002-requirements.md.
 lock: $(VENV)/lock

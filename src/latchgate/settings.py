@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     administrator decides it in System Settings."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
+    development: bool = False
+    """Whether System Managers have the page `/app/components`, which shows what pages are made of. It is for whoever
+    changes Latchgate itself; `false` on every instance that is used."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -80,7 +80,7 @@ def test_a_method_without_arguments_reads_no_body(service: Service) -> None:
 # 401
 
 
-@pytest.mark.parametrize("target", [PING, "/api/method/nope", "/api/nope", "/nowhere", "/livez", "/assets/style.css"])
+@pytest.mark.parametrize("target", [PING, "/api/method/nope", "/api/nope", "/nowhere", "/livez", "/assets/desk.css"])
 def test_a_bad_credential_is_refused_before_anything_is_looked_up(service: Service, target: str) -> None:
     """Nobody's address excuses a wrong key, and each attempt is in the log."""
     answer = service.ask(target, "token a:b")

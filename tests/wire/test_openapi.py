@@ -55,11 +55,11 @@ def test_every_route_is_in_it(service: Service, document: dict[str, Any]) -> Non
 
 
 def test_every_text_is_of_a_route(service: Service) -> None:
-    """No text is left of a method or page that is gone."""
+    """No text is left of a method or page that is gone; one page is there in development only."""
     table = service.application.table
 
     assert set(METHODS) == set(table.methods)
-    assert set(PAGES) == set(table.pages)
+    assert set(PAGES) - {"/app/components"} == set(table.pages)
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

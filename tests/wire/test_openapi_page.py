@@ -12,8 +12,9 @@ from support.envelopes import assert_shown
 
 DOCS = "/api/docs"
 API, MANAGER = "api@example.com", "manager@example.com"
-_STATIC = files("latchgate.server.desk").joinpath("static")
-_VENDORED = _STATIC.joinpath("vendor", "swagger-ui")
+_VENDOR = files("latchgate.server.desk").joinpath("static", "vendor")
+_VENDORED = _VENDOR.joinpath("swagger-ui")
+_LICENCES = {"swagger-ui": {"LICENSE", "NOTICE"}, "pico": {"LICENSE.md"}, "htmx": {"LICENSE"}}
 
 
 def _cookie(sid: str) -> tuple[str, str]:
@@ -49,8 +50,8 @@ def test_it_is_open_and_runs_our_own_files_alone(service: Service) -> None:
     assert answer.rows == ()
 
 
-def test_other_pages_still_run_no_script(service: Service) -> None:
-    """What this page may do, it alone may."""
+def test_pages_before_the_desk_run_no_script(service: Service) -> None:
+    """Where a password is typed, nothing runs."""
     assert "script-src" not in (service.ask("/login").header("content-security-policy") or "")
 
 
@@ -87,14 +88,21 @@ def test_other_pages_lead_to_it(service: Service, path: str) -> None:
     assert f'href="{DOCS}"' in service.ask(path, headers=[_cookie(service.sign_in(API).sid)]).text
 
 
-def test_what_is_vendored_is_what_its_readme_says() -> None:
+def test_every_kit_is_known() -> None:
+    """What lies among the vendored kits is held to its sums below."""
+    assert {folder.name for folder in _VENDOR.iterdir()} == set(_LICENCES)
+
+
+@pytest.mark.parametrize("kit", _LICENCES)
+def test_what_is_vendored_is_what_its_readme_says(kit: str) -> None:
     """Each file is listed with its sum, bears the version that pages name, and asks for no file that is not there."""
-    readme = _VENDORED.joinpath("README.md").read_text()
+    folder = _VENDOR.joinpath(kit)
+    readme = folder.joinpath("README.md").read_text()
     listed = dict(re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", readme, re.MULTILINE))
-    found = {file.name: file.read_bytes() for file in _VENDORED.iterdir() if file.name != "README.md"}
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "README.md"}
 
     assert {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == listed
-    assert {"LICENSE", "NOTICE"} <= set(listed)
+    assert _LICENCES[kit] <= set(listed)
     assert not any(b"sourceMappingURL" in content for content in found.values())
     assert "://" not in readme
 
@@ -104,6 +112,15 @@ def test_the_version_in_the_addresses_is_the_vendored_one(service: Service) -> N
     (version,) = re.findall(r"^# swagger-ui-dist ([0-9.]+)$", _VENDORED.joinpath("README.md").read_text(), re.MULTILINE)
 
     assert set(re.findall(r"swagger-ui-([0-9.]+[0-9])", service.ask(DOCS).text)) == {version}
+
+
+@pytest.mark.parametrize("kit", ["pico", "htmx"])
+def test_a_kit_s_address_bears_its_version(service: Service, kit: str) -> None:
+    """As its readme says it, also where one file asks for another."""
+    (version,) = re.findall(r"^# \S+ ([0-9.]+)$", _VENDOR.joinpath(kit, "README.md").read_text(), re.MULTILINE)
+    page = service.ask("/me", headers=[_cookie(service.sign_in(API).sid)]).text + service.ask("/assets/desk.css").text
+
+    assert set(re.findall(rf"/assets/{kit}-([0-9.]+)\.", page)) == {version}
 
 
 def _large(service: Service) -> list[str]:

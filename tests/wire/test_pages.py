@@ -98,7 +98,7 @@ def test_a_user_s_name_is_text(service: Service, name: str) -> None:
     assert "<img src=x" not in text
 
 
-@pytest.mark.parametrize(("name", "kind"), [("style.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml")])
+@pytest.mark.parametrize(("name", "kind"), [("desk.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml")])
 def test_files_of_the_pages_are_kept_by_browsers(service: Service, name: str, kind: str) -> None:
     """They are the same for everybody, so that a session's cookie neither opens them nor leaves a row."""
     answer = service.ask(f"/assets/{name}", headers=[_cookie(service.sign_in(API).sid)])
@@ -192,7 +192,7 @@ def test_pages_take_no_other_methods(service: Service, path: str, method: str) -
 # 404
 
 
-@pytest.mark.parametrize("name", ["nope.css", "..%2f..%2fpages.py", "%2e%2e", "style.css%00", "base.html"])
+@pytest.mark.parametrize("name", ["nope.css", "..%2f..%2fpages.py", "%2e%2e", "desk.css%00", "base.html"])
 def test_there_are_no_other_files(service: Service, name: str) -> None:
     """Files are listed by name; nothing is looked for on the disk."""
     assert_refused(service.ask(f"/assets/{name}"), 404, "DoesNotExistError")

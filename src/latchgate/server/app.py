@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 import anyio.to_thread
 import structlog
@@ -27,7 +26,7 @@ from latchgate.server.replies import (
     render_fault_json,
     render_reply,
 )
-from latchgate.server.requests import Call, collect, collect_head, read_arguments
+from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments
 from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
 
@@ -147,7 +146,7 @@ class Application:
             raise unreadable
         if request.method == "OPTIONS":
             return PlainTextResponse("")
-        call = Call(request, admission)
+        call = Call(request, admission, target.parts)
         outcome = await target.handler(call)
         if isinstance(outcome, Reply):
             exchange.reason = outcome.reason
@@ -174,8 +173,8 @@ class Application:
             command = (await read_arguments(request)).get("cmd")
             if isinstance(command, str) and command:
                 return self.table.find_method(command, asked, Dialect.FRAPPE_V1)
-        raw_path = (request.scope.get("raw_path") or quote(path).encode()).partition(b"?")[0].decode("latin-1")
-        return self.table.find_records(raw_path, asked) or self.table.find_page(path, asked) or _absent(path)
+        raw_path = find_raw_path(request)
+        return self.table.find_records(raw_path, asked) or self.table.find_page(raw_path, asked) or _absent(path)
 
     def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
         dialect, request = exchange.dialect, exchange.request

@@ -41,7 +41,6 @@ Send `Authorization: token <api_key>:<api_secret>` with each request. Addresses 
 second envelope (`data`, `errors`), all others in its first; `/api/v1/` is `/api/` by another name. The records of every
 other Authorization Source have the addresses and fields of those of Event Consumer, under its own name.
 """
-_PAGE_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
 class OpenApi:
@@ -146,8 +145,11 @@ def _pages(pages: Mapping[str, Page]) -> Iterator[tuple[str, str, dict[str, Any]
                 "responses": {"default": {"description": "A page, a file or a short document"}},
                 "security": required_credentials(verb) if page.requires.user else [],
             }
-            if "{name}" in path:
-                operation["parameters"] = [_PAGE_NAME]
+            named = re.findall(r"\{(\w+)\}", path)
+            if named:
+                operation["parameters"] = [
+                    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in named
+                ]
             yield path, verb, operation
 
 

@@ -225,6 +225,7 @@ PAGES: Mapping[str, str] = {
     "/": "Home",
     "/login": "Sign in",
     "/app": "Home of whoever is signed in",
+    "/app/components": "What pages are made of, to be looked at together; in development only",
     "/me": "One's own account",
     "/logout": "Sign out",
     "/setup/{name}": "Set Administrator's first password",

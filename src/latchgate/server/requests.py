@@ -1,10 +1,10 @@
 """Collect what a request presents, and read its arguments: the first step of the straight line."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
 
@@ -17,7 +17,16 @@ from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
 from latchgate.services.gate import Admission
 
-__all__ = ["Call", "collect", "collect_head", "read_arguments", "read_body", "refuse_constant", "require_text"]
+__all__ = [
+    "Call",
+    "collect",
+    "collect_head",
+    "find_raw_path",
+    "read_arguments",
+    "read_body",
+    "refuse_constant",
+    "require_text",
+]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FIELDS_MAX = 200
@@ -29,6 +38,13 @@ class Call:
 
     request: Request
     admission: Admission
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What stands in the address where the page has `{name}` or another such, decoded; some are secrets."""
+
+    @property
+    def path(self) -> str:
+        """The address as it was asked for, still percent-encoded, without query and slash at its end."""
+        return find_raw_path(self.request).rstrip("/") or "/"
 
     @property
     def principal(self) -> Principal:
@@ -79,6 +95,12 @@ def collect_head(request: Request, requires: Requirement, trusted_proxies: Seque
         csrf_token=request.headers.get("x-frappe-csrf-token") if sid else None,
         user_agent=_read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
     )
+
+
+def find_raw_path(request: Request) -> str:
+    """Give the path as it was sent, still percent-encoded, so that a name in it may hold `/`."""
+    raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return raw.partition(b"?")[0].decode("latin-1")
 
 
 async def read_arguments(request: Request) -> dict[str, Any]:

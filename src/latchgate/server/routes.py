@@ -1,7 +1,7 @@
 """The routes as one table. A route that does not say what it requires cannot be written."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from starlette.responses import Response
@@ -51,7 +51,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address of its own, the same for all callers; `{name}` in the last segment matches any text."""
+    """An address of its own, the same for all callers; a segment such as `{name}` stands for any text but none."""
 
     requires: Requirement
     http_methods: frozenset[str]
@@ -84,6 +84,8 @@ class Target:
     requires: Requirement
     dialect: Dialect
     handler: Handler
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What stands in a page's address for its variable segments, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,21 @@ class Table:
             return Target(f"method {name}", PUBLIC, dialect, refuse_http_method)
         return Target(f"method {name}", method.requires, dialect, method.handler)
 
-    def find_page(self, path: str, http_method: str) -> Target | None:
-        """Find a page by its address, with or without a trailing slash."""
-        path = path.rstrip("/") or "/"
-        page = self.pages.get(path) or self.pages.get(path.rpartition("/")[0] + "/{name}")
-        if page is None:
+    def find_page(self, raw_path: str, http_method: str) -> Target | None:
+        """Find a page by its address, still percent-encoded, with or without slashes at its end.
+
+        A name in it may hold `/`, as %2F. Where several pages match, the one with fewer variable segments is meant.
+        """
+        segments = [unquote(segment) for segment in raw_path.rstrip("/").split("/")]
+        matching = ((address, _match(address, segments)) for address in self.pages)
+        found = [(address, parts) for address, parts in matching if parts is not None]
+        if not found:
             return None
+        address, parts = min(found, key=lambda one: len(one[1]))
+        page = self.pages[address]
         allowed = http_method in page.http_methods or (http_method == "HEAD" and "GET" in page.http_methods)
-        return Target(path, page.requires, page.dialect, page.handler if allowed else refuse_http_method)
+        handler = page.handler if allowed else refuse_http_method
+        return Target("/".join(segments) or "/", page.requires, page.dialect, handler, parts)
 
     def find_records(self, raw_path: str, http_method: str) -> Target | None:
         """Find what an address of records asks for; still percent-encoded, so that a name may hold `/`."""
@@ -140,6 +149,20 @@ class RefusedMethod(Exception):
 
 class UnknownMethod(Exception):
     """There is no remote method of that name."""
+
+
+def _match(address: str, segments: Sequence[str]) -> Mapping[str, str] | None:
+    """Give what stands for a page's variable segments, None if it is another page's address."""
+    wanted = address.rstrip("/").split("/")
+    if len(wanted) != len(segments):
+        return None
+    parts = {}
+    for want, segment in zip(wanted, segments, strict=True):
+        if want.startswith("{") and segment:
+            parts[want.strip("{}")] = segment
+        elif want != segment:
+            return None
+    return parts
 
 
 def _bind(handler: RecordHandler, doctype: str, name: str) -> Handler:

@@ -15,7 +15,8 @@ from starlette.types import Scope
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import PUBLIC
 from latchgate.server.app import Application, Site
-from latchgate.server.desk.pages import Pages
+from latchgate.server.desk.frame import Frame
+from latchgate.server.desk.pages import build_pages
 from latchgate.server.frappe.methods import frappe_methods
 from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Ready, live
@@ -43,13 +44,13 @@ def build_application(latchgate: Latchgate) -> Application:
         secure=settings.public_url.startswith("https://"),
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),
     )
-    pages = Pages.on(door, latchgate.peppers)
+    frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
     description = OpenApi(settings.public_url)
     table = Table(
         methods=frappe_methods(latchgate.api_keys, latchgate.documents, door),
         records=record_routes(latchgate.documents),
         pages={
-            **pages.table(),
+            **build_pages(frame, door, development=settings.development),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
             "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log), Dialect.PLAIN),
@@ -63,7 +64,7 @@ def build_application(latchgate: Latchgate) -> Application:
         public_url=settings.public_url,
         trusted_proxies=settings.trusted_proxies,
         gate_may_wait=latchgate.gate_may_wait,
-        render_fault_page=pages.fault,
+        render_fault_page=frame.fault,
     )
     return Application(latchgate.gate, table, site)
 

@@ -1,6 +1,6 @@
 """Records of every document type through one door: list, count, get, create, update, delete, as their fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from latchgate.services.key_rights import KeyRights
 from latchgate.services.key_values import KeyValues
 from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
+from latchgate.services.rights import find_reach
 from latchgate.services.roles import RoleService
 from latchgate.services.settings_documents import SettingsDocuments
 from latchgate.services.sources import SourceService
@@ -159,6 +160,11 @@ class DocumentService:
         except (NotPermitted, NotFound, Invalid, Conflict):
             return False
         return True
+
+    def list_readable(self, actor: Actor, doctypes: Iterable[str]) -> frozenset[str]:
+        """List those of these types of which the actor may read all records, not only their own."""
+        with self.store.read() as tx:
+            return frozenset(name for name in doctypes if find_reach(tx, actor, name, Action.READ) is Reach.ALL)
 
     def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:
         reach = require_action(tx, actor, doctype, action)

@@ -331,3 +331,16 @@ def test_one_may_ask_what_one_may_do(house: House, boss: Actor, user: Actor) -> 
     assert not may(boss, "User", Action.READ, "a\0b")
     assert not may(boss, "Activity Log", Action.DELETE, None)
     assert may(boss, "Role Permission", Action.CREATE, None)
+
+
+def test_one_may_ask_of_which_types_one_reads_all(house: House, boss: Actor, user: Actor) -> None:
+    """One's own are not enough; what a credential's scopes leave out and what is not there is none."""
+    asked = ["User", "API Key", "Role", "Nonsense"]
+    _grant(house, "Reader", "Role", "read")
+    reader = _actor(house, "reader@example.com", "Reader")
+    narrow = _actor(house, "narrow@example.com", SYSTEM_MANAGER, scopes=("User:read",))
+
+    listed = [house.documents.list_readable(one, asked) for one in (boss, user, reader, narrow)]
+
+    assert listed == [frozenset({"User", "API Key", "Role"}), frozenset(), frozenset({"Role"}), frozenset({"User"})]
+    assert house.documents.list_readable(COMMAND_LINE, ["User"]) == frozenset({"User"})

@@ -1,0 +1,112 @@
+"""Pictures of the pages for people, light and dark, wide and narrow, of an instance with a little in it.
+
+    make screenshots
+
+They lie in build/screenshots, `<page>-<theme>-<width>.png`, and are made to be looked at. A page of the route table
+that has no picture, and one that does not answer with 200, end the run with 1: a new page gets its line in PICTURES,
+and what it shows gets made in `_furnish`.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from latchgate.server.openapi_texts import PAGES
+from support.running import RunningLatchgate
+
+_PASSWORD = "correct horse battery"
+_FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
+_PROGRAM = "/usr/bin/chromium"
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_SIZES = ((1280, 900), (375, 800))
+_WITHOUT_SESSION = frozenset({"login", "fault"})
+
+# By the picture's name: the page in the route table, and the address that is opened.
+PICTURES = {
+    "login": ("/login", "/login"),
+    "fault": ("/setup/{name}", "/setup/lgl_ended"),
+    "home": ("/app", "/app"),
+    "account": ("/me", "/me"),
+    "api": ("/api/docs", "/api/docs"),
+    "components-fields": ("/app/components", "/app/components"),
+    "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
+    "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
+    "components-dialog": ("/app/components", "/app/components?dialog=secret"),
+}
+
+
+def main() -> int:
+    """Make them all; give the exit code."""
+    lacking = _without_picture()
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        running = RunningLatchgate(
+            Path(folder) / "home", LATCHGATE_ADMIN_PASSWORD=_PASSWORD, LATCHGATE_DEVELOPMENT="true"
+        ).start()
+        try:
+            _furnish(running)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=_PROGRAM, args=_ARGUMENTS)
+                missing = list(_make_pictures(browser, running.base))
+                browser.close()
+        finally:
+            running.stop()
+    for told in (*lacking, *missing):
+        print(told)
+    print(f"The pictures are in {_FOLDER}")
+    return 1 if lacking or missing else 0
+
+
+def _without_picture() -> list[str]:
+    shown = {address for address, _ in PICTURES.values()}
+    pages = [address for address in PAGES if address.startswith(("/app", "/me", "/login"))]
+    return [f"{address} has no picture" for address in pages if address not in shown]
+
+
+def _furnish(running: RunningLatchgate) -> None:
+    """Make what pages show."""
+    running.ask("role", "create", "Deployer")
+    running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
+    running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
+    running.ask("key", "generate", "api@example.com")
+
+
+def _make_pictures(browser: Browser, base: str) -> Iterator[str]:
+    session = _sign_in(browser, base)
+    for theme in ("light", "dark"):
+        for width, height in _SIZES:
+            options: dict[str, Any] = {
+                "base_url": base,
+                "color_scheme": theme,
+                "viewport": {"width": width, "height": height},
+            }
+            guest = browser.new_context(**options).new_page()
+            user = browser.new_context(storage_state=session, **options).new_page()
+            for name, (_, address) in PICTURES.items():
+                page = guest if name in _WITHOUT_SESSION else user
+                yield from _picture(page, name, address, f"{theme}-{width}")
+
+
+def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:
+    answer = page.goto(address, wait_until="networkidle")
+    page.screenshot(path=_FOLDER / f"{name}-{kind}.png", full_page="dialog" not in name)
+    if name != "fault" and (answer is None or not answer.ok):
+        yield f"{address} answered {answer and answer.status}"
+
+
+def _sign_in(browser: Browser, base: str) -> Any:  # noqa: ANN401  # as Playwright keeps it
+    page = browser.new_context(base_url=base).new_page()
+    page.goto("/login")
+    page.get_by_label("E-mail address or user name").fill("Administrator")
+    page.get_by_label("Password").fill(_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/app")
+    return page.context.storage_state()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

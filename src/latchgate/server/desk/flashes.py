@@ -1,0 +1,24 @@
+"""What a page says after something was done: the address holds a short code, the sentence stands here alone."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+__all__ = ["DONE", "flash_of"]
+
+DONE: Mapping[str, str] = {
+    "saved": "Saved.",
+    "created": "Created.",
+    "deleted": "Deleted.",
+    "revoked": "The key was revoked. Whatever still uses it is refused from now on.",
+    "rotated": "The key has a new secret.",
+    "password": "The password was changed.",
+    "session-ended": "The session was ended.",
+    "sessions-ended": "All other sessions were ended.",
+}
+"""By the code that follows `?done=`."""
+
+
+def flash_of(request: Request) -> str:
+    """Give the sentence that a page's address asks for, empty if none; what is in no table is never shown."""
+    return DONE.get(request.query_params.get("done", ""), "")

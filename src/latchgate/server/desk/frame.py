@@ -1,0 +1,159 @@
+"""The frame around the desk's pages: navigation, heading, flash, the session's token, and what browsers may do."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import anyio.to_thread
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.responses import HTMLResponse, Response
+
+from latchgate import __version__
+from latchgate.core.sessions import csrf_token
+from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.users import UserType
+from latchgate.server.desk.flashes import flash_of
+from latchgate.server.desk.navigation import Link, Navigation
+from latchgate.server.desk.static_files import StaticFiles
+from latchgate.server.desk.views import Column
+from latchgate.server.desk.wording import Moment, middle, segment
+from latchgate.server.replies import Fault
+from latchgate.server.requests import Call
+from latchgate.services.documents import DocumentService
+from latchgate.services.ports import Clock
+
+__all__ = ["DESK_POLICY", "Frame", "Heading", "Link"]
+
+# Nothing inline, nothing from elsewhere, no frame around us, forms to ourselves alone; the kit's signs are images
+# within its CSS. The desk besides runs our own files and asks ourselves.
+_PLAIN_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+DESK_POLICY = _PLAIN_POLICY.replace("style-src", "script-src 'self'; connect-src 'self'; style-src")
+_HEADERS = {
+    # Not none at all: browsers would send our own forms with "Origin: null".
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# htmx writes no styles, runs no text, asks nobody else and keeps no page. A refused form comes again with its reasons.
+_HTMX = {
+    "includeIndicatorStyles": False,
+    "allowEval": False,
+    "allowScriptTags": False,
+    "selfRequestsOnly": True,
+    "historyCacheSize": 0,
+    "refreshOnHistoryMiss": True,
+    "timeout": 30_000,
+    "responseHandling": [
+        {"code": "204", "swap": False},
+        {"code": "[23]..", "swap": True},
+        {"code": "4(09|17|22)", "swap": True},
+        {"code": "...", "swap": False, "error": True},
+    ],
+}
+_TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 429: "Too many requests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The top of a desk page."""
+
+    title: str
+    trail: tuple[Link, ...] = ()
+    """The pages above this one, the uppermost first."""
+    action: Link | None = None
+    """The one thing that people come here to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Renders pages, those of the desk with what their caller may see around them."""
+
+    navigation: Navigation
+    peppers: Peppers = field(repr=False)
+    environment: Environment = field(repr=False)
+    static_files: StaticFiles = field(repr=False)
+
+    @classmethod
+    def on(cls, documents: DocumentService, peppers: Peppers, clock: Clock) -> "Frame":
+        """Build the frame and read every template."""
+        environment = Environment(
+            loader=PackageLoader("latchgate.server.desk"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            auto_reload=False,
+            lstrip_blocks=True,
+        )
+        static_files = StaticFiles.read()
+        environment.globals |= {
+            "version": __version__,
+            "asset": static_files.address,
+            "column": Column,
+            "htmx_config": json.dumps(_HTMX),
+            "moment": lambda value: Moment.of(value, clock.now()),
+        }
+        environment.filters |= {"middle": middle, "segment": segment}
+        # All at start: an error page must not need a file while there are no descriptors left to open one.
+        for name in environment.list_templates():
+            environment.get_template(name)
+        return cls(Navigation(documents), peppers, environment, static_files)
+
+    async def show(
+        self, call: Call, template: str, heading: Heading, *, status: int = 200, **values: object
+    ) -> Response:
+        """Render a page of the desk for a caller.
+
+        Args:
+            call: Of a route that requires a user.
+            template: One that extends `desk.html`.
+            heading: The top of the page.
+            status: The answer's.
+            values: What the template itself shows, beside `principal`, `csrf_token` and `here`, the page's path.
+        """
+        links = await anyio.to_thread.run_sync(self._links, call)
+        response = self._render(
+            template,
+            status,
+            {
+                **values,
+                "heading": heading,
+                "links": links,
+                "flash": flash_of(call.request),
+                "principal": call.principal,
+                "csrf_token": self.csrf_token(call),
+                "here": call.path,
+            },
+        )
+        response.headers["Content-Security-Policy"] = DESK_POLICY
+        return response
+
+    def plain(self, template: str, status: int = 200, **values: object) -> Response:
+        """Render a page for whoever asks, which runs no script."""
+        return self._render(template, status, values)
+
+    def fault(self, fault: Fault) -> Response:
+        """Render a refusal as a page; what a program needs stays in its headers."""
+        title = _TITLES.get(fault.status, "Something went wrong")
+        message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
+        response = self.plain("fault.html", fault.status, title=title, message=message)
+        response.headers.update(fault.headers)
+        return response
+
+    def csrf_token(self, call: Call) -> str:
+        """Give the token of a call's session, empty where it came with none."""
+        sid = call.admission.presented.session_cookie
+        return csrf_token(self.peppers, Secret(sid)) if sid else ""
+
+    def _links(self, call: Call) -> list[tuple[Link, bool]]:
+        if call.principal.user_type is UserType.SYSTEM:
+            return self.navigation.links(call)
+        return [(Link("My account", "/me"), True)]
+
+    def _render(self, template: str, status: int, values: Mapping[str, object]) -> Response:
+        text = self.environment.get_template(template).render(values)
+        # A caller's text may hold half a surrogate pair, which no page can.
+        headers = {**_HEADERS, "Content-Security-Policy": _PLAIN_POLICY}
+        return HTMLResponse(text.encode("utf-8", "replace"), status, headers=headers)

@@ -1,0 +1,74 @@
+"""The first page of the desk, and one's own account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio.to_thread
+from starlette.responses import RedirectResponse, Response
+
+from latchgate.core.policy import PUBLIC, SIGNED_IN
+from latchgate.core.questions import Asked
+from latchgate.core.users import UserType
+from latchgate.server.desk.frame import Frame, Heading
+from latchgate.server.replies import Dialect
+from latchgate.server.requests import Call
+from latchgate.server.routes import Page
+
+__all__ = ["HomePages"]
+
+_GET = frozenset({"GET"})
+# Logs are long, and Settings are one.
+_COUNTED = frozenset({"User", "API Key", "Role", "Authorization Source"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many records of a type the caller may see."""
+
+    label: str
+    count: int
+    address: str
+    """Of their list; empty while there is no such page."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomePages:
+    """What everybody who is signed in has."""
+
+    frame: Frame
+
+    def table(self) -> Mapping[str, Page]:
+        """List the pages by address."""
+        return {
+            "/": Page(PUBLIC, _GET, self.home, Dialect.PAGE),
+            "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
+            "/me": Page(SIGNED_IN, _GET, self.account, Dialect.PAGE),
+        }
+
+    async def home(self, call: Call) -> Response:
+        """Show the account of whoever is signed in, and the sign-in page to everybody else."""
+        return await self.account(call) if call.admission.principal else RedirectResponse("/login", 303)
+
+    async def desk(self, call: Call) -> Response:
+        """Show the desk's first page to System Users, and their account to all others."""
+        if call.principal.user_type is not UserType.SYSTEM:
+            return RedirectResponse("/me", 303)
+        tallies = await anyio.to_thread.run_sync(self._tallies, call)
+        no_key = any(tally.label == "API Keys" and not tally.count for tally in tallies)
+        return await self.frame.show(call, "home.html", Heading("Home"), tallies=tallies, no_key=no_key)
+
+    async def account(self, call: Call) -> Response:
+        """Show one's own account."""
+        return await self.frame.show(call, "account.html", Heading("My account"))
+
+    def _tallies(self, call: Call) -> list[Tally]:
+        navigation = self.frame.navigation
+        return [
+            Tally(
+                entry.label,
+                navigation.documents.count(call.actor, entry.doctype, Asked()),
+                entry.address if navigation.has_page(entry) else "",
+            )
+            for entry in navigation.readable(call)
+            if entry.doctype in _COUNTED
+        ]

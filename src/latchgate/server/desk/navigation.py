@@ -1,0 +1,66 @@
+"""Where somebody may go in the desk: what they may read, of the pages that there are."""
+
+from dataclasses import dataclass, field
+
+from latchgate.server.requests import Call
+from latchgate.services.documents import DocumentService
+
+__all__ = ["ENTRIES", "Entry", "Link", "Navigation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Words that lead somewhere."""
+
+    label: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A room of the desk."""
+
+    label: str
+    address: str
+    doctype: str
+    """Whose records one must be able to read, others' too."""
+
+    @property
+    def link(self) -> Link:
+        """The way there."""
+        return Link(self.label, self.address)
+
+
+ENTRIES = (
+    Entry("Users", "/app/user", "User"),
+    Entry("API Keys", "/app/api-key", "API Key"),
+    Entry("Roles", "/app/role", "Role"),
+    Entry("Sources", "/app/source", "Authorization Source"),
+    Entry("Request Log", "/app/request-log", "API Request Log"),
+    Entry("Activity", "/app/activity", "Activity Log"),
+    Entry("Settings", "/app/settings", "System Settings"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """Tells the rooms of a caller; what they may read, the service says."""
+
+    documents: DocumentService
+    addresses: set[str] = field(default_factory=set)
+    """Of all pages that there are, once they are known."""
+
+    def readable(self, call: Call) -> list[Entry]:
+        """List the rooms whose records the caller may read, others' too, whether or not there is a page of them."""
+        doctypes = self.documents.list_readable(call.actor, [entry.doctype for entry in ENTRIES])
+        return [entry for entry in ENTRIES if entry.doctype in doctypes]
+
+    def has_page(self, entry: Entry) -> bool:
+        """Whether there is a page at an entry's address."""
+        return entry.address in self.addresses
+
+    def links(self, call: Call) -> list[tuple[Link, bool]]:
+        """List the ways of a System User, and of each whether the caller is there."""
+        rooms = [entry for entry in self.readable(call) if self.has_page(entry)]
+        inside = [(entry.link, f"{call.path}/".startswith(f"{entry.address}/")) for entry in rooms]
+        return [(Link("Home", "/app"), call.path == "/app"), *inside]

@@ -1,0 +1,155 @@
+"use strict";
+
+// What the desk's pages do beyond what the server renders. Everything listens at the document, since pages are exchanged
+// beneath it; nothing here is needed to read a page or to send a form.
+(() => {
+  const copied = "Copied";
+  const copiedMilliseconds = 2000;
+
+  // --- Asking the server: the session's token goes along, and what fails is told where it can be seen.
+
+  const form = (event) => event.detail.requestConfig?.verb !== "get";
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const token = document.body.dataset.csrf_token;
+    if (token && event.detail.verb !== "get") event.detail.headers["X-Frappe-CSRF-Token"] = token;
+  });
+
+  document.addEventListener("htmx:beforeRequest", () => tell(""));
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, boosted } = event.detail;
+    if (new URL(xhr.responseURL || location.href).pathname === "/login") {
+      event.detail.shouldSwap = false;
+      location.assign("/login");
+    } else if (boosted && event.detail.isError && !form(event)) {
+      // The page that was asked for says itself why it is not there; a form stays, with what was typed.
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+  });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    const said = page.querySelector("[data-fault]")?.textContent.trim();
+    tell(`${said || "That did not work."} What you entered is still here; reload the page if it goes on.`);
+  });
+  for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(failure, () => {
+      tell("Latchgate does not answer. What you entered is still here; try again in a moment.");
+    });
+  }
+
+  function tell(sentence) {
+    const place = document.querySelector("dialog:modal .asks") || document.getElementById("alert");
+    if (!place) return;
+    place.textContent = sentence;
+    place.hidden = !sentence;
+    if (sentence) place.scrollIntoView({ block: "nearest" });
+  }
+
+  // --- Dialogs come open; above the page they hold the focus, and they leave nothing behind.
+
+  function raiseDialogs() {
+    for (const dialog of document.querySelectorAll("dialog[open]:not(:modal)")) {
+      dialog.close();
+      dialog.showModal();
+    }
+  }
+  document.addEventListener("DOMContentLoaded", raiseDialogs);
+  document.addEventListener("htmx:afterSettle", raiseDialogs);
+
+  function mayClose(dialog) {
+    if (!dialog.dataset.ask || "copied" in dialog.dataset) return true;
+    const place = dialog.querySelector(".asks");
+    place.textContent = dialog.dataset.ask;
+    place.hidden = false;
+    delete dialog.dataset.ask;
+    return false;
+  }
+  document.addEventListener("cancel", (event) => {
+    if (event.target.matches("dialog") && !mayClose(event.target)) event.preventDefault();
+  }, true);
+  document.addEventListener("submit", (event) => {
+    const dialog = event.target.method === "dialog" && event.target.closest("dialog");
+    if (dialog && !mayClose(dialog)) event.preventDefault();
+  });
+  document.addEventListener("close", (event) => {
+    if (event.target.matches("dialog") && !event.target.open) event.target.remove();
+  }, true);
+
+  // --- Copying, with a word that it was done.
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copyOf);
+    const text = source ? source.value ?? source.textContent.trim() : button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      copyByHand(text, button);
+    }
+    confirm(button);
+  }
+
+  // Without https a browser has no clipboard for pages; the old way still works, beside the button, within its dialog.
+  function copyByHand(text, button) {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr";
+    button.after(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    button.focus();
+  }
+
+  function confirm(button) {
+    const words = button.firstChild;
+    const before = button.dataset.words ?? words.textContent;
+    button.dataset.words = before;
+    words.textContent = copied;
+    announce(copied);
+    const dialog = button.closest("dialog");
+    if (dialog) dialog.dataset.copied = "";
+    setTimeout(() => (words.textContent = before), copiedMilliseconds);
+  }
+
+  function announce(words) {
+    const place = document.createElement("span");
+    place.className = "sr";
+    place.setAttribute("role", "status");
+    (document.querySelector("dialog:modal") || document.getElementById("main")).append(place);
+    place.textContent = words;
+    setTimeout(() => place.remove(), copiedMilliseconds);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-of]");
+    if (button) copy(button);
+    else openRow(event);
+  });
+
+  // What stands above a row's stretched link, for its words on hover, opens the row too.
+  function openRow(event) {
+    const row = event.target.closest(".rows tbody tr");
+    if (row && !event.target.closest("a, button, input, label") && getSelection().isCollapsed) {
+      row.querySelector("a.opens")?.click();
+    }
+  }
+
+  // --- Tabs by the arrows; Enter and Space open.
+
+  const steps = { ArrowLeft: -1, ArrowRight: 1 };
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.("[role=tab]");
+    if (!tab) return;
+    const tabs = [...tab.parentElement.querySelectorAll("[role=tab]")];
+    const ends = { Home: 0, End: tabs.length - 1 };
+    const step = steps[event.key];
+    if (event.key === " ") tab.click();
+    else if (step) tabs.at((tabs.indexOf(tab) + step) % tabs.length).focus();
+    else if (event.key in ends) tabs[ends[event.key]].focus();
+    else return;
+    event.preventDefault();
+  });
+})();

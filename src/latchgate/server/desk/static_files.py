@@ -1,0 +1,74 @@
+"""The files of the pages: ours, and those of the vendored kits, each under one name that a list gives it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from starlette.responses import Response
+
+from latchgate.errors import NotFound
+from latchgate.server.desk.assets import Asset
+from latchgate.server.replies import Dialect
+from latchgate.server.requests import Call
+from latchgate.server.routes import WITHOUT_SESSION, Page
+
+__all__ = ["StaticFiles"]
+
+# The versions that lie in static/vendor; they stand in the addresses, so that no browser mixes two.
+_SWAGGER_UI, _PICO, _HTMX = "5.35.0", "2.1.1", "2.0.11"
+_CSS, _SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+# By the name in the address: the file, and what it is.
+_FILES = {
+    "desk.css": ("desk.css", _CSS),
+    "desk.js": ("desk.js", _SCRIPT),
+    "mark.svg": ("mark.svg", "image/svg+xml"),
+    "api-docs.css": ("api-docs.css", _CSS),
+    "api-docs.js": ("api-docs.js", _SCRIPT),
+    f"pico-{_PICO}.css": ("vendor/pico/pico.conditional.min.css", _CSS),
+    f"htmx-{_HTMX}.js": ("vendor/htmx/htmx.min.js", _SCRIPT),
+    f"swagger-ui-{_SWAGGER_UI}.css": ("vendor/swagger-ui/swagger-ui.css", _CSS),
+    f"swagger-ui-{_SWAGGER_UI}.js": ("vendor/swagger-ui/swagger-ui-bundle.js", _SCRIPT),
+}
+_KITS = {
+    "htmx": f"htmx-{_HTMX}.js",
+    "swagger-ui.css": f"swagger-ui-{_SWAGGER_UI}.css",
+    "swagger-ui.js": f"swagger-ui-{_SWAGGER_UI}.js",
+}
+_HEADERS = {"Cache-Control": "public, max-age=3600"}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFiles:
+    """All files, read at start."""
+
+    assets: Mapping[str, Asset]
+
+    @classmethod
+    def read(cls) -> "StaticFiles":
+        """Read them."""
+        folder = files("latchgate.server.desk").joinpath("static")
+        return cls(
+            {
+                name: Asset(folder.joinpath(path).read_bytes(), media_type, _HEADERS)
+                for name, (path, media_type) in _FILES.items()
+            }
+        )
+
+    def table(self) -> Mapping[str, Page]:
+        """List the pages by address."""
+        return {"/assets/{name}": Page(WITHOUT_SESSION, frozenset({"GET"}), self.give, Dialect.PLAIN)}
+
+    def address(self, name: str) -> str:
+        """Give the address of a file, which changes when the file does; a kit's file may be named without version."""
+        name = _KITS.get(name, name)
+        if name in _KITS.values():
+            return f"/assets/{name}"
+        return f"/assets/{name}?{hashlib.sha256(self.assets[name].body).hexdigest()[:8]}"
+
+    async def give(self, call: Call) -> Response:
+        """Answer with a file."""
+        name = call.parts["name"]
+        if name not in self.assets:
+            raise NotFound(f"There is no file {name[:60]}")
+        return await self.assets[name].answer(call)

@@ -1,0 +1,75 @@
+"""A list as its address describes it, so that what somebody looks at can be sent to somebody else."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from latchgate.server.requests import Call
+
+__all__ = ["Column", "View"]
+
+_VALUE_LENGTH_MAX = 200
+_START_DIGITS_MAX = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The head of a table's column."""
+
+    label: str
+    classes: str = ""
+    """`number` for what is compared by size, `wide` for what a phone leaves out."""
+    address: str = ""
+    """Where the rows are sorted by it; empty if they cannot be."""
+    sorted: str = ""
+    """`ascending` or `descending`, if they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is chosen, by the names of the address's parameters; those unknown or empty are left out."""
+
+    path: str
+    chosen: Mapping[str, str]
+
+    @classmethod
+    def of(cls, call: Call, *names: str) -> "View":
+        """Read a page's address; of its parameters these, `sort` and `start` are known."""
+        sent = call.request.query_params
+        known = {name: sent[name] for name in (*names, "sort", "start") if name in sent}
+        return cls(
+            call.path, {name: value for name, value in known.items() if value and len(value) <= _VALUE_LENGTH_MAX}
+        )
+
+    def get(self, name: str) -> str:
+        """Give what is chosen, empty if nothing is."""
+        return self.chosen.get(name, "")
+
+    @property
+    def start(self) -> int:
+        """How many rows to pass over."""
+        text = self.get("start")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _START_DIGITS_MAX else 0
+
+    def to(self, **changes: object) -> str:
+        """Write the address with other choices, an empty one taken away; other choices begin at the first page."""
+        chosen = {name: value for name, value in self.chosen.items() if name != "start"}
+        chosen |= {name: str(value) if value else "" for name, value in changes.items()}
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"{self.path}?{query}" if query else self.path
+
+    def column(self, label: str, *, sort: str, classes: str = "") -> Column:
+        """Make the head of a column that rows can be sorted by: upwards first, then downwards, then not."""
+        match self.get("sort"):
+            case chosen if chosen == sort:
+                return Column(label, classes, self.to(sort=f"-{sort}"), "ascending")
+            case chosen if chosen == f"-{sort}":
+                return Column(label, classes, self.to(sort=""), "descending")
+            case _:
+                return Column(label, classes, self.to(sort=sort))
+
+    def order_by(self, fields: Collection[str], default: str) -> str:
+        """Give the order as services are asked for it; by another field than these, it is the default."""
+        field = self.get("sort").removeprefix("-")
+        direction = "desc" if self.get("sort").startswith("-") else "asc"
+        return f"{field} {direction}" if field in fields else default

@@ -1,0 +1,70 @@
+"""How values are shown on pages: times, long ids, pieces of addresses."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+__all__ = ["Moment", "middle", "segment"]
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_STEPS = ((_MINUTE, 1, "second"), (_HOUR, _MINUTE, "minute"), (2 * _DAY, _HOUR, "hour"), (60 * _DAY, _DAY, "day"))
+_JUST_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as people and as programs read it; all of them UTC."""
+
+    at: datetime
+    now: datetime
+
+    @classmethod
+    def of(cls, value: str | float, now: int) -> "Moment":
+        """Read a time: the text of a record's field, or Unix seconds. `now` is Unix seconds."""
+        if isinstance(value, str):
+            at = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        else:
+            at = datetime.fromtimestamp(value, UTC)
+        return cls(at, datetime.fromtimestamp(now, UTC))
+
+    @property
+    def machine(self) -> str:
+        """For `<time datetime>`."""
+        return self.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def exact(self) -> str:
+        """The whole of it, with its zone."""
+        return f"{self.date}, {self.at:%H:%M:%S} UTC"
+
+    @property
+    def date(self) -> str:
+        """The day alone."""
+        return f"{self.at.day} {self.at:%B %Y}"
+
+    @property
+    def words(self) -> str:
+        """How long ago, or until then; the day where that says more."""
+        seconds = (self.now - self.at).total_seconds()
+        if 0 <= seconds < _JUST_SECONDS:
+            return "just now"
+        for below, unit_seconds, unit in _STEPS:
+            if abs(seconds) < below:
+                count = int(abs(seconds) // unit_seconds)
+                told = f"{count} {unit}{'' if count == 1 else 's'}"
+                return f"{told} ago" if seconds >= 0 else f"in {told}"
+        return self.date
+
+
+def middle(text: str, length: int = 15) -> str:
+    """Shorten a key or id in its middle: both ends are what people compare."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 3
+    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
+
+
+def segment(name: str) -> str:
+    """Write a record's name as one segment of an address, whatever is in it."""
+    # Half a surrogate pair is in no record's name.
+    return quote(name.encode("utf-8", "replace"), safe="")

@@ -1,0 +1,54 @@
+"""How pages show times, long ids and names in addresses."""
+
+import pytest
+
+from latchgate.server.desk.wording import Moment, middle, segment
+
+NOW = 1_771_491_164  # 19 February 2026, 08:52:44 UTC
+
+
+@pytest.mark.parametrize(
+    ("ago_seconds", "words"),
+    [
+        (0, "just now"),
+        (9, "just now"),
+        (10, "10 seconds ago"),
+        (60, "1 minute ago"),
+        (3_599, "59 minutes ago"),
+        (3 * 3600, "3 hours ago"),
+        (47 * 3600, "47 hours ago"),
+        (48 * 3600, "2 days ago"),
+        (60 * 86_400, "21 December 2025"),
+        (-1, "in 1 second"),
+        (-30 * 86_400, "in 30 days"),
+        (-365 * 86_400, "19 February 2027"),
+    ],
+)
+def test_a_time_in_words(ago_seconds: int, words: str) -> None:
+    """Near ones by their distance, others by their day."""
+    assert Moment.of(NOW - ago_seconds, NOW).words == words
+
+
+def test_a_time_exactly() -> None:
+    """The text of a record's field is UTC, and is shown with its zone."""
+    shown = Moment.of("2026-02-19 08:52:44.120000", NOW)
+
+    assert (shown.exact, shown.machine) == ("19 February 2026, 08:52:44 UTC", "2026-02-19T08:52:44Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("", ""), ("3f9c0d71aeb24c6", "3f9c0d71aeb24c6"), ("3f9c0d71aeb24c6d8e10f5a2", "3f9c0d71ae…f5a2")],
+)
+def test_a_long_id_keeps_its_ends(text: str, shown: str) -> None:
+    """What people compare stays; a short one stays whole."""
+    assert middle(text) == shown
+    assert len(shown) <= 15
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("a/b", "a%2Fb"), ("é?#", "%C3%A9%3F%23"), ("\ud800", "%3F"), ("a b", "a%20b")]
+)
+def test_a_name_is_one_segment(name: str, written: str) -> None:
+    """Whatever is in it, the address has no part more."""
+    assert segment(name) == written
