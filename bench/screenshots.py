@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from latchgate.server.openapi_texts import PAGES
@@ -32,6 +33,17 @@ PICTURES = {
     "home": ("/app", "/app"),
     "account": ("/me", "/me"),
     "api": ("/api/docs", "/api/docs"),
+    "users": ("/app/user", "/app/user?enabled=yes"),
+    "users-none": ("/app/user", "/app/user?search=nobody"),
+    "user-new": ("/app/user/new", "/app/user/new"),
+    "user-details": ("/app/user/{name}", "/app/user/api@example.com"),
+    "user-roles": ("/app/user/{name}", "/app/user/api@example.com?tab=roles"),
+    "user-settings": ("/app/user/{name}", "/app/user/api@example.com?tab=settings&done=revoked"),
+    "user-activity": ("/app/user/{name}", "/app/user/api@example.com?tab=activity"),
+    "user-dialog-generate": ("/app/user/{name}/generate-keys", "/app/user/api@example.com/generate-keys"),
+    "user-new-key": ("/app/user/{name}/new-key", "/app/user/api@example.com/new-key"),
+    "user-dialog-rotate": ("/app/user/{name}/key/{key}/rotate", "/app/user/api@example.com/key/{key}/rotate"),
+    "user-dialog-revoke": ("/app/user/{name}/key/{key}/revoke", "/app/user/api@example.com/key/{key}/revoke"),
     "components-fields": ("/app/components", "/app/components"),
     "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
     "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
@@ -48,10 +60,10 @@ def main() -> int:
             Path(folder) / "home", LATCHGATE_ADMIN_PASSWORD=_PASSWORD, LATCHGATE_DEVELOPMENT="true"
         ).start()
         try:
-            _furnish(running)
+            key = _furnish(running)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=_PROGRAM, args=_ARGUMENTS)
-                missing = list(_make_pictures(browser, running.base))
+                missing = list(_make_pictures(browser, running.base, key))
                 browser.close()
         finally:
             running.stop()
@@ -67,15 +79,20 @@ def _without_picture() -> list[str]:
     return [f"{address} has no picture" for address in pages if address not in shown]
 
 
-def _furnish(running: RunningLatchgate) -> None:
-    """Make what pages show."""
+def _furnish(running: RunningLatchgate) -> str:
+    """Make what pages show; give the id of a key."""
     running.ask("role", "create", "Deployer")
     running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
-    running.ask("key", "generate", "api@example.com")
+    running.ask("key", "generate", "api@example.com", "--label", "Nightly backup", "--allow-ip", "10.0.0.0/8")
+    made = running.ask("key", "generate", "api@example.com")
+    headers = {"Authorization": f"token {made['api_key']}:{made['api_secret']}"}
+    for method in ("ping", "frappe.auth.get_logged_user", "there.is.none"):
+        requests.get(f"{running.base}/api/method/{method}", headers=headers, timeout=30)
+    return str(made["api_key"])
 
 
-def _make_pictures(browser: Browser, base: str) -> Iterator[str]:
+def _make_pictures(browser: Browser, base: str, key: str) -> Iterator[str]:
     session = _sign_in(browser, base)
     for theme in ("light", "dark"):
         for width, height in _SIZES:
@@ -88,7 +105,7 @@ def _make_pictures(browser: Browser, base: str) -> Iterator[str]:
             user = browser.new_context(storage_state=session, **options).new_page()
             for name, (_, address) in PICTURES.items():
                 page = guest if name in _WITHOUT_SESSION else user
-                yield from _picture(page, name, address, f"{theme}-{width}")
+                yield from _picture(page, name, address.replace("{key}", key), f"{theme}-{width}")
 
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ def build_application(latchgate: Latchgate) -> Application:
         methods=frappe_methods(latchgate.api_keys, latchgate.documents, door),
         records=record_routes(latchgate.documents),
         pages={
-            **build_pages(frame, door, development=settings.development),
+            **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
             "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log), Dialect.PLAIN),

@@ -163,7 +163,7 @@ class DocumentService:
 
     def list_readable(self, actor: Actor, doctypes: Iterable[str]) -> frozenset[str]:
         """List those of these types of which the actor may read all records, not only their own."""
-        with self.store.read() as tx:
+        with read_as(self.store, actor) as tx:
             return frozenset(name for name in doctypes if find_reach(tx, actor, name, Action.READ) is Reach.ALL)
 
     def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:

@@ -2,31 +2,38 @@
 
 from collections.abc import Mapping
 
+from latchgate.bootstrap import Latchgate
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.sign_in import SignInPages
+from latchgate.server.desk.user_keys import UserKeyPages
+from latchgate.server.desk.users import UserPages
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
 
 __all__ = ["build_pages"]
 
 
-def build_pages(frame: Frame, door: Door, *, development: bool) -> Mapping[str, Page]:
+def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, Page]:
     """Build the pages, and let the frame know which there are.
 
     Args:
+        latchgate: Whose services they stand on.
         frame: Around them all.
         door: Where passwords are checked.
-        development: Whether there is also the page of all components.
     """
+    documents, settings = latchgate.documents, latchgate.settings
+    keys = UserKeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door).table(),
+        **UserPages(frame, documents).table(),
+        **keys.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
-        **(ComponentPages(frame).table() if development else {}),
+        **(ComponentPages(frame).table() if settings.development else {}),
     }
     frame.navigation.addresses.update(pages)
     return pages

@@ -1,0 +1,40 @@
+"""What a form says about what was typed into it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from latchgate.errors import Flaw, Invalid, LatchgateError
+
+__all__ = ["Told", "told_of"]
+
+_STALE = (
+    "Somebody else changed this since you opened it, and nothing was saved. What you typed is still here: open the "
+    "page in another tab to see what changed, and enter yours there."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is wrong, at the fields of a form and above them."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    def at(self, name: str) -> str:
+        """Give what is wrong with a field; empty if nothing is."""
+        return self.fields.get(name, "")
+
+
+def told_of(error: LatchgateError, shown: Collection[str]) -> Told:
+    """Say a refusal at the fields that a form shows, and what it says of others above them."""
+    if not isinstance(error, Invalid):
+        return Told(problem=_sentence(error.public))
+    if error.flaw is Flaw.STALE:
+        return Told(problem=_STALE)
+    at = {name: _sentence(reason) for name, reason in error.fields.items() if name in shown}
+    above = [_sentence(f"{name}: {reason}") for name, reason in error.fields.items() if name not in shown]
+    return Told(at, " ".join(above))
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}{'' if reason.endswith('.') else '.'}"

@@ -1,0 +1,167 @@
+"""A user's form: Details, Roles & Permissions, Settings with its API Access, Activity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio.to_thread
+from starlette.responses import Response
+
+from latchgate.core.permissions import Action
+from latchgate.core.policy import Requirement
+from latchgate.core.questions import Asked
+from latchgate.core.users import DESK_USER, UserType, automatic_roles
+from latchgate.server.desk.forms import Told
+from latchgate.server.desk.frame import Frame, Heading, Link
+from latchgate.server.desk.views import View
+from latchgate.server.desk.wording import segment
+from latchgate.server.requests import Call
+from latchgate.services.documents import DocumentService
+
+__all__ = ["DESK", "HOME", "USERS", "UserForm", "address_of"]
+
+DESK = Requirement(user=True, roles=frozenset({DESK_USER}))
+"""Who may come to the desk at all; what they see there, the services judge."""
+HOME = Link("Home", "/app")
+USERS = "/app/user"
+
+TABS = (
+    ("details", "Details"),
+    ("roles", "Roles & Permissions"),
+    ("settings", "Settings"),
+    ("activity", "Activity"),
+)
+_DETAILS = ("first_name", "last_name", "user_type")
+_LIMITS = ("restrict_ip", "login_after", "login_before")
+_ROLE = "role:"
+_KEY_CHANGES = ("revoked",)
+_KEYS_MAX = 200
+_LOG_ROWS = 20
+_LOG_FIELDS = ["time", "status", "method", "path", "api_key", "ip_address", "reason"]
+_RIGHTS = ["document_type", "role", "if_owner", "read", "write", "create", "delete"]
+
+
+def address_of(name: str) -> str:
+    """Give the address of a user's form."""
+    return f"{USERS}/{segment(name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserForm:
+    """Renders a user, at the tab that the address or what was just sent chooses."""
+
+    frame: Frame
+    documents: DocumentService
+
+    async def show(
+        self,
+        call: Call,
+        tab: str = "",
+        *,
+        typed: Mapping[str, Any] | None = None,
+        told: Told | None = None,
+        status: int = 200,
+        dialog: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """Render the form of the user that the address names.
+
+        Args:
+            call: Whose address has the part `name`.
+            tab: Which tab is open; empty for that of the address.
+            typed: What was sent and refused, shown instead of what is stored.
+            told: Why it was refused.
+            status: The answer's.
+            dialog: What opens above the page: `kind` and what its template shows.
+        """
+        query = call.request.query_params
+        chosen = tab or query.get("tab", "")
+        chosen = chosen if chosen in dict(TABS) else TABS[0][0]
+        user, values = await anyio.to_thread.run_sync(self._read, call, chosen)
+        trail = (HOME, Link("Users", USERS)) if values["sees_all"] else (HOME,)
+        return await self.frame.show(
+            call,
+            "user.html",
+            Heading(user["full_name"], trail),
+            status=status,
+            user=user,
+            typed=typed if typed is not None else user,
+            told=told or Told(),
+            tabs=TABS,
+            tab=chosen,
+            address=address_of(user["name"]),
+            types=[one.value for one in UserType],
+            dialog=dialog or {"kind": ""},
+            access_open=dialog is not None or query.get("done", "") in _KEY_CHANGES,
+            **values,
+        )
+
+    def changes_in(self, typed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Read which tab was sent, and the fields that it changes."""
+        modified = {"modified": typed["modified"]} if typed.get("modified") else {}
+        if typed.get("tab") == "roles":
+            roles = [{"role": name.removeprefix(_ROLE)} for name in typed if name.startswith(_ROLE)]
+            return "roles", {**modified, "roles": roles}
+        # A box that is not ticked sends nothing; it stands beside the type, for who may change either.
+        checked = {"enabled": 1 if typed.get("enabled") else 0} if "user_type" in typed else {}
+        sent = {name: typed[name] for name in (*_DETAILS, *_LIMITS) if name in typed}
+        hours = {name: int(sent[name]) for name in _LIMITS[1:] if str(sent.get(name, "")).isdecimal()}
+        return "details", {**modified, **checked, **sent, **hours}
+
+    def _read(self, call: Call, tab: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        actor = call.actor
+        user = self.documents.get(actor, "User", call.parts["name"])
+        values: dict[str, Any] = {
+            "sees_all": "User" in self.documents.list_readable(actor, ["User"]),
+            "may_write": self.documents.may(actor, "User", Action.WRITE, user["name"]),
+        }
+        match tab:
+            case "roles":
+                return user, values | self._roles(call, user)
+            case "settings":
+                return user, values | {"keys": self._keys(call, user["name"])}
+            case "activity":
+                return user, values | self._activity(call, user["name"])
+            case _:
+                return user, values
+
+    def _roles(self, call: Call, user: Mapping[str, Any]) -> dict[str, Any]:
+        granted = {row["role"] for row in user["roles"]}
+        sees = self.documents.list_readable(call.actor, ["Role", "Role Permission"])
+        automatic = automatic_roles(user["name"], user["user_type"]) - granted
+        roles = sorted(granted)
+        if "Role" in sees:
+            by_name = Asked(fields=["name"], order_by="name asc", limit=0)
+            rows = self.documents.list_rows(call.actor, "Role", by_name).rows
+            roles = [name for (name,) in rows if name not in automatic]
+        rights: list[dict[str, Any]] = []
+        if "Role Permission" in sees:
+            asked = Asked(
+                fields=_RIGHTS,
+                filters=[["role", "in", sorted(granted | automatic)]],
+                order_by="document_type asc, role asc",
+                limit=0,
+            )
+            rights = self.documents.list_rows(call.actor, "Role Permission", asked).documents()
+        return {
+            "roles": roles,
+            "granted": granted,
+            "automatic": sorted(automatic),
+            "rights": rights,
+            "sees_rights": "Role Permission" in sees,
+        }
+
+    def _keys(self, call: Call, user: str) -> list[dict[str, Any]]:
+        asked = Asked(
+            filters=[["source", "=", "User"], ["record", "=", user], ["revoked", "is", "not set"]],
+            order_by="creation desc",
+            limit=_KEYS_MAX,
+        )
+        return self.documents.list_whole(call.actor, "API Key", asked).documents()
+
+    def _activity(self, call: Call, user: str) -> dict[str, Any]:
+        view = View.of(call, "tab")
+        asked = Asked(
+            fields=_LOG_FIELDS, filters={"user": user}, order_by="time desc", start=view.start, limit=_LOG_ROWS
+        )
+        page = self.documents.list_rows(call.actor, "API Request Log", asked)
+        return {"view": view, "requests": page.documents(), "more": page.more, "size": _LOG_ROWS}

@@ -1,0 +1,149 @@
+"""The pages of users: their list, a new one, and each one's form with its tabs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+from starlette.responses import RedirectResponse, Response
+
+from latchgate.core.permissions import Action
+from latchgate.core.questions import Asked
+from latchgate.core.users import UserType
+from latchgate.errors import Conflict, Invalid, LatchgateError, NotPermitted
+from latchgate.server.desk.forms import Told, told_of
+from latchgate.server.desk.frame import Frame, Heading, Link
+from latchgate.server.desk.user_form import DESK, HOME, USERS, UserForm, address_of
+from latchgate.server.desk.views import View
+from latchgate.server.replies import Dialect
+from latchgate.server.requests import Call
+from latchgate.server.routes import Page
+from latchgate.services.documents import DocumentService
+
+__all__ = ["UserPages"]
+
+_GET, _FORM = frozenset({"GET"}), frozenset({"GET", "POST"})
+_PAGE_ROWS = 20
+_SORTED = ("full_name", "name", "creation", "key_count")
+_COLUMNS = ["name", "full_name", "user_type", "enabled", "key_count", "creation"]
+_ENABLED = {"yes": 1, "no": 0}
+_INVALID, _CONFLICT = 417, 409
+_NEW_FIELDS = ("email", "first_name", "last_name", "user_type", "new_password")
+
+
+@dataclass(frozen=True, slots=True)
+class UserPages:
+    """Users, as the service shows them to whoever asks."""
+
+    frame: Frame
+    documents: DocumentService
+
+    def table(self) -> Mapping[str, Page]:
+        """List the pages by address."""
+        return {
+            USERS: Page(DESK, _GET, self.list_users, Dialect.PAGE),
+            f"{USERS}/new": Page(DESK, _FORM, self.new, Dialect.PAGE),
+            f"{USERS}/{{name}}": Page(DESK, _FORM, self.one, Dialect.PAGE),
+        }
+
+    async def list_users(self, call: Call) -> Response:
+        """Show the users that the address's filters allow."""
+        view = View.of(call, "search", "enabled", "type", "role")
+        values = await anyio.to_thread.run_sync(self._list, call, view)
+        action = Link("New user", f"{USERS}/new") if values.pop("may_create") else None
+        return await self.frame.show(
+            call, "users.html", Heading("Users", (HOME,), action), view=view, size=_PAGE_ROWS, **values
+        )
+
+    async def new(self, call: Call) -> Response:
+        """Show the form of a new user, and make one of it."""
+        if call.request.method != "POST":
+            if not await anyio.to_thread.run_sync(self._may_create, call):
+                raise NotPermitted("You may not make users; a System Manager may.", told=True)
+            return await self._show_new(call, {"user_type": UserType.SYSTEM.value}, Told(), 200)
+        typed = await call.read_arguments()
+        wanted = {name: typed.get(name, "") for name in _NEW_FIELDS}
+        try:
+            made = await anyio.to_thread.run_sync(self.documents.create, call.actor, "User", wanted)
+        except (Invalid, Conflict) as error:
+            return await self._show_new(call, typed, told_of(error, _NEW_FIELDS), _status_of(error))
+        return RedirectResponse(f"{address_of(made['name'])}?tab=settings&done=created", 303)
+
+    async def one(self, call: Call) -> Response:
+        """Show a user's form at one of its tabs, and take what was changed there."""
+        form = UserForm(self.frame, self.documents)
+        if call.request.method != "POST":
+            return await form.show(call)
+        typed = await call.read_arguments()
+        tab, changes = form.changes_in(typed)
+        update = partial(self.documents.update, call.actor, "User", call.parts["name"], changes)
+        try:
+            saved = await anyio.to_thread.run_sync(update)
+        except (Invalid, Conflict) as error:
+            told = told_of(error, changes)
+            return await form.show(call, tab, typed=typed, told=told, status=_status_of(error))
+        return RedirectResponse(f"{address_of(saved['name'])}?tab={tab}&done=saved", 303)
+
+    async def _show_new(self, call: Call, typed: Mapping[str, Any], told: Told, status: int) -> Response:
+        heading = Heading("New user", (HOME, Link("Users", USERS)))
+        types = [one.value for one in UserType]
+        return await self.frame.show(
+            call, "user_new.html", heading, status=status, typed=typed, told=told, types=types, users=USERS
+        )
+
+    def _list(self, call: Call, view: View) -> dict[str, Any]:
+        asked = Asked(
+            fields=_COLUMNS,
+            filters=_filters(view),
+            or_filters=_search(view.get("search")),
+            order_by=view.order_by(_SORTED, "creation desc"),
+            start=view.start,
+            limit=_PAGE_ROWS,
+        )
+        actor = call.actor
+        sees = self.documents.list_readable(actor, ["User", "API Request Log", "Role"])
+        if "User" not in sees:
+            raise NotPermitted("You may not see the list of users. Your own account is under your name.", told=True)
+        rows = self.documents.list_rows(actor, "User", asked).documents()
+        if "API Request Log" in sees:
+            for row in rows:
+                row["last_active"] = self._last_active(call, row["name"])
+        by_name = Asked(fields=["name"], order_by="name asc", limit=0)
+        return {
+            "rows": rows,
+            "may_create": self._may_create(call),
+            "total": self.documents.count(actor, "User", asked),
+            "sees_log": "API Request Log" in sees,
+            "roles": [row[0] for row in self.documents.list_rows(actor, "Role", by_name).rows]
+            if "Role" in sees
+            else [],
+            "types": [one.value for one in UserType],
+        }
+
+    def _may_create(self, call: Call) -> bool:
+        return self.documents.may(call.actor, "User", Action.CREATE, None)
+
+    def _last_active(self, call: Call, user: str) -> str:
+        latest = Asked(fields=["time"], filters={"user": user}, order_by="time desc", limit=1)
+        found = self.documents.list_rows(call.actor, "API Request Log", latest).rows
+        return str(found[0][0]) if found else ""
+
+
+def _filters(view: View) -> list[list[Any]]:
+    filters: list[list[Any]] = []
+    if view.get("enabled") in _ENABLED:
+        filters.append(["enabled", "=", _ENABLED[view.get("enabled")]])
+    if view.get("type") in set(UserType):
+        filters.append(["user_type", "=", view.get("type")])
+    if view.get("role"):
+        filters.append(["Has Role", "role", "=", view.get("role")])
+    return filters
+
+
+def _search(text: str) -> list[list[str]] | None:
+    return [["name", "like", f"%{text}%"], ["full_name", "like", f"%{text}%"]] if text else None
+
+
+def _status_of(error: LatchgateError) -> int:
+    return _CONFLICT if isinstance(error, Conflict) else _INVALID

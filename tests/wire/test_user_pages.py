@@ -1,0 +1,245 @@
+"""The pages of users and their keys: who gets what, by whatever address they guess, and what forms do."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from latchgate.core.users import SYSTEM_MANAGER, UserType
+from latchgate.services.actors import COMMAND_LINE
+from support.asgi import Answer, Service, opened_service
+from support.envelopes import assert_page, assert_shown
+
+MANAGER, API, WEB, OTHER = "manager@example.com", "api@example.com", "web@example.com", "other@example.com"
+LIST, NEW, FORM = "/app/user", "/app/user/new", f"/app/user/{OTHER}"
+HTML = ("accept", "text/html")
+GUEST = ""
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An instance with a user of every kind, and one more that has a key."""
+    with opened_service(tmp_path_factory.mktemp("peopled") / "home") as service:
+        service.make_user(MANAGER, first_name="Mary", roles=frozenset({SYSTEM_MANAGER}))
+        service.make_user(API)
+        service.make_user(WEB, user_type=UserType.WEBSITE)
+        service.latchgate.roles.create(COMMAND_LINE, "Deployer")
+        service.make_user(OTHER, first_name="Othello", roles=frozenset({"Deployer"}))
+        service.make_key(OTHER)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def key_id(peopled: Service) -> str:
+    """The id of the other user's key."""
+    sid = peopled.sign_in(MANAGER).sid
+    text = peopled.ask(f"{FORM}?tab=settings", headers=[("cookie", f"sid={sid}")]).text
+    (found,) = re.findall(r'id="api_key"[^>]* value="([^"]+)"', text)
+    return str(found)
+
+
+def _ask(service: Service, path: str, user: str) -> Answer:
+    cookie = [("cookie", f"sid={service.sign_in(user).sid}")] if user else []
+    return service.ask(path, headers=[*cookie, HTML])
+
+
+def _post(service: Service, path: str, user: str, typed: Mapping[str, object]) -> Answer:
+    sid = service.sign_in(user).sid
+    sent = {**typed, "csrf_token": service.csrf_token(sid)}
+    return service.post(path, sent, form=True, headers=[("cookie", f"sid={sid}"), HTML])
+
+
+ADDRESSES = [
+    LIST,
+    f"{LIST}?search=oth&sort=name",
+    NEW,
+    FORM,
+    f"{FORM}?tab=roles",
+    f"{FORM}?tab=settings",
+    f"{FORM}?tab=activity",
+    f"{FORM}/generate-keys",
+    f"{FORM}/new-key",
+    f"{FORM}/key/<key>/rotate",
+    f"{FORM}/key/<key>/revoke",
+]
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+@pytest.mark.parametrize(("user", "statuses"), [(GUEST, {303}), (WEB, {403}), (API, {403, 404}), (MANAGER, {200})])
+def test_a_page_is_for_who_may_read_what_is_in_it(
+    peopled: Service, key_id: str, path: str, user: str, statuses: set[int]
+) -> None:
+    """Guests are sent to sign in; whoever may not learns nothing of others from any address."""
+    answer = _ask(peopled, path.replace("<key>", key_id), user)
+
+    assert answer.status in statuses
+    assert user != MANAGER or path == NEW or "Othello" in answer.text
+    if user != MANAGER:
+        assert "Othello" not in answer.text
+        assert key_id not in answer.text or "<key>" in path
+    if answer.status != 303:
+        assert_page(answer)
+
+
+CHANGES: list[tuple[str, dict[str, object]]] = [
+    (NEW, {"email": "new@example.com"}),
+    (FORM, {"tab": "details", "first_name": "Iago", "user_type": "System User", "enabled": "1"}),
+    (FORM, {"tab": "roles", "role:System Manager": "1"}),
+    (f"{FORM}/generate-keys", {}),
+    (f"{FORM}/new-key", {"label": "stolen"}),
+    (f"{FORM}/key/<key>/rotate", {"overlap": "0"}),
+    (f"{FORM}/key/<key>/revoke", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "typed"), CHANGES)
+@pytest.mark.parametrize("user", [WEB, API])
+def test_a_change_is_for_who_may_make_it(
+    peopled: Service, key_id: str, path: str, typed: dict[str, object], user: str
+) -> None:
+    """Forms that nobody was shown change nothing."""
+    before = peopled.latchgate.users.get(OTHER), peopled.latchgate.users.list_users()
+
+    answer = _post(peopled, path.replace("<key>", key_id), user, typed)
+
+    assert answer.status in {403, 404}
+    assert "lgs_" not in answer.text
+    assert (peopled.latchgate.users.get(OTHER), peopled.latchgate.users.list_users()) == before
+    assert 'badge good">Active' in _ask(peopled, f"{FORM}?tab=settings", MANAGER).text
+
+
+@pytest.mark.parametrize("path", [path for path, _ in CHANGES])
+def test_a_change_needs_the_session_s_token(peopled: Service, key_id: str, path: str) -> None:
+    """Another site's form is refused, whatever page it is sent to."""
+    sid = peopled.sign_in(MANAGER).sid
+
+    answer = peopled.post(path.replace("<key>", key_id), {}, form=True, headers=[("cookie", f"sid={sid}"), HTML])
+
+    assert answer.status == 400
+
+
+def test_a_user_is_made_changed_and_shown(peopled: Service) -> None:
+    """The form keeps what it is sent: names, hours, state, roles."""
+    made = _post(peopled, NEW, MANAGER, {"email": "Walk@Example.com", "first_name": "Walk", "user_type": "System User"})
+    form = "/app/user/walk%40example.com"
+    assert (made.status, made.header("location")) == (303, f"{form}?tab=settings&done=created")
+
+    details = {"tab": "details", "first_name": "W", "last_name": "K", "user_type": "Website User", "login_after": "8"}
+    saved = _post(peopled, form, MANAGER, {**details, "login_before": "18", "restrict_ip": "10.0.0.0/8"})
+    granted = _post(peopled, form, MANAGER, {"tab": "roles", "role:System Manager": "1"})
+
+    assert (saved.status, granted.status) == (303, 303)
+    stored = peopled.latchgate.users.get("walk@example.com")
+    assert (stored.full_name, stored.enabled, stored.user_type) == ("W K", False, UserType.WEBSITE)
+    assert (stored.login_after, stored.login_before, stored.roles) == (8, 18, frozenset({SYSTEM_MANAGER}))
+    text = assert_page(_ask(peopled, form, MANAGER))
+    assert "W K" in text
+    assert "Disabled" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "status", "told"),
+    [
+        (NEW, {"email": "no address", "first_name": "Kept"}, 417, 'id="email-error"'),
+        (NEW, {"email": OTHER, "first_name": "Kept"}, 409, "is a user"),
+        (NEW, {"email": "", "first_name": "Kept"}, 417, 'id="email-error"'),
+        (FORM, {"tab": "details", "first_name": "Kept", "login_after": "99"}, 417, 'id="login_after-error"'),
+        (FORM, {"tab": "details", "first_name": "Kept", "login_after": "noon"}, 417, 'id="login_after-error"'),
+        (FORM, {"tab": "details", "first_name": "Kept", "modified": "2020-01-01 00:00:00"}, 417, "Somebody else"),
+        (FORM, {"tab": "roles", "role:Kept": "1"}, 417, 'class="problem"'),
+        (f"{FORM}/new-key", {"label": "Kept", "allowed_networks": "nowhere"}, 417, 'id="allowed_networks-error"'),
+        (f"{FORM}/new-key", {"label": "Kept", "limit_per_minute": "0"}, 417, 'id="limit_per_minute-error"'),
+        (f"{FORM}/new-key", {"label": "Kept", "scopes": "every thing"}, 417, 'id="scopes-error"'),
+    ],
+)
+def test_a_refused_form_says_why_and_keeps_what_was_typed(
+    peopled: Service, path: str, typed: dict[str, object], status: int, told: str
+) -> None:
+    """At its field where there is one, above the form otherwise; nothing is half done."""
+    before = peopled.latchgate.users.list_users()
+
+    answer = _post(peopled, path, MANAGER, typed)
+
+    text = assert_shown(answer, status)
+    assert told in text
+    assert "Kept" in text or "roles" in str(typed)
+    assert peopled.latchgate.users.list_users() == before
+
+
+@pytest.mark.parametrize("overlap", ["", "-1", "1e9", "99999999999", "soon"])
+def test_an_overlap_that_was_not_offered_is_none(peopled: Service, overlap: str) -> None:
+    """The former secret ends at once: the safe side."""
+    pair = peopled.make_key(WEB)
+
+    answer = _post(peopled, f"/app/user/{WEB}/key/{pair.key_id}/rotate", MANAGER, {"overlap": overlap})
+
+    assert answer.status == 200
+    assert peopled.ask("/api/method/ping", pair.token).status == 401
+
+
+def test_what_cannot_be_is_said_in_a_dialog(peopled: Service) -> None:
+    """Guest owns no key, and a key that has ended gets no new secret."""
+    pair = peopled.make_key(WEB)
+    peopled.latchgate.api_keys.revoke(COMMAND_LINE, pair.key_id)
+
+    for path in ("/app/user/Guest/generate-keys", f"/app/user/{WEB}/key/{pair.key_id}/rotate"):
+        text = assert_shown(_post(peopled, path, MANAGER, {}), 417)
+        assert "Nothing was changed" in text
+
+
+def test_a_key_is_reached_at_its_own_user_alone(peopled: Service, key_id: str) -> None:
+    """Another user's page is not a way to it."""
+    for what in ("rotate", "revoke"):
+        path = f"/app/user/{API}/key/{key_id}/{what}"
+        assert _ask(peopled, path, MANAGER).status == 404
+        assert _post(peopled, path, MANAGER, {}).status == 404
+    assert 'badge good">Active' in _ask(peopled, f"{FORM}?tab=settings", MANAGER).text
+
+
+def test_one_s_own_form_is_one_s_own(peopled: Service) -> None:
+    """A user of the desk without any role has keys at its own page, and cannot give itself more there."""
+    form = f"/app/user/{API}"
+
+    text = assert_page(_ask(peopled, f"{form}?tab=settings", API))
+    shown = _post(peopled, f"{form}/generate-keys", API, {})
+    named = _post(peopled, form, API, {"tab": "details", "first_name": "Me"})
+    raised = _post(peopled, form, API, {"tab": "roles", "role:System Manager": "1"})
+    typed = _post(peopled, form, API, {"tab": "details", "user_type": "System User", "restrict_ip": "10.0.0.1"})
+
+    assert "Generate Keys" in text
+    assert f'href="{LIST}"' not in text
+    assert re.search(r'id="secret">[^<]+<', assert_page(shown))
+    assert named.status == 303
+    assert raised.status in {403, 417}
+    assert typed.status in {403, 417}
+    stored = peopled.latchgate.users.get(API)
+    assert (stored.first_name, stored.roles, stored.restrict_ip) == ("Me", frozenset(), ())
+
+
+def test_users_who_were_never_there_and_tabs_that_are_not(peopled: Service) -> None:
+    """Nobody is 404; an unknown tab is the first."""
+    assert _ask(peopled, "/app/user/nobody@example.com", MANAGER).status == 404
+    assert 'id="first_name"' in _ask(peopled, f"{FORM}?tab=%3Cscript%3E", MANAGER).text
+    assert _ask(peopled, "/app/user/%2e%2e%2f", MANAGER).status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("search=othello", {OTHER}),
+        ("search=%25", None),
+        ("type=Website+User&enabled=yes", {WEB, "Guest"}),
+        ("role=Deployer", {OTHER}),
+        ("role=There+is+none", set()),
+        ("enabled=maybe&type=%22&sort=password_hash&start=-1", None),
+        ("start=999999", set()),
+        ("sort=-full_name", None),
+    ],
+)
+def test_the_list_is_narrowed_by_its_address(peopled: Service, query: str, shown: set[str] | None) -> None:
+    """What no filter knows is left out; None where everybody is shown."""
+    text = assert_page(_ask(peopled, f"{LIST}?{query}", MANAGER))
+
+    found = {name.replace("%40", "@") for name in re.findall(r'class="opens" href="/app/user/([^"]+)"', text)}
+    everybody = {user.name for user in peopled.latchgate.users.list_users()}
+    assert found == (everybody if shown is None else shown)
