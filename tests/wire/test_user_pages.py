@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from latchgate.core.permissions import Action, Grant
+from latchgate.core.tokens import Secret
 from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from support.asgi import Answer, Service, opened_service
 from support.envelopes import assert_page, assert_shown
 
@@ -14,6 +17,7 @@ MANAGER, API, WEB, OTHER = "manager@example.com", "api@example.com", "web@exampl
 LIST, NEW, FORM = "/app/user", "/app/user/new", f"/app/user/{OTHER}"
 HTML = ("accept", "text/html")
 GUEST = ""
+_FOR_EVER = {"label": "Kept", "expires": ""}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,12 @@ def _post(service: Service, path: str, user: str, typed: Mapping[str, object]) -
     sid = service.sign_in(user).sid
     sent = {**typed, "csrf_token": service.csrf_token(sid)}
     return service.post(path, sent, form=True, headers=[("cookie", f"sid={sid}"), HTML])
+
+
+def _send(service: Service, path: str, sent: Mapping[str, object]) -> Answer:
+    sid = service.sign_in(MANAGER).sid
+    token = service.csrf_token(sid)
+    return service.post(path, sent, headers=[("cookie", f"sid={sid}"), ("x-frappe-csrf-token", token), HTML])
 
 
 ADDRESSES = [
@@ -147,9 +157,19 @@ def test_a_user_is_made_changed_and_shown(peopled: Service) -> None:
         (FORM, {"tab": "details", "first_name": "Kept", "login_after": "noon"}, 417, 'id="login_after-error"'),
         (FORM, {"tab": "details", "first_name": "Kept", "modified": "2020-01-01 00:00:00"}, 417, "Somebody else"),
         (FORM, {"tab": "roles", "role:Kept": "1"}, 417, 'class="problem"'),
-        (f"{FORM}/new-key", {"label": "Kept", "allowed_networks": "nowhere"}, 417, 'id="allowed_networks-error"'),
-        (f"{FORM}/new-key", {"label": "Kept", "limit_per_minute": "0"}, 417, 'id="limit_per_minute-error"'),
-        (f"{FORM}/new-key", {"label": "Kept", "scopes": "every thing"}, 417, 'id="scopes-error"'),
+        (
+            f"{FORM}/new-key",
+            {"expires": "", "label": "Kept", "allowed_networks": "nowhere"},
+            417,
+            'id="allowed_networks-error"',
+        ),
+        (
+            f"{FORM}/new-key",
+            {"expires": "", "label": "Kept", "limit_per_minute": "0"},
+            417,
+            'id="limit_per_minute-error"',
+        ),
+        (f"{FORM}/new-key", {"expires": "", "label": "Kept", "scopes": "every thing"}, 417, 'id="scopes-error"'),
     ],
 )
 def test_a_refused_form_says_why_and_keeps_what_was_typed(
@@ -166,15 +186,87 @@ def test_a_refused_form_says_why_and_keeps_what_was_typed(
     assert peopled.latchgate.users.list_users() == before
 
 
-@pytest.mark.parametrize("overlap", ["", "-1", "1e9", "99999999999", "soon"])
-def test_an_overlap_that_was_not_offered_is_none(peopled: Service, overlap: str) -> None:
-    """The former secret ends at once: the safe side."""
+@pytest.mark.parametrize("overlap", [None, "", "-1", "1e9", "99999999999", "soon", [], {}, 3600])
+def test_an_overlap_that_was_not_offered_changes_nothing(peopled: Service, overlap: object) -> None:
+    """Nor does one of another kind, in JSON."""
     pair = peopled.make_key(WEB)
 
-    answer = _post(peopled, f"/app/user/{WEB}/key/{pair.key_id}/rotate", MANAGER, {"overlap": overlap})
+    answer = _send(peopled, f"/app/user/{WEB}/key/{pair.key_id}/rotate", {"overlap": overlap})
 
-    assert answer.status == 200
-    assert peopled.ask("/api/method/ping", pair.token).status == 401
+    assert "Nothing was changed" in assert_shown(answer, 417)
+    assert peopled.ask("/api/method/ping", pair.token).status == 200
+
+
+@pytest.mark.parametrize("expires", [None, "soon", "91", [], {}, 90])
+def test_an_end_that_was_not_offered_makes_no_key(peopled: Service, expires: object) -> None:
+    """Least of all one without an end."""
+    answer = _send(peopled, f"{FORM}/new-key", {"label": "Kept", "scopes": "all", "expires": expires})
+
+    assert 'id="expires-error"' in assert_shown(answer, 417)
+
+
+@pytest.mark.parametrize("hour", ["9" * 5000, "٣", "-1", [], {"a": 1}, None, True])
+def test_an_hour_that_is_none_is_told(peopled: Service, hour: object) -> None:
+    """At its field, in a section that is open."""
+    answer = _send(peopled, FORM, {"tab": "details", "user_type": "System User", "enabled": "1", "login_after": hour})
+
+    text = assert_shown(answer, 417)
+    assert 'id="login_after-error"' in text
+    assert '<details class="section" open>' in text
+
+
+@pytest.mark.parametrize(
+    ("path", "scopes"),
+    [
+        ("/app/user/manager@example.com/generate-keys", {"API Key:create", "API Key:write", "API Key:read"}),
+        ("/app/user/manager@example.com/key/<key>/rotate", {"API Key:write", "API Key:read"}),
+        ("/app/user/manager@example.com/new-key", {"API Key:create"}),
+    ],
+)
+def test_what_could_not_be_shown_is_not_done(peopled: Service, path: str, scopes: set[str]) -> None:
+    """A credential that may make a secret and not read the page that shows it, loses none and leaves none."""
+    pair = peopled.make_key(MANAGER, scopes=frozenset(scopes))
+    typed = {"overlap": "0", "scopes": " ".join(scopes), "expires": ""}
+    keys = _ask(peopled, f"/app/user/{MANAGER}?tab=settings", MANAGER).text.count("badge good")
+
+    answer = peopled.post(path.replace("<key>", pair.key_id), typed, pair.token, form=True)
+
+    assert answer.status == 403
+    assert peopled.ask("/api/method/ping", pair.token).status == 200
+    assert _ask(peopled, f"/app/user/{MANAGER}?tab=settings", MANAGER).text.count("badge good") == keys
+
+
+def test_who_may_read_users_sees_them_and_not_their_keys(peopled: Service) -> None:
+    """A role that may read users finds the list and the forms, without what is their own."""
+    peopled.latchgate.roles.create(COMMAND_LINE, "Reader")
+    peopled.latchgate.permissions.grant(
+        COMMAND_LINE, Grant("Reader", "User", if_owner=False, actions=frozenset({Action.READ}))
+    )
+    peopled.make_user("reader@example.com", roles=frozenset({"Reader"}))
+
+    listed = assert_page(_ask(peopled, f"{LIST}?sort=key_count", "reader@example.com"))
+    form = assert_page(_ask(peopled, f"{FORM}?tab=settings", "reader@example.com"))
+
+    assert "Othello" in listed
+    assert ">Keys<" not in listed
+    assert "New user" not in listed
+    assert "You may not see this user" in form
+    for path in (NEW, f"{FORM}/generate-keys", f"{FORM}/new-key"):
+        assert _ask(peopled, path, "reader@example.com").status == 403
+    assert _post(peopled, f"{FORM}/generate-keys", "reader@example.com", {}).status == 403
+
+
+def test_a_key_of_another_source_with_the_same_id_is_not_in_the_way(peopled: Service) -> None:
+    """The page says already whose key is meant."""
+    peopled.latchgate.sources.create_record(COMMAND_LINE, "Event Consumer", API, API)
+    for source, record in (("User", WEB), ("Event Consumer", API)):
+        pair = PairText("key-0001", Secret(f"a-long-secret-of-{source[:5]}"))
+        peopled.latchgate.api_keys.import_key(COMMAND_LINE, Owner(source, record), pair, KeyOrder())
+
+    assert _ask(peopled, f"/app/user/{WEB}/key/key-0001/rotate", MANAGER).status == 200
+    assert _ask(peopled, f"/app/user/{API}/key/key-0001/rotate", MANAGER).status == 404
+    assert _post(peopled, f"/app/user/{API}/key/key-0001/revoke", MANAGER, {}).status == 404
+    assert _post(peopled, f"/app/user/{WEB}/key/key-0001/revoke", MANAGER, {}).status == 303
 
 
 def test_what_cannot_be_is_said_in_a_dialog(peopled: Service) -> None:
@@ -183,7 +275,7 @@ def test_what_cannot_be_is_said_in_a_dialog(peopled: Service) -> None:
     peopled.latchgate.api_keys.revoke(COMMAND_LINE, pair.key_id)
 
     for path in ("/app/user/Guest/generate-keys", f"/app/user/{WEB}/key/{pair.key_id}/rotate"):
-        text = assert_shown(_post(peopled, path, MANAGER, {}), 417)
+        text = assert_shown(_post(peopled, path, MANAGER, {"overlap": "0"}), 417)
         assert "Nothing was changed" in text
 
 

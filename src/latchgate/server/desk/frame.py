@@ -134,6 +134,15 @@ class Frame:
         """Render a page for whoever asks, which runs no script."""
         return self._render(template, status, values)
 
+    def secretly(self, template: str, status: int = 200, **values: object) -> Response:
+        """Render a page whose address is a secret, which nobody else is told.
+
+        Its form need not be guarded against other sites: who knows the address may send it.
+        """
+        response = self._render(template, status, values)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
     def fault(self, fault: Fault) -> Response:
         """Render a refusal as a page; what a program needs stays in its headers."""
         title = _TITLES.get(fault.status, "Something went wrong")

@@ -11,6 +11,7 @@ from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
 from latchgate.server.desk.frame import Frame
+from latchgate.server.desk.passwords import chosen_password
 from latchgate.server.frappe.sessions import attempt_of, end_session
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -63,39 +64,25 @@ class SignInPages:
         """Show the first-run page to whoever holds the one-time link, and take Administrator's password."""
         link = Secret(call.parts["name"])
         if not await anyio.to_thread.run_sync(self.door.sign_in.setup_link_opens, link):
-            return self._render_secretly("setup_ended.html", 404)
+            return self.frame.secretly("setup_ended.html", 404)
         if call.request.method != "POST":
-            return self._render_secretly("setup.html", error="")
+            return self.frame.secretly("setup.html", error="")
         try:
-            password = await _chosen_password(call)
+            password = await chosen_password(call)
             address = call.admission.presented.peer_address
             await anyio.to_thread.run_sync(
                 self.door.sign_in.use_setup_link, link, password, address, limiter=self.door.limiter
             )
         except Invalid as error:
-            return self._render_secretly("setup.html", 417, error=next(iter(error.fields.values())))
+            return self.frame.secretly("setup.html", 417, error=next(iter(error.fields.values())))
         except NotFound:
-            return self._render_secretly("setup_ended.html", 404)
+            return self.frame.secretly("setup_ended.html", 404)
         return RedirectResponse("/login", 303)
-
-    def _render_secretly(self, template: str, status: int = 200, **values: object) -> Response:
-        # The address is a secret itself: nobody else is told it. Nor need its form be guarded against other sites.
-        response = self.frame.plain(template, status, **values)
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
 
 
 def _shown_name(typed: object) -> str:
     readable = isinstance(typed, str) and len(typed) <= _NAME_LENGTH_MAX and typed.isprintable()
     return str(typed) if readable else ""
-
-
-async def _chosen_password(call: Call) -> Secret:
-    arguments = await call.read_arguments()
-    password, again = arguments.get("password"), arguments.get("password_again")
-    if not isinstance(password, str) or password != again:
-        raise Invalid({"password": "The two passwords differ."})
-    return Secret(password)
 
 
 def _with_cookies(response: Response, cookies: tuple[str, ...]) -> Response:

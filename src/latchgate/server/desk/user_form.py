@@ -1,5 +1,6 @@
 """A user's form: Details, Roles & Permissions, Settings with its API Access, Activity."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ TABS = (
 )
 _DETAILS = ("first_name", "last_name", "user_type")
 _LIMITS = ("restrict_ip", "login_after", "login_before")
+_HOUR = re.compile("[0-9]{1,3}")
 _ROLE = "role:"
 _KEY_CHANGES = ("revoked",)
 _KEYS_MAX = 200
@@ -95,6 +97,10 @@ class UserForm:
             **values,
         )
 
+    async def require_shown(self, call: Call) -> None:
+        """Read what the answer to a change in Settings shows, before the change: what fails later loses a secret."""
+        await anyio.to_thread.run_sync(self._read, call, "settings")
+
     def changes_in(self, typed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Read which tab was sent, and the fields that it changes."""
         modified = {"modified": typed["modified"]} if typed.get("modified") else {}
@@ -104,8 +110,14 @@ class UserForm:
         # A box that is not ticked sends nothing; it stands beside the type, for who may change either.
         checked = {"enabled": 1 if typed.get("enabled") else 0} if "user_type" in typed else {}
         sent = {name: typed[name] for name in (*_DETAILS, *_LIMITS) if name in typed}
-        hours = {name: int(sent[name]) for name in _LIMITS[1:] if str(sent.get(name, "")).isdecimal()}
+        hours = {name: int(sent[name]) for name in _LIMITS[1:] if _HOUR.fullmatch(str(sent.get(name, "")))}
         return "details", {**modified, **checked, **sent, **hours}
+
+    def fields_of(self, tab: str, call: Call) -> tuple[str, ...]:
+        """Tell which fields a tab's form shows, at which it can say what is wrong."""
+        if tab != "details":
+            return ()
+        return (*_DETAILS, *_LIMITS, "enabled") if call.principal.is_manager else _DETAILS[:2]
 
     def _read(self, call: Call, tab: str) -> tuple[dict[str, Any], dict[str, Any]]:
         actor = call.actor

@@ -10,8 +10,9 @@ import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.credentials import USER_SOURCE
+from latchgate.core.questions import Asked
 from latchgate.core.users import parse_user_name
-from latchgate.errors import Invalid, NotFound
+from latchgate.errors import Invalid, NotFound, NotPermitted
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.user_form import DESK, HOME, USERS, UserForm, address_of
@@ -28,7 +29,6 @@ _FORM = frozenset({"GET", "POST"})
 _INVALID = 417
 _DAY_SECONDS = 86_400
 _EXPIRIES = (("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("", "Never"))
-_DAYS = {days: int(days) for days, _ in _EXPIRIES if days}
 _OVERLAPS = (
     ("0", "End the present secret at once"),
     ("3600", "Both work for an hour"),
@@ -65,6 +65,7 @@ class UserKeyPages:
             dialog = await anyio.to_thread.run_sync(self._about_first_key, call)
             return await form.show(call, "settings", dialog=dialog)
         owner = Owner(USER_SOURCE, _user_of(call))
+        await form.require_shown(call)
         try:
             issued = await anyio.to_thread.run_sync(self.api_keys.generate_primary, call.actor, owner)
         except Invalid as error:
@@ -76,8 +77,9 @@ class UserKeyPages:
         if call.request.method != "POST":
             return await self._show_new(call, {"scopes": "all", "expires": "90"}, Told(), 200)
         typed = await call.read_arguments()
-        create = partial(self.documents.create, call.actor, "API Key", self._wanted(call, typed))
+        await self._form.require_shown(call)
         try:
+            create = partial(self.documents.create, call.actor, "API Key", self._wanted(call, typed))
             made = await anyio.to_thread.run_sync(create)
         except Invalid as error:
             return await self._show_new(call, typed, told_of(error, _NEW_FIELDS), _INVALID)
@@ -88,12 +90,13 @@ class UserKeyPages:
         if call.request.method != "POST":
             dialog = await anyio.to_thread.run_sync(self._about_key, call, "rotate")
             return await self._form.show(call, "settings", dialog=dialog)
-        sent = (await call.read_arguments()).get("overlap")
-        overlap = int(sent) if sent in dict(_OVERLAPS) else 0
-        turn = partial(self.api_keys.rotate, call.actor, call.parts["key"], source=USER_SOURCE, overlap_seconds=overlap)
+        arguments = await call.read_arguments()
+        await self._form.require_shown(call)
         await anyio.to_thread.run_sync(self._about_key, call, "rotate")
+        rotate = partial(self.api_keys.rotate, call.actor, call.parts["key"], source=USER_SOURCE)
         try:
-            issued = await anyio.to_thread.run_sync(turn)
+            overlap = int(_choice("overlap", arguments, _OVERLAPS))
+            issued = await anyio.to_thread.run_sync(partial(rotate, overlap_seconds=overlap))
         except Invalid as error:
             return await self._show_refusal(call, error)
         return await self._show_secret(call, issued.key.key_id, issued.secret.text)
@@ -120,7 +123,7 @@ class UserKeyPages:
         return await self._form.show(call, "settings", dialog=dialog, status=_INVALID)
 
     async def _show_new(self, call: Call, typed: Mapping[str, Any], told: Told, status: int) -> Response:
-        user = await anyio.to_thread.run_sync(self.documents.get, call.actor, "User", call.parts["name"])
+        user = await anyio.to_thread.run_sync(self._user, call)
         address = address_of(user["name"])
         trail = (HOME, Link("Users", USERS), Link(user["full_name"], f"{address}?tab=settings"))
         return await self.frame.show(
@@ -138,23 +141,39 @@ class UserKeyPages:
     def _wanted(self, call: Call, typed: Mapping[str, Any]) -> dict[str, Any]:
         wanted: dict[str, Any] = {"source": USER_SOURCE, "record": _user_of(call)}
         wanted |= {name: typed[name] for name in _NEW_FIELDS[:-1] if typed.get(name)}
-        days = _DAYS.get(typed.get("expires", ""))
+        days = _choice("expires", typed, _EXPIRIES)
         if days:
-            wanted["expires"] = _text_of(self.clock.now() + days * _DAY_SECONDS)
+            wanted["expires"] = _text_of(self.clock.now() + int(days) * _DAY_SECONDS)
         return wanted
 
     def _about_first_key(self, call: Call) -> dict[str, Any]:
-        key_id = self.documents.get(call.actor, "User", call.parts["name"]).get("api_key")
-        return {"kind": "generate", "key": self._key(call, key_id) if key_id else None}
+        user = self._user(call)
+        return {"kind": "generate", "key": self._key(call, user["api_key"]) if user["api_key"] else None}
 
     def _about_key(self, call: Call, kind: str) -> dict[str, Any]:
-        key = self._key(call, call.parts["key"])
-        if key["record"] != _user_of(call):
-            raise NotFound(f"API Key {call.parts['key'][:60]} not found")
-        return {"kind": kind, "key": key, "overlaps": _OVERLAPS}
+        return {"kind": kind, "key": self._key(call, call.parts["key"]), "overlaps": _OVERLAPS}
+
+    def _user(self, call: Call) -> dict[str, Any]:
+        user = self.documents.get(call.actor, "User", call.parts["name"])
+        if "api_key" not in user:
+            raise NotPermitted("You may not see or make the keys of this user.", told=True)
+        return user
 
     def _key(self, call: Call, key_id: str) -> dict[str, Any]:
-        return self.documents.get(call.actor, "API Key", key_id)
+        # Other sources may have a key of that id too.
+        own = [["source", "=", USER_SOURCE], ["record", "=", _user_of(call)], ["name", "=", key_id]]
+        found = self.documents.list_whole(call.actor, "API Key", Asked(filters=own, limit=1)).documents()
+        if not found:
+            raise NotFound("This user has no such key that you may see.")
+        return found[0]
+
+
+def _choice(name: str, sent: Mapping[str, Any], offered: tuple[tuple[str, str], ...]) -> str:
+    """Give what was chosen of what a form offers. Raises Invalid."""
+    value = sent.get(name)
+    if not isinstance(value, str) or value not in dict(offered):
+        raise Invalid({name: f"must be one of: {', '.join(words for _, words in offered)}"})
+    return value
 
 
 def _user_of(call: Call) -> str:

@@ -25,8 +25,9 @@ __all__ = ["UserPages"]
 
 _GET, _FORM = frozenset({"GET"}), frozenset({"GET", "POST"})
 _PAGE_ROWS = 20
-_SORTED = ("full_name", "name", "creation", "key_count")
-_COLUMNS = ["name", "full_name", "user_type", "enabled", "key_count", "creation"]
+_SORTED = ("full_name", "name", "creation")
+_COLUMNS = ["name", "full_name", "user_type", "enabled", "creation"]
+_KEY_COUNT = "key_count"
 _ENABLED = {"yes": 1, "no": 0}
 _INVALID, _CONFLICT = 417, 409
 _NEW_FIELDS = ("email", "first_name", "last_name", "user_type", "new_password")
@@ -81,7 +82,7 @@ class UserPages:
         try:
             saved = await anyio.to_thread.run_sync(update)
         except (Invalid, Conflict) as error:
-            told = told_of(error, changes)
+            told = told_of(error, form.fields_of(tab, call))
             return await form.show(call, tab, typed=typed, told=told, status=_status_of(error))
         return RedirectResponse(f"{address_of(saved['name'])}?tab={tab}&done=saved", 303)
 
@@ -93,11 +94,13 @@ class UserPages:
         )
 
     def _list(self, call: Call, view: View) -> dict[str, Any]:
+        # Others' keys are their own and the managers' to know of.
+        counted = [_KEY_COUNT] if call.principal.is_manager else []
         asked = Asked(
-            fields=_COLUMNS,
+            fields=[*_COLUMNS, *counted],
             filters=_filters(view),
             or_filters=_search(view.get("search")),
-            order_by=view.order_by(_SORTED, "creation desc"),
+            order_by=view.order_by((*_SORTED, *counted), "creation desc"),
             start=view.start,
             limit=_PAGE_ROWS,
         )
@@ -114,6 +117,7 @@ class UserPages:
             "rows": rows,
             "may_create": self._may_create(call),
             "total": self.documents.count(actor, "User", asked),
+            "sees_keys": bool(counted),
             "sees_log": "API Request Log" in sees,
             "roles": [row[0] for row in self.documents.list_rows(actor, "Role", by_name).rows]
             if "Role" in sees
