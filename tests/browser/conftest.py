@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from support.asgi import PASSWORD
 from support.running import RunningLatchgate
@@ -43,6 +43,21 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, running: RunningLatchgate) -> StorageState:
+    """The cookies of Administrator's session."""
+    context = browser.new_context(base_url=running.base)
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_label("E-mail address or user name").fill("Administrator")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/app")
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture

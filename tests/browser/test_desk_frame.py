@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, StorageState, expect
+from playwright.sync_api import Page, Request, Route, StorageState, expect
 
 from support.asgi import PASSWORD
 from support.running import RunningLatchgate
@@ -25,21 +25,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchga
     running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD, LATCHGATE_DEVELOPMENT="true").start()
     yield running
     assert running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, running: RunningLatchgate) -> StorageState:
-    """The cookies of Administrator's session."""
-    context = browser.new_context(base_url=running.base)
-    page = context.new_page()
-    page.goto("/login")
-    page.get_by_label("E-mail address or user name").fill("Administrator")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/app")
-    state = context.storage_state()
-    context.close()
-    return state
 
 
 def _violations(open_page: OpenPage, path: str, **options: Any) -> list[str]:  # noqa: ANN401  # as Playwright's

@@ -1,41 +1,15 @@
 """The walk that Frappe's users know, by the names that a person sees: from the list of users to a secret that works."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, Page, StorageState, expect
+from playwright.sync_api import Locator, Page, StorageState, expect
 
-from support.asgi import PASSWORD
 from support.running import RunningLatchgate
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchgate]:
-    """A server whose Administrator can sign in."""
-    home = Path(tmp_path_factory.mktemp("walk")) / "home"
-    running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD).start()
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, running: RunningLatchgate) -> StorageState:
-    """The cookies of Administrator's session."""
-    context = browser.new_context(base_url=running.base)
-    page = context.new_page()
-    page.goto("/login")
-    page.get_by_label("E-mail address or user name").fill("Administrator")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/app")
-    state = context.storage_state()
-    context.close()
-    return state
 
 
 def _make_user(page: Page, email: str, first_name: str) -> None:

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FIELDS_MAX = 200
+_FIELDS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ComponentPages:
         query = call.request.query_params
         tab = query.get("tab", "")
         heading = Heading(
-            "Components", trail=(Link("Home", "/app"),), action=Link("New key", f"{_ADDRESS}?dialog=secret")
+            "Components", (Link("Home", "/app"),), Link("New key", f"{_ADDRESS}?dialog=secret"), opens_dialog=True
         )
         return await self.frame.show(
             call,

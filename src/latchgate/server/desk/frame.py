@@ -65,6 +65,8 @@ class Heading:
     """The pages above this one, the uppermost first."""
     action: Link | None = None
     """The one thing that people come here to do."""
+    opens_dialog: bool = False
+    """Whether that is a dialog above this page, which its address renders."""
 
 
 @dataclass(frozen=True, slots=True)
