@@ -9,7 +9,7 @@ and what it shows gets made in `_furnish`.
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking"
 _SIZES = ((1280, 900), (375, 800))
 _WITHOUT_SESSION = frozenset({"login", "fault"})
 
-_POSTED = frozenset({"/app/user/{name}/reset-link"})
+_POSTED = frozenset({"/app/user/{name}/reset-link", "/me/session/{name}/end", "/me/end-other-sessions"})
+_RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
 # By the picture's name: the page in the route table, and the address that is opened.
 PICTURES = {
@@ -47,6 +48,24 @@ PICTURES = {
     "user-new-key": ("/app/user/{name}/new-key", "/app/user/api@example.com/new-key"),
     "user-dialog-rotate": ("/app/user/{name}/key/{key}/rotate", "/app/user/api@example.com/key/{key}/rotate"),
     "user-dialog-revoke": ("/app/user/{name}/key/{key}/revoke", "/app/user/api@example.com/key/{key}/revoke"),
+    "account-keys": ("/me", "/me?tab=keys"),
+    "account-sessions": ("/me", "/me?tab=sessions&done=session-ended"),
+    "account-dialog-generate": ("/me/generate-keys", "/me/generate-keys"),
+    "account-new-key": ("/me/new-key", "/me/new-key"),
+    "account-dialog-rotate": ("/me/key/{key}/rotate", "/me/key/{own}/rotate"),
+    "account-dialog-revoke": ("/me/key/{key}/revoke", "/me/key/{own}/revoke"),
+    "sources": ("/app/source", "/app/source"),
+    "sources-dialog-new": ("/app/source", "/app/source?new=1"),
+    "source-records": ("/app/source/{source}", "/app/source/API%20Device?enabled=yes"),
+    "source-records-none": ("/app/source/{source}", "/app/source/Event%20Consumer"),
+    "source-dialog-new": ("/app/source/{source}", "/app/source/API%20Device?new=1"),
+    "source-dialog-delete": ("/app/source/{source}/delete", "/app/source/API%20Device/delete"),
+    "record": (f"{_RECORD}", f"{_DOOR}"),
+    "record-dialog-delete": (f"{_RECORD}/delete", f"{_DOOR}/delete"),
+    "record-dialog-generate": (f"{_RECORD}/generate-keys", f"{_DOOR}/generate-keys"),
+    "record-new-key": (f"{_RECORD}/new-key", f"{_DOOR}/new-key"),
+    "record-dialog-rotate": (f"{_RECORD}/key/{{key}}/rotate", f"{_DOOR}/key/{{door}}/rotate"),
+    "record-dialog-revoke": (f"{_RECORD}/key/{{key}}/revoke", f"{_DOOR}/key/{{door}}/revoke"),
     "components-fields": ("/app/components", "/app/components"),
     "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
     "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
@@ -63,10 +82,10 @@ def main() -> int:
             Path(folder) / "home", LATCHGATE_ADMIN_PASSWORD=_PASSWORD, LATCHGATE_DEVELOPMENT="true"
         ).start()
         try:
-            key = _furnish(running)
+            keys = _furnish(running)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=_PROGRAM, args=_ARGUMENTS)
-                missing = list(_make_pictures(browser, running.base, key))
+                missing = list(_make_pictures(browser, running.base, keys))
                 browser.close()
         finally:
             running.stop()
@@ -82,8 +101,8 @@ def _without_picture() -> list[str]:
     return [f"{address} has no picture" for address in pages if address not in shown]
 
 
-def _furnish(running: RunningLatchgate) -> str:
-    """Make what pages show; give the id of a key."""
+def _furnish(running: RunningLatchgate) -> dict[str, str]:
+    """Make what pages show; give the ids of keys by what stands for them in addresses."""
     running.ask("role", "create", "Deployer")
     running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
@@ -92,10 +111,15 @@ def _furnish(running: RunningLatchgate) -> str:
     headers = {"Authorization": f"token {made['api_key']}:{made['api_secret']}"}
     for method in ("ping", "frappe.auth.get_logged_user", "there.is.none"):
         requests.get(f"{running.base}/api/method/{method}", headers=headers, timeout=30)
-    return str(made["api_key"])
+    running.ask("source", "create", "API Device")
+    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
+    running.ask("source", "record", "create", "API Device", "Back door")
+    door = running.ask("key", "generate", "Front door", "--source", "API Device", "--label", "Lock")
+    own = running.ask("key", "generate", "Administrator", "--label", "Laptop")
+    return {"{key}": str(made["api_key"]), "{door}": str(door["api_key"]), "{own}": str(own["api_key"])}
 
 
-def _make_pictures(browser: Browser, base: str, key: str) -> Iterator[str]:
+def _make_pictures(browser: Browser, base: str, keys: Mapping[str, str]) -> Iterator[str]:
     session = _sign_in(browser, base)
     for theme in ("light", "dark"):
         for width, height in _SIZES:
@@ -108,7 +132,9 @@ def _make_pictures(browser: Browser, base: str, key: str) -> Iterator[str]:
             user = browser.new_context(storage_state=session, **options).new_page()
             for name, (_, address) in PICTURES.items():
                 page = guest if name in _WITHOUT_SESSION else user
-                yield from _picture(page, name, address.replace("{key}", key), f"{theme}-{width}")
+                for stands_for, key in keys.items():
+                    address = address.replace(stands_for, key)  # noqa: PLW2901  # the same, filled in
+                yield from _picture(page, name, address, f"{theme}-{width}")
 
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:

@@ -12,7 +12,23 @@ from support.running import RunningLatchgate
 
 COMPONENTS = "/app/components"
 _VIEWS = ("", "tab=lists&enabled=yes", "tab=values", "dialog=secret")
-PAGES = ["/app", "/me", *(f"{COMPONENTS}?{view}" for view in _VIEWS)]
+PAGES = [
+    "/app",
+    "/me",
+    "/me?tab=keys",
+    "/me?tab=sessions",
+    "/me/new-key",
+    "/me/generate-keys",
+    "/me/password",
+    "/app/user",
+    "/app/user/new",
+    *(f"/app/user/Administrator?tab={tab}" for tab in ("details", "roles", "settings", "activity")),
+    "/app/source",
+    "/app/source?new=1",
+    "/app/source/Event%20Consumer",
+    "/app/source/Event%20Consumer?new=1",
+    *(f"{COMPONENTS}?{view}" for view in _VIEWS),
+]
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _FIRST_LOAD_BYTES_MAX = 200_000
 OpenPage = Callable[..., Page]

@@ -15,9 +15,10 @@ def _cookie(sid: str) -> tuple[str, str]:
     return "cookie", f"sid={sid}"
 
 
-def _form(text: str) -> tuple[str, dict[str, str]]:
-    """Read a page's only form as a browser would: where it goes, and what it sends along."""
-    (form,) = re.findall(r"<form\b[^>]*>.*?</form>", text, re.DOTALL)
+def _form(text: str, address: str = "") -> tuple[str, dict[str, str]]:
+    """Read a page's only form, or that of an address, as a browser would: where it goes, what it sends along."""
+    forms = re.findall(r"<form\b[^>]*>.*?</form>", text, re.DOTALL)
+    (form,) = [form for form in forms if not address or f'action="{address}"' in form]
     action = re.search(r'<form method="post"(?: action="([^"]*)")?', form)
     assert action
     fields = dict.fromkeys(re.findall(r'<input[^>]*\bname="([^"]+)"', form), "")
@@ -55,7 +56,7 @@ def test_a_website_user_comes_to_the_account(service: Service) -> None:
 def test_signing_out_needs_no_script(service: Service, path: str) -> None:
     """The form on every page ends the session."""
     sid = service.sign_in(API).sid
-    action, fields = _form(assert_page(service.ask(path, headers=[_cookie(sid)])))
+    action, fields = _form(assert_page(service.ask(path, headers=[_cookie(sid)])), "/logout")
 
     answer = service.post(action, fields, form=True, headers=[_cookie(sid)])
 
@@ -86,7 +87,9 @@ def test_a_key_opens_a_page_without_a_csrf_token(service: Service, api_key: Pair
     assert "csrf_token" not in text
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 'eval' ~ 'uated' }}"]
+)
 def test_a_user_s_name_is_text(service: Service, name: str) -> None:
     """Whatever somebody is called, a page shows it and runs nothing."""
     user = service.make_user(f"name{abs(hash(name))}@example.com", first_name=name)
@@ -94,7 +97,7 @@ def test_a_user_s_name_is_text(service: Service, name: str) -> None:
 
     text = assert_page(service.ask("/me", headers=[_cookie(sid)]))
 
-    assert "49" not in re.sub(r'csrf_token="[0-9a-f]+"|value="[0-9a-f]+"|name\d+@', "", text)
+    assert "evaluated" not in text
     assert "<img src=x" not in text
 
 

@@ -9,7 +9,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["ACTIONS", "ALL", "parse_scopes", "scope_covers", "scopes_within"]
+__all__ = ["ACTIONS", "ALL", "READ", "parse_scopes", "scope_covers", "scopes_within"]
 
 ALL = "all"
 READ = "read"

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from latchgate.core.document_types import DocumentType, Viewer
-from latchgate.core.documents import API_KEY, USER
+from latchgate.core.documents import API_KEY, DOCUMENT_TYPES, USER
 from latchgate.core.permissions import Action, Reach
 from latchgate.core.queries import DocumentQuery
 from latchgate.core.questions import Asked, parse_question
@@ -165,6 +166,22 @@ class DocumentService:
         """List those of these types of which the actor may read all records, not only their own."""
         with read_as(self.store, actor) as tx:
             return frozenset(name for name in doctypes if find_reach(tx, actor, name, Action.READ) is Reach.ALL)
+
+    def list_allowed(self, actor: Actor) -> dict[str, tuple[Action, ...]]:
+        """List what the actor may do to some records at least: by document type, those of sources too, the actions."""
+        with read_as(self.store, actor) as tx:
+            doctypes = [
+                get_type(tx, actor, name) for name in {**DOCUMENT_TYPES, **dict.fromkeys(tx.sources.list_names())}
+            ]
+            allowed = {one.name: tuple(filter(partial(self._allows, tx, actor, one), Action)) for one in doctypes}
+        return {doctype: actions for doctype, actions in allowed.items() if actions}
+
+    def _allows(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> bool:
+        try:
+            self._reach(tx, actor, doctype, action)
+        except NotPermitted:
+            return False
+        return True
 
     def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:
         reach = require_action(tx, actor, doctype, action)

@@ -344,3 +344,22 @@ def test_one_may_ask_of_which_types_one_reads_all(house: House, boss: Actor, use
 
     assert listed == [frozenset({"User", "API Key", "Role"}), frozenset(), frozenset({"Role"}), frozenset({"User"})]
     assert house.documents.list_readable(COMMAND_LINE, ["User"]) == frozenset({"User"})
+
+
+def test_what_one_may_do_at_all_is_told_by_type(house: House, boss: Actor, user: Actor) -> None:
+    """Of all records or of one's own, within the scopes of the credential; sources are types too."""
+    house.sources.create(COMMAND_LINE, "API Device")
+    everything = tuple(Action)
+
+    managed = house.documents.list_allowed(boss)
+    assert managed["API Device"] == managed["User"] == everything
+    assert managed["API Request Log"] == (Action.READ,)
+    assert managed["System Settings"][:2] == (Action.READ, Action.WRITE)
+    assert house.documents.list_allowed(user) == {
+        "User": (Action.READ, Action.WRITE),
+        "API Key": everything,
+        "API Request Log": (Action.READ,),
+        "Activity Log": (Action.READ,),
+    }
+    limited = house.actor(USER, Limits(frozenset({"API Key:read", "Role:read"})))
+    assert house.documents.list_allowed(limited) == {"API Key": (Action.READ,)}

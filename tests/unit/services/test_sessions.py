@@ -2,9 +2,10 @@
 
 import pytest
 
+from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
-from latchgate.errors import NotFound
+from latchgate.errors import NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from support.house import ADDRESS, LIFETIME, USER, House, present_session
 
@@ -18,8 +19,7 @@ def _actor(house: House, user: str = USER) -> Actor:
 
 
 def _listed(house: House, actor: Actor) -> list[str]:
-    assert actor.principal is not None
-    return [session.public_id for session in house.sessions.list_own(actor.principal)]
+    return [session.public_id for session in house.sessions.list_own(actor)]
 
 
 def test_ones_sessions_are_listed_the_one_used_last_first(house: House) -> None:
@@ -62,3 +62,54 @@ def test_another_s_session_is_as_good_as_none(house: House) -> None:
             house.sessions.end_own(actor, name)
 
     assert len(_listed(house, theirs)) == 1
+
+
+def test_all_others_are_ended(house: House) -> None:
+    """But the one that asks and those of others; where there are none, nothing is noted."""
+    for name in (USER, _OTHER):
+        house.add_user(name)
+    first, second, theirs = _actor(house), _actor(house), _actor(house, _OTHER)
+    assert second.principal is not None
+
+    assert [house.sessions.end_others(second) for _ in range(2)] == [1, 0]
+
+    assert _listed(house, second) == [second.principal.credential]
+    assert first.principal is not None
+    assert first.principal.credential not in _listed(house, second)
+    assert len(_listed(house, theirs)) == 1
+    assert [row.operation for row in house.activity()].count("session.others_ended") == 1
+
+
+def test_a_key_without_limits_ends_them_all(house: House) -> None:
+    """As the user itself; it is no session that could stay."""
+    house.add_user()
+    _actor(house)
+
+    assert house.sessions.end_others(house.actor()) == 1
+    assert house.sessions.list_own(house.actor()) == []
+
+
+def test_a_limited_credential_sees_and_ends_no_session(house: House) -> None:
+    """Whoever holds a key for one thing learns nothing of where its user signs in from, and signs nobody out."""
+    house.add_user()
+    session = _actor(house)
+    assert session.principal is not None
+    name = session.principal.credential
+    limited = house.actor(USER, Limits(frozenset({"User:read", "User:write"})))
+
+    for ask in (
+        house.sessions.list_own,
+        house.sessions.end_others,
+        lambda actor: house.sessions.end_own(actor, name),
+    ):
+        with pytest.raises(NotPermitted):
+            ask(limited)
+
+    assert len(_listed(house, session)) == 1
+
+
+def test_the_command_line_has_no_sessions(house: House) -> None:
+    """It is nobody who signed in."""
+    for ask in (house.sessions.list_own, house.sessions.end_others):
+        with pytest.raises(NotFound):
+            ask(COMMAND_LINE)

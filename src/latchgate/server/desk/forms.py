@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from latchgate.errors import Flaw, Invalid, LatchgateError
+from latchgate.errors import Conflict, Flaw, Invalid, LatchgateError
 
-__all__ = ["Told", "told_of"]
+__all__ = ["Told", "status_of", "told_of"]
+
+_INVALID, _CONFLICT = 417, 409
 
 _STALE = (
     "Somebody else changed this since you opened it, and nothing was saved. What you typed is still here: open the "
@@ -34,6 +36,11 @@ def told_of(error: LatchgateError, shown: Collection[str]) -> Told:
     at = {name: _sentence(reason) for name, reason in error.fields.items() if name in shown}
     above = [_sentence(f"{name}: {reason}") for name, reason in error.fields.items() if name not in shown]
     return Told(at, " ".join(above))
+
+
+def status_of(error: LatchgateError) -> int:
+    """Give the status with which a refused form comes again: 409 for what is taken, else Frappe's 417."""
+    return _CONFLICT if isinstance(error, Conflict) else _INVALID
 
 
 def _sentence(reason: str) -> str:

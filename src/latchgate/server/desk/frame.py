@@ -13,6 +13,7 @@ from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import UserType
 from latchgate.server.desk.flashes import flash_of
+from latchgate.server.desk.key_words import key_sentence
 from latchgate.server.desk.navigation import Link, Navigation
 from latchgate.server.desk.static_files import StaticFiles
 from latchgate.server.desk.views import Column
@@ -96,6 +97,7 @@ class Frame:
             "column": Column,
             "htmx_config": json.dumps(_HTMX),
             "moment": lambda value: Moment.of(value, clock.now()),
+            "key_sentence": lambda key: key_sentence(key, clock.now()),
         }
         environment.filters |= {"middle": middle, "segment": segment}
         # All at start: an error page must not need a file while there are no descriptors left to open one.

@@ -1,4 +1,4 @@
-"""The first page of the desk, and one's own account."""
+"""Where whoever comes is led, and the first page of the desk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,12 +42,13 @@ class HomePages:
         return {
             "/": Page(PUBLIC, _GET, self.home, Dialect.PAGE),
             "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
-            "/me": Page(SIGNED_IN, _GET, self.account, Dialect.PAGE),
         }
 
     async def home(self, call: Call) -> Response:
-        """Show the account of whoever is signed in, and the sign-in page to everybody else."""
-        return await self.account(call) if call.admission.principal else RedirectResponse("/login", 303)
+        """Lead whoever is signed in to where they begin, and everybody else to the sign-in page."""
+        if not call.admission.principal:
+            return RedirectResponse("/login", 303)
+        return RedirectResponse("/app" if call.principal.user_type is UserType.SYSTEM else "/me", 303)
 
     async def desk(self, call: Call) -> Response:
         """Show the desk's first page to System Users, and their account to all others."""
@@ -56,10 +57,6 @@ class HomePages:
         tallies = await anyio.to_thread.run_sync(self._tallies, call)
         no_key = any(tally.label == "API Keys" and not tally.count for tally in tallies)
         return await self.frame.show(call, "home.html", Heading("Home"), tallies=tallies, no_key=no_key)
-
-    async def account(self, call: Call) -> Response:
-        """Show one's own account."""
-        return await self.frame.show(call, "account.html", Heading("My account"))
 
     def _tallies(self, call: Call) -> list[Tally]:
         navigation = self.frame.navigation

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 
 from latchgate.bootstrap import Latchgate
+from latchgate.core.policy import SIGNED_IN
+from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
+from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.sign_in import SignInPages
-from latchgate.server.desk.user_keys import UserKeyPages
+from latchgate.server.desk.source_records import RECORD, RecordPages
+from latchgate.server.desk.sources import SourcePages
+from latchgate.server.desk.user_form import DESK, USERS, UserForm
 from latchgate.server.desk.users import UserPages
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
@@ -26,13 +31,20 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
-    keys = UserKeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
+    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, documents, latchgate.passwords, latchgate.reset_url, door.limiter)
+    records = RecordPages(frame, documents)
+    account = AccountPages(frame, documents, latchgate.sessions)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door).table(),
         **UserPages(frame, documents).table(),
-        **keys.table(),
+        **keys.table(UserForm(frame, documents), f"{USERS}/{{name}}", DESK),
+        **SourcePages(frame, documents).table(),
+        **records.table(),
+        **keys.table(records, RECORD, DESK),
+        **account.table(),
+        **keys.table(account, ACCOUNT, SIGNED_IN),
         **passwords.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),

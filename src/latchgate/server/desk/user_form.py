@@ -8,16 +8,20 @@ from typing import Any
 import anyio.to_thread
 from starlette.responses import Response
 
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
 from latchgate.core.users import DESK_USER, UserType, automatic_roles
+from latchgate.errors import NotPermitted
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
+from latchgate.server.desk.key_owners import KeyHome, read_keys
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
+from latchgate.services.key_owners import Owner
 
 __all__ = ["DESK", "HOME", "USERS", "UserForm", "address_of"]
 
@@ -37,7 +41,6 @@ _LIMITS = ("restrict_ip", "login_after", "login_before")
 _HOUR = re.compile("[0-9]{1,3}")
 _ROLE = "role:"
 _KEY_CHANGES = ("revoked",)
-_KEYS_MAX = 200
 _LOG_ROWS = 20
 _LOG_FIELDS = ["time", "status", "method", "path", "api_key", "ip_address", "reason"]
 _RIGHTS = ["document_type", "role", "if_owner", "read", "write", "create", "delete"]
@@ -97,6 +100,17 @@ class UserForm:
             **values,
         )
 
+    def get_home(self, call: Call) -> KeyHome:
+        """Read whose keys they are. Raises NotFound, NotPermitted."""
+        user = self.documents.get(call.actor, "User", call.parts["name"])
+        if "api_key" not in user:
+            raise NotPermitted("You may not see or make the keys of this user.", told=True)
+        return self._home_of(call, user)
+
+    async def show_keys(self, call: Call, dialog: Mapping[str, Any], status: int = 200) -> Response:
+        """Render the form at its keys, with a dialog above it."""
+        return await self.show(call, "settings", dialog=dialog, status=status)
+
     async def require_shown(self, call: Call) -> None:
         """Read what the answer to a change in Settings shows, before the change: what fails later loses a secret."""
         await anyio.to_thread.run_sync(self._read, call, "settings")
@@ -130,7 +144,8 @@ class UserForm:
             case "roles":
                 return user, values | self._roles(call, user)
             case "settings":
-                return user, values | {"keys": self._keys(call, user["name"])}
+                home = self._home_of(call, user) if "api_key" in user else None
+                return user, values | (read_keys(self.documents, call, home) if home else {"keyed": None})
             case "activity":
                 return user, values | self._activity(call, user["name"])
             case _:
@@ -162,13 +177,12 @@ class UserForm:
             "sees_rights": "Role Permission" in sees,
         }
 
-    def _keys(self, call: Call, user: str) -> list[dict[str, Any]]:
-        asked = Asked(
-            filters=[["source", "=", "User"], ["record", "=", user], ["revoked", "is", "not set"]],
-            order_by="creation desc",
-            limit=_KEYS_MAX,
-        )
-        return self.documents.list_whole(call.actor, "API Key", asked).documents()
+    def _home_of(self, call: Call, user: Mapping[str, Any]) -> KeyHome:
+        address = address_of(user["name"])
+        back = f"{address}?tab=settings"
+        sees_all = "User" in self.documents.list_readable(call.actor, ["User"])
+        trail = (HOME, *([Link("Users", USERS)] if sees_all else []), Link(user["full_name"], back))
+        return KeyHome(Owner(USER_SOURCE, user["name"]), user["full_name"], user["name"], address, back, trail)
 
     def _activity(self, call: Call, user: str) -> dict[str, Any]:
         view = View.of(call, "tab")

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType
-from latchgate.errors import Conflict, Invalid, LatchgateError, NotPermitted
-from latchgate.server.desk.forms import Told, told_of
+from latchgate.errors import Conflict, Invalid, NotPermitted
+from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.user_form import DESK, HOME, USERS, UserForm, address_of
 from latchgate.server.desk.views import View
@@ -29,7 +29,6 @@ _SORTED = ("full_name", "name", "creation")
 _COLUMNS = ["name", "full_name", "user_type", "enabled", "creation"]
 _KEY_COUNT = "key_count"
 _ENABLED = {"yes": 1, "no": 0}
-_INVALID, _CONFLICT = 417, 409
 _NEW_FIELDS = ("email", "first_name", "last_name", "user_type", "new_password")
 
 
@@ -68,7 +67,7 @@ class UserPages:
         try:
             made = await anyio.to_thread.run_sync(self.documents.create, call.actor, "User", wanted)
         except (Invalid, Conflict) as error:
-            return await self._show_new(call, typed, told_of(error, _NEW_FIELDS), _status_of(error))
+            return await self._show_new(call, typed, told_of(error, _NEW_FIELDS), status_of(error))
         return RedirectResponse(f"{address_of(made['name'])}?tab=settings&done=created", 303)
 
     async def one(self, call: Call) -> Response:
@@ -83,7 +82,7 @@ class UserPages:
             saved = await anyio.to_thread.run_sync(update)
         except (Invalid, Conflict) as error:
             told = told_of(error, form.fields_of(tab, call))
-            return await form.show(call, tab, typed=typed, told=told, status=_status_of(error))
+            return await form.show(call, tab, typed=typed, told=told, status=status_of(error))
         return RedirectResponse(f"{address_of(saved['name'])}?tab={tab}&done=saved", 303)
 
     async def _show_new(self, call: Call, typed: Mapping[str, Any], told: Told, status: int) -> Response:
@@ -147,7 +146,3 @@ def _filters(view: View) -> list[list[Any]]:
 
 def _search(text: str) -> list[list[str]] | None:
     return [["name", "like", f"%{text}%"], ["full_name", "like", f"%{text}%"]] if text else None
-
-
-def _status_of(error: LatchgateError) -> int:
-    return _CONFLICT if isinstance(error, Conflict) else _INVALID

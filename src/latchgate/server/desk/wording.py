@@ -46,7 +46,8 @@ class Moment:
     def words(self) -> str:
         """How long ago, or until then; the day where that says more."""
         seconds = (self.now - self.at).total_seconds()
-        if 0 <= seconds < _JUST_SECONDS:
+        # What was written in this very second lies after the whole seconds that the clock gives.
+        if -1 < seconds < _JUST_SECONDS:
             return "just now"
         for below, unit_seconds, unit in _STEPS:
             if abs(seconds) < below:

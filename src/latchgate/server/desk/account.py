@@ -1,0 +1,144 @@
+"""One's own account, for everybody who is signed in: names, keys, sessions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+from starlette.responses import RedirectResponse, Response
+
+from latchgate.core.credentials import USER_SOURCE
+from latchgate.core.permissions import Action
+from latchgate.core.policy import SIGNED_IN
+from latchgate.errors import Invalid, NotPermitted
+from latchgate.server.desk.forms import Told, told_of
+from latchgate.server.desk.frame import Frame, Heading, Link
+from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.replies import Dialect
+from latchgate.server.requests import Call
+from latchgate.server.routes import Page
+from latchgate.services.documents import DocumentService
+from latchgate.services.key_owners import Owner
+from latchgate.services.sessions import SessionService
+
+__all__ = ["ACCOUNT", "AccountPages"]
+
+ACCOUNT = "/me"
+_TABS = (("account", "Account"), ("keys", "API Access"), ("sessions", "Sessions"))
+_KEYS = f"{ACCOUNT}?tab=keys"
+_SESSIONS = f"{ACCOUNT}?tab=sessions"
+_NAMES = ("first_name", "last_name")
+_INVALID = 417
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPages:
+    """The account, as the services show it to its own user; Website Users have no other page."""
+
+    frame: Frame
+    documents: DocumentService
+    sessions: SessionService
+
+    def table(self) -> Mapping[str, Page]:
+        """List the pages by address."""
+        post = frozenset({"POST"})
+        return {
+            ACCOUNT: Page(SIGNED_IN, frozenset({"GET", "POST"}), self.one, Dialect.PAGE),
+            f"{ACCOUNT}/session/{{name}}/end": Page(SIGNED_IN, post, self.end_session, Dialect.PAGE),
+            f"{ACCOUNT}/end-other-sessions": Page(SIGNED_IN, post, self.end_others, Dialect.PAGE),
+        }
+
+    async def one(self, call: Call) -> Response:
+        """Show one's account at one of its tabs, and take one's names."""
+        if call.request.method != "POST":
+            return await self._show(call)
+        typed = await call.read_arguments()
+        changes = {name: typed[name] for name in (*_NAMES, "modified") if name in typed}
+        try:
+            update = partial(self.documents.update, call.actor, "User", call.principal.user, changes)
+            await anyio.to_thread.run_sync(update)
+        except Invalid as error:
+            return await self._show(call, "account", typed=typed, told=told_of(error, _NAMES), status=_INVALID)
+        return RedirectResponse(f"{ACCOUNT}?done=saved", 303)
+
+    async def end_session(self, call: Call) -> Response:
+        """End one of one's sessions."""
+        await anyio.to_thread.run_sync(self.sessions.end_own, call.actor, call.parts["name"])
+        return RedirectResponse(f"{_SESSIONS}&done=session-ended", 303)
+
+    async def end_others(self, call: Call) -> Response:
+        """End all of one's sessions but this one."""
+        await anyio.to_thread.run_sync(self.sessions.end_others, call.actor)
+        return RedirectResponse(f"{_SESSIONS}&done=sessions-ended", 303)
+
+    def get_home(self, call: Call) -> KeyHome:
+        """Give oneself as the owner of keys."""
+        owner, trail = Owner(USER_SOURCE, call.principal.user), (Link("My account", _KEYS),)
+        return KeyHome(owner, call.principal.full_name, call.principal.user, ACCOUNT, _KEYS, trail)
+
+    async def show_keys(self, call: Call, dialog: Mapping[str, Any], status: int = 200) -> Response:
+        """Render the account at its keys, with a dialog above it."""
+        return await self._show(call, "keys", dialog=dialog, status=status)
+
+    async def require_shown(self, call: Call) -> None:
+        """Read what the answer to a change of keys shows, before the change."""
+        await anyio.to_thread.run_sync(self._read, call, "keys")
+
+    async def _show(
+        self,
+        call: Call,
+        tab: str = "",
+        *,
+        typed: Mapping[str, Any] | None = None,
+        told: Told | None = None,
+        status: int = 200,
+        dialog: Mapping[str, Any] | None = None,
+    ) -> Response:
+        chosen = tab or call.request.query_params.get("tab", "")
+        chosen = chosen if chosen in dict(_TABS) else _TABS[0][0]
+        values = await anyio.to_thread.run_sync(self._read, call, chosen)
+        return await self.frame.show(
+            call,
+            "account.html",
+            Heading("My account"),
+            status=status,
+            tabs=_TABS,
+            tab=chosen,
+            told=told or Told(),
+            typed=typed if typed is not None else values.get("user"),
+            dialog=dialog or {"kind": ""},
+            **values,
+        )
+
+    def _read(self, call: Call, tab: str) -> dict[str, Any]:
+        match tab:
+            case "keys":
+                return read_keys(self.documents, call, self.get_home(call))
+            case "sessions":
+                return {"sessions": self._sessions(call), "present": call.principal.credential}
+            case _:
+                return {"user": self._own_record(call)}
+
+    def _own_record(self, call: Call) -> dict[str, Any] | None:
+        """Give one's own record if one may change it; a key may be good for less than its user."""
+        for action in (Action.READ, Action.WRITE):
+            if not self.documents.may(call.actor, "User", action, call.principal.user):
+                return None
+        return self.documents.get(call.actor, "User", call.principal.user)
+
+    def _sessions(self, call: Call) -> list[dict[str, Any]] | None:
+        try:
+            found = self.sessions.list_own(call.actor)
+        except NotPermitted:
+            return None
+        return [
+            {
+                "name": one.public_id,
+                "since": one.created_at,
+                "last_seen": one.last_seen_at,
+                "ip_address": one.ip_address,
+                "user_agent": one.user_agent,
+            }
+            for one in found
+        ]

@@ -1,0 +1,174 @@
+"""Keys on the page of their owner, in its section API Access: Generate Keys, new ones, new secrets, and their end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+from starlette.responses import RedirectResponse, Response
+
+from latchgate.core.permissions import Action
+from latchgate.core.policy import Requirement
+from latchgate.core.questions import Asked
+from latchgate.errors import Invalid, NotFound, NotPermitted
+from latchgate.server.desk.forms import told_of
+from latchgate.server.desk.frame import Frame
+from latchgate.server.desk.key_owners import API_KEY, KeyedPage, KeyHome, filters_of
+from latchgate.server.desk.new_keys import FIELDS, FIRST, NewKeyForm, choice
+from latchgate.server.replies import Dialect
+from latchgate.server.requests import Call
+from latchgate.server.routes import Page
+from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.documents import DocumentService
+from latchgate.services.ports import Clock
+
+__all__ = ["KeyPages"]
+
+_FORM = frozenset({"GET", "POST"})
+_INVALID = 417
+_DAY_SECONDS = 86_400
+_OVERLAPS = (
+    ("0", "End the present secret at once"),
+    ("3600", "Both work for an hour"),
+    ("86400", "Both work for a day"),
+    ("604800", "Both work for a week"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPages:
+    """Each is the owner's page with a dialog above it, which works without a script too."""
+
+    frame: Frame
+    documents: DocumentService
+    api_keys: ApiKeyService
+    clock: Clock
+    public_url: str
+
+    def table(self, page: KeyedPage, address: str, requires: Requirement) -> Mapping[str, Page]:
+        """List the pages of the keys that an owner's page shows, by address.
+
+        Args:
+            page: The owner's.
+            address: Its own, as in the route table.
+            requires: What it requires of its callers.
+        """
+        key = f"{address}/key/{{key}}"
+        handlers = {
+            f"{address}/generate-keys": self.generate,
+            f"{address}/new-key": self.new,
+            f"{key}/rotate": self.rotate,
+            f"{key}/revoke": self.revoke,
+        }
+        return {path: Page(requires, _FORM, partial(handler, page), Dialect.PAGE) for path, handler in handlers.items()}
+
+    async def generate(self, page: KeyedPage, call: Call) -> Response:
+        """Say what a new secret for the first key stops, and make it."""
+        home = await anyio.to_thread.run_sync(page.get_home, call)
+        if call.request.method != "POST":
+            return await page.show_keys(call, await anyio.to_thread.run_sync(self._about_first_key, call, home))
+        await self._require_shown(page, call)
+        try:
+            issued = await anyio.to_thread.run_sync(self.api_keys.generate_primary, call.actor, home.owner)
+        except Invalid as error:
+            return await _show_refusal(page, call, error)
+        return await self._show_secret(page, call, (home, issued.key.key_id, issued.secret.text))
+
+    async def new(self, page: KeyedPage, call: Call) -> Response:
+        """Show the form of a new key, say what it would come to, and make one of it."""
+        home = await anyio.to_thread.run_sync(page.get_home, call)
+        form = NewKeyForm(self.frame, self.documents, self.clock)
+        if call.request.method != "POST":
+            return await form.show(call, home, FIRST)
+        typed = await call.read_arguments()
+        if "preview" in call.request.query_params:
+            return await form.show(call, home, typed)
+        await self._require_shown(page, call)
+        try:
+            create = partial(self.documents.create, call.actor, API_KEY, form.read(home, typed))
+            made = await anyio.to_thread.run_sync(create)
+        except Invalid as error:
+            return await form.show(call, home, typed, told_of(error, FIELDS), _INVALID)
+        return await self._show_secret(page, call, (home, made["name"], made["api_secret"]))
+
+    async def rotate(self, page: KeyedPage, call: Call) -> Response:
+        """Ask for how long the present secret should still work, and make a new one."""
+        home = await anyio.to_thread.run_sync(page.get_home, call)
+        dialog = await anyio.to_thread.run_sync(self._about_key, call, home, "rotate")
+        if call.request.method != "POST":
+            return await page.show_keys(call, dialog)
+        arguments = await call.read_arguments()
+        await self._require_shown(page, call)
+        rotate = partial(self.api_keys.rotate, call.actor, call.parts["key"], source=home.owner.source)
+        try:
+            overlap = int(choice("overlap", arguments, _OVERLAPS))
+            issued = await anyio.to_thread.run_sync(partial(rotate, overlap_seconds=overlap))
+        except Invalid as error:
+            return await _show_refusal(page, call, error)
+        return await self._show_secret(page, call, (home, issued.key.key_id, issued.secret.text))
+
+    async def revoke(self, page: KeyedPage, call: Call) -> Response:
+        """Say what stops working, and end the key."""
+        home = await anyio.to_thread.run_sync(page.get_home, call)
+        dialog = await anyio.to_thread.run_sync(self._about_key, call, home, "revoke")
+        if call.request.method != "POST":
+            return await page.show_keys(call, dialog)
+        end = partial(self.api_keys.revoke, call.actor, call.parts["key"], source=home.owner.source)
+        await anyio.to_thread.run_sync(end)
+        return RedirectResponse(_with_done(home.back, "revoked"), 303)
+
+    async def _require_shown(self, page: KeyedPage, call: Call) -> None:
+        may_read = partial(self.documents.may, call.actor, API_KEY, Action.READ, None)
+        if not await anyio.to_thread.run_sync(may_read):
+            raise NotPermitted("You may not see keys, nor be shown the secret of one.", told=True)
+        await page.require_shown(call)
+
+    async def _show_secret(self, page: KeyedPage, call: Call, made: tuple[KeyHome, str, str]) -> Response:
+        home, key_id, secret = made
+        found = await anyio.to_thread.run_sync(self._find_key, call, home, key_id)
+        dialog = {"kind": "secret", "key": found, "key_id": key_id, "secret": secret, "public_url": self.public_url}
+        return await page.show_keys(call, {**dialog, "source": home.owner.source})
+
+    def _about_first_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
+        first = [*filters_of(home.owner), ["is_primary", "=", 1], ["revoked", "is", "not set"]]
+        found = self.documents.list_whole(call.actor, API_KEY, Asked(filters=first, limit=1)).documents()
+        if not found:
+            return {"kind": "generate", "key": None}
+        return {"kind": "generate", "key": found[0], "use": self._use(call, found[0])}
+
+    def _about_key(self, call: Call, home: KeyHome, kind: str) -> dict[str, Any]:
+        key = self._find_key(call, home, call.parts["key"])
+        if key is None:
+            raise NotFound("There is no such key here that you may see.")
+        return {"kind": kind, "key": key, "overlaps": _OVERLAPS, "use": self._use(call, key)}
+
+    def _find_key(self, call: Call, home: KeyHome, key_id: str) -> dict[str, Any] | None:
+        # Other sources may have a key of that id too.
+        own = [*filters_of(home.owner), ["name", "=", key_id]]
+        found = self.documents.list_whole(call.actor, API_KEY, Asked(filters=own, limit=1)).documents()
+        return found[0] if found else None
+
+    def _use(self, call: Call, key: Mapping[str, Any]) -> tuple[int, int] | None:
+        """Count the requests that a key opened within a day, and their addresses; None for who may see no log."""
+        if not self.documents.may(call.actor, "API Request Log", Action.READ, None):
+            return None
+        since = datetime.fromtimestamp(self.clock.now() - _DAY_SECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        opened = [["api_key", "=", key["name"]], ["source", "=", key["source"]], ["user", "is", "set"]]
+        asked = Asked(
+            fields=["ip_address", "count(*) as requests"],
+            filters=[*opened, ["time", ">=", since]],
+            group_by="ip_address",
+            limit=0,
+        )
+        rows = self.documents.list_rows(call.actor, "API Request Log", asked).rows
+        return sum(int(str(row[1])) for row in rows), len(rows)
+
+
+async def _show_refusal(page: KeyedPage, call: Call, error: Invalid) -> Response:
+    return await page.show_keys(call, {"kind": "refused", "sentence": told_of(error, ()).problem}, _INVALID)
+
+
+def _with_done(address: str, code: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}done={code}"
