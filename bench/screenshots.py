@@ -47,6 +47,11 @@ PICTURES = {
     "user-new-key": ("/app/user/{name}/new-key", "/app/user/api@example.com/new-key"),
     "user-dialog-rotate": ("/app/user/{name}/key/{key}/rotate", "/app/user/api@example.com/key/{key}/rotate"),
     "user-dialog-revoke": ("/app/user/{name}/key/{key}/revoke", "/app/user/api@example.com/key/{key}/revoke"),
+    "roles": ("/app/role", "/app/role"),
+    "role": ("/app/role/{name}", "/app/role/Deployer"),
+    "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
+    "role-dialog-new": ("/app/role", "/app/role?new=1"),
+    "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
     "components-fields": ("/app/components", "/app/components"),
     "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
     "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
@@ -84,7 +89,11 @@ def _without_picture() -> list[str]:
 
 def _furnish(running: RunningLatchgate) -> str:
     """Make what pages show; give the id of a key."""
-    running.ask("role", "create", "Deployer")
+    for role in ("Deployer", "Auditor"):
+        running.ask("role", "create", role)
+    for doctype, *actions in (("API Key", "--read", "--create"), ("API Request Log", "--read"), ("User", "--read")):
+        running.ask("permission", "grant", "Deployer", doctype, *actions)
+    running.ask("permission", "grant", "Deployer", "Event Consumer", "--read", "--write", "--own")
     running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
     running.ask("key", "generate", "api@example.com", "--label", "Nightly backup", "--allow-ip", "10.0.0.0/8")

@@ -12,7 +12,8 @@ from support.running import RunningLatchgate
 
 COMPONENTS = "/app/components"
 _VIEWS = ("", "tab=lists&enabled=yes", "tab=values", "dialog=secret")
-PAGES = ["/app", "/me", *(f"{COMPONENTS}?{view}" for view in _VIEWS)]
+ROLES = ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")
+PAGES = ["/app", "/me", *(f"{COMPONENTS}?{view}" for view in _VIEWS), *(f"/app/role{page}" for page in ROLES)]
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _FIRST_LOAD_BYTES_MAX = 200_000
 OpenPage = Callable[..., Page]
@@ -23,6 +24,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchga
     """A server in development whose Administrator can sign in."""
     home = Path(tmp_path_factory.mktemp("desk")) / "home"
     running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD, LATCHGATE_DEVELOPMENT="true").start()
+    running.ask("role", "create", "Deployer")
     yield running
     assert running.stop() == 0
 

@@ -8,6 +8,7 @@ from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.passwords import PasswordPages
+from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.user_keys import UserKeyPages
 from latchgate.server.desk.users import UserPages
@@ -28,12 +29,14 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     documents, settings = latchgate.documents, latchgate.settings
     keys = UserKeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, documents, latchgate.passwords, latchgate.reset_url, door.limiter)
+    roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door).table(),
         **UserPages(frame, documents).table(),
         **keys.table(),
         **passwords.table(),
+        **roles.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

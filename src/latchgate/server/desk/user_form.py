@@ -160,6 +160,7 @@ class UserForm:
             "automatic": sorted(automatic),
             "rights": rights,
             "sees_rights": "Role Permission" in sees,
+            "sees_roles": "Role" in sees,
         }
 
     def _keys(self, call: Call, user: str) -> list[dict[str, Any]]:
