@@ -66,6 +66,11 @@ PICTURES = {
     "record-new-key": (f"{_RECORD}/new-key", f"{_DOOR}/new-key"),
     "record-dialog-rotate": (f"{_RECORD}/key/{{key}}/rotate", f"{_DOOR}/key/{{door}}/rotate"),
     "record-dialog-revoke": (f"{_RECORD}/key/{{key}}/revoke", f"{_DOOR}/key/{{door}}/revoke"),
+    "roles": ("/app/role", "/app/role"),
+    "role": ("/app/role/{name}", "/app/role/Deployer"),
+    "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
+    "role-dialog-new": ("/app/role", "/app/role?new=1"),
+    "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
     "components-fields": ("/app/components", "/app/components"),
     "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
     "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
@@ -103,7 +108,11 @@ def _without_picture() -> list[str]:
 
 def _furnish(running: RunningLatchgate) -> dict[str, str]:
     """Make what pages show; give the ids of keys by what stands for them in addresses."""
-    running.ask("role", "create", "Deployer")
+    for role in ("Deployer", "Auditor"):
+        running.ask("role", "create", role)
+    for doctype, *actions in (("API Key", "--read", "--create"), ("API Request Log", "--read"), ("User", "--read")):
+        running.ask("permission", "grant", "Deployer", doctype, *actions)
+    running.ask("permission", "grant", "Deployer", "Event Consumer", "--read", "--write", "--own")
     running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
     running.ask("key", "generate", "api@example.com", "--label", "Nightly backup", "--allow-ip", "10.0.0.0/8")

@@ -12,6 +12,7 @@ from support.running import RunningLatchgate
 
 COMPONENTS = "/app/components"
 _VIEWS = ("", "tab=lists&enabled=yes", "tab=values", "dialog=secret")
+_ROLES = ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")
 PAGES = [
     "/app",
     "/me",
@@ -27,6 +28,7 @@ PAGES = [
     "/app/source?new=1",
     "/app/source/Event%20Consumer",
     "/app/source/Event%20Consumer?new=1",
+    *(f"/app/role{page}" for page in _ROLES),
     *(f"{COMPONENTS}?{view}" for view in _VIEWS),
 ]
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -39,6 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchga
     """A server in development whose Administrator can sign in."""
     home = Path(tmp_path_factory.mktemp("desk")) / "home"
     running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD, LATCHGATE_DEVELOPMENT="true").start()
+    running.ask("role", "create", "Deployer")
     yield running
     assert running.stop() == 0
 

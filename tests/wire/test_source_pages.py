@@ -133,7 +133,7 @@ def test_a_source_is_made_filled_and_deleted(peopled: Service) -> None:
         (RECORDS, {"record_name": "", "user": API}, 417, 'id="record_name-error"'),
         (RECORDS, {"record_name": "..", "user": API}, 417, 'id="record_name-error"'),
         (RECORDS, {"record_name": "Kept", "user": "nobody@example.com"}, 417, 'id="user-error"'),
-        (RECORDS, {"record_name": DOOR, "user": API}, 409, 'class="problem"'),
+        (RECORDS, {"record_name": DOOR, "user": API}, 409, 'id="record_name-error"'),
         (RECORD, {"user": "nobody@example.com", "enabled": "1"}, 417, 'id="user-error"'),
         (RECORD, {"user": "Guest", "enabled": "1"}, 417, 'id="user-error"'),
         (RECORD, {"user": WEB, "enabled": "1", "modified": "2020-01-01 00:00:00"}, 417, "Somebody else"),

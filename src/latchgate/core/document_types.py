@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from latchgate.core.permissions import Own, Reach
+from latchgate.core.permissions import EVERY_ACTION, Action, Own, Reach
 from latchgate.core.principals import Principal
 from latchgate.core.queries import Scalar
 
@@ -168,6 +168,13 @@ class DocumentType:
     """Whether there is one record of it, called as the type is."""
     ignored: frozenset[str] = frozenset()
     """Fields of Frappe's that clients send and that mean nothing here."""
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """What can be done to its records at all, whatever is permitted."""
+        if self.log:
+            return frozenset({Action.READ})
+        return frozenset({Action.READ, Action.WRITE}) if self.single else EVERY_ACTION
 
     @cached_property
     def fields(self) -> Mapping[str, FieldSpec]:

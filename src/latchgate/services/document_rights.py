@@ -12,9 +12,9 @@ from latchgate.services.port_values import FoundDocument
 from latchgate.services.ports import Documents, Transaction
 from latchgate.services.rights import find_reach, require_reach
 
-__all__ = ["Seen", "get_type", "require_action", "require_extends", "see"]
+__all__ = ["GIVES_RIGHTS", "Seen", "get_type", "require_action", "require_extends", "see"]
 
-_GIVES_RIGHTS = frozenset({"Role Permission", "System Settings"})
+GIVES_RIGHTS = frozenset({"Role Permission", "System Settings"})
 """What System Managers alone change, whatever a permission says."""
 _NAME_SHOWN_MAX = 140
 
@@ -51,7 +51,7 @@ def require_action(tx: Transaction, actor: Actor, doctype: DocumentType, action:
     """Let nobody pass who may not do this to any record of a type. Raises NotPermitted."""
     reach = require_reach(tx, actor, doctype.name, action)
     viewer = Viewer.of(actor.principal, reach)
-    reserved = doctype.name in _GIVES_RIGHTS and not viewer.manager
+    reserved = doctype.name in GIVES_RIGHTS and not viewer.manager
     # An account is nobody's own before it is there.
     unowned = doctype.name == "User" and action is Action.CREATE and reach is not Reach.ALL
     if action is not Action.READ and (doctype.log or reserved or unowned):

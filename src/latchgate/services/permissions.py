@@ -1,22 +1,45 @@
 """What roles may do: permissions are listed, granted, changed and revoked."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from latchgate.core.documents import DOCUMENT_TYPES
-from latchgate.core.permissions import EVERY_ACTION, Action, Grant
+from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
 from latchgate.core.users import GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Flaw, Invalid, NotFound
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager, write_as
+from latchgate.services.actors import Actor, read_as, require_system_manager, write_as
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.rights import require_covered, require_right
+from latchgate.services.rights import find_reach, is_manager, require_covered, require_right
 
-__all__ = ["ROLE_PERMISSION", "PermissionService", "grant_name"]
+__all__ = ["ROLE_PERMISSION", "Matrix", "PermissionService", "grant_name"]
 
 ROLE_PERMISSION = "Role Permission"
 _KEPT = frozenset({ROLE_PERMISSION, "User", "Role"})
 """What System Managers need to give themselves any other right."""
+_GUEST_HOLDS_NONE = "Guest may hold no permissions: nobody without a credential reaches records"
 _SHOWN_MAX = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """All that one role may do, and what of it somebody could change."""
+
+    role: str
+    grants: frozenset[Grant]
+    doctypes: tuple[str, ...]
+    """What permissions may name, and what these name, in order."""
+    changeable: bool
+    """Whether the one who asked may change it."""
+    kept: frozenset[Grant]
+    """What nobody can take from the role."""
+    why_fixed: str
+    """Why that is so, or why the role can be given nothing; empty if neither is."""
+
+    @property
+    def seen(self) -> str:
+        """The grants as one text, by which `set_all` tells whether they are still these."""
+        return _seen(self.grants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,50 @@ class PermissionService:
         with self.store.read() as tx:
             require_right(tx, actor, ROLE_PERMISSION, Action.READ)
             return tx.permissions.list_all()
+
+    def show(self, actor: Actor, role: str) -> Matrix:
+        """Give all that a role may do. Raises NotPermitted, NotFound."""
+        with read_as(self.store, actor) as tx:
+            require_right(tx, actor, ROLE_PERMISSION, Action.READ)
+            grants = _grants_of(tx, role)
+            named = {*DOCUMENT_TYPES, *tx.sources.list_names(), *(grant.doctype for grant in grants)}
+            return Matrix(
+                role,
+                grants,
+                tuple(sorted(named, key=str.casefold)),
+                role != GUEST and _may_change(tx, actor),
+                _kept_of(role),
+                _why_fixed(role),
+            )
+
+    def set_all(self, actor: Actor, role: str, grants: Iterable[Grant], *, seen: str) -> None:
+        """Let a role do this and nothing else, all of it or none; what stays as it is, is left alone.
+
+        Args:
+            actor: Who asks.
+            role: Whose permissions all of `grants` are.
+            grants: No two of the same document type and if_owner.
+            seen: Of the matrix that the actor looked at.
+
+        Raises:
+            NotPermitted: The actor may not, or is no System Manager.
+            NotFound: There is no such role.
+            Invalid: As `grant` and `revoke`; with Flaw.STALE, if the role has other permissions by now than were seen.
+        """
+        require_system_manager(actor)
+        wanted = _by_place(role, grants)
+        with write_as(self.store, actor) as tx:
+            require_right(tx, actor, ROLE_PERMISSION, Action.READ)
+            present = _by_place(role, _grants_of(tx, role))
+            if _seen(present.values()) != seen:
+                raise Invalid({"seen": "The role's permissions have been changed since they were seen"}, Flaw.STALE)
+            for doctype, if_owner in sorted(present.keys() - wanted.keys()):
+                self.delete_in(tx, actor, role, doctype, if_owner=if_owner)
+            for place in sorted(wanted):
+                if place not in present:
+                    self.create_in(tx, actor, wanted[place])
+                elif wanted[place] != present[place]:
+                    self.change_in(tx, actor, wanted[place])
 
     def grant(self, actor: Actor, grant: Grant) -> Grant:
         """Let a role do these actions besides what it may do already; tell the whole.
@@ -121,7 +188,7 @@ def _get(tx: Transaction, role: str, doctype: str, *, if_owner: bool) -> Grant:
 
 def _require_sound(tx: Transaction, grant: Grant) -> None:
     if grant.role == GUEST:
-        raise Invalid({"role": "Guest may hold no permissions: nobody without a credential reaches records"})
+        raise Invalid({"role": _GUEST_HOLDS_NONE})
     if not tx.roles.exists(grant.role):
         raise NotFound(f"Role {grant.role} not found")
     if grant.doctype not in DOCUMENT_TYPES and not tx.sources.exists(grant.doctype):
@@ -131,9 +198,50 @@ def _require_sound(tx: Transaction, grant: Grant) -> None:
 
 
 def _require_kept(found: Grant, actions: frozenset[Action]) -> None:
-    kept = found.role == SYSTEM_MANAGER and found.doctype in _KEPT and not found.if_owner
+    kept = found.doctype in {grant.doctype for grant in _kept_of(found.role)} and not found.if_owner
     if kept and not found.actions <= actions:
-        raise Invalid({"role": f"{SYSTEM_MANAGER} keeps every right on {found.doctype}, or nobody could give it back"})
+        raise Invalid({"role": _keeps(found.doctype)})
+
+
+def _kept_of(role: str) -> frozenset[Grant]:
+    kept = _KEPT if role == SYSTEM_MANAGER else ()
+    return frozenset(Grant(role, doctype, if_owner=False, actions=EVERY_ACTION) for doctype in kept)
+
+
+def _why_fixed(role: str) -> str:
+    if role == GUEST:
+        return _GUEST_HOLDS_NONE
+    *others, last = sorted(_KEPT)
+    return _keeps(f"{', '.join(others)} and {last}") if _kept_of(role) else ""
+
+
+def _keeps(doctypes: str) -> str:
+    return f"{SYSTEM_MANAGER} keeps every right on {doctypes}, or nobody could give it back"
+
+
+def _may_change(tx: Transaction, actor: Actor) -> bool:
+    reaches = (find_reach(tx, actor, ROLE_PERMISSION, action) for action in Action)
+    return is_manager(actor) and all(reach is Reach.ALL for reach in reaches)
+
+
+def _grants_of(tx: Transaction, role: str) -> frozenset[Grant]:
+    if not tx.roles.exists(role):
+        raise NotFound(f"Role {role} not found")
+    return frozenset(grant for grant in tx.permissions.list_all() if grant.role == role)
+
+
+def _by_place(role: str, grants: Iterable[Grant]) -> Mapping[tuple[str, bool], Grant]:
+    found = list(grants)
+    placed = {(grant.doctype, grant.if_owner): grant for grant in found}
+    if len(placed) != len(found) or any(grant.role != role for grant in found):
+        raise AssertionError(found)
+    return placed
+
+
+def _seen(grants: Iterable[Grant]) -> str:
+    lines = (f"{grant.doctype}{':own' if grant.if_owner else ''}: {_told(grant)}" for grant in grants)
+    # One line: what a browser sends of a field has other line breaks than were in it.
+    return "; ".join(sorted(lines))
 
 
 def _told(grant: Grant) -> str:

@@ -10,7 +10,7 @@ from latchgate.core.sources import parse_record_name
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, effective_roles
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, require_system_manager, write_as
+from latchgate.services.actors import Actor, read_as, require_system_manager, write_as
 from latchgate.services.key_makers import require_makers
 from latchgate.services.key_owners import Owner
 from latchgate.services.port_values import UserChanges
@@ -56,6 +56,11 @@ class RoleService:
         judge_early(self.store, actor, lambda tx: _require_delete(tx, actor, name))
         with write_as(self.store, actor) as tx:
             self.delete_in(tx, actor, name)
+
+    def require_deletable(self, actor: Actor, name: str) -> None:
+        """Raise what `delete` would."""
+        with read_as(self.store, actor) as tx:
+            _require_delete(tx, actor, name)
 
     def delete_in(self, tx: Transaction, actor: Actor, name: str) -> None:
         """Delete a role. Raises as `delete`."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from latchgate.core.document_types import DocumentType, Kind, Reader, Viewer, format_time, parse_time
 from latchgate.core.documents import DOCUMENT_TYPES, document_of, source_type
-from latchgate.core.permissions import Own, Reach
+from latchgate.core.permissions import Action, Own, Reach
 from unit.core.examples import PRINCIPAL
 
 _USER = DOCUMENT_TYPES["User"]
@@ -226,3 +226,18 @@ def test_what_is_no_time() -> None:
     for text in ("", "tomorrow", "2026-13-01", "0001-01-01T00:00:00+14:00"):
         with pytest.raises(ValueError, match="date and time"):
             parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("doctype", "actions"),
+    [
+        (DOCUMENT_TYPES["Activity Log"], {Action.READ}),
+        (DOCUMENT_TYPES["API Request Log"], {Action.READ}),
+        (DOCUMENT_TYPES["System Settings"], {Action.READ, Action.WRITE}),
+        (DOCUMENT_TYPES["User"], set(Action)),
+        (source_type("API Device"), set(Action)),
+    ],
+)
+def test_what_can_be_done_at_all(doctype: DocumentType, actions: set[Action]) -> None:
+    """A log is written by nobody, and what there is one of is neither made nor deleted."""
+    assert doctype.actions == actions

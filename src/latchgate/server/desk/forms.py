@@ -27,8 +27,16 @@ class Told:
         return self.fields.get(name, "")
 
 
-def told_of(error: LatchgateError, shown: Collection[str]) -> Told:
-    """Say a refusal at the fields that a form shows, and what it says of others above them."""
+def told_of(error: LatchgateError, shown: Collection[str], *, taken: str = "") -> Told:
+    """Say a refusal at the fields that a form shows, and what it says of others above them.
+
+    Args:
+        error: The refusal.
+        shown: Where the form can say what is wrong.
+        taken: The field that names the record, at which it is said that there is such a one.
+    """
+    if taken and isinstance(error, Conflict):
+        return Told({taken: _sentence(error.public)})
     if not isinstance(error, Invalid):
         return Told(problem=_sentence(error.public))
     if error.flaw is Flaw.STALE:

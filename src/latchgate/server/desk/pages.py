@@ -11,6 +11,7 @@ from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.passwords import PasswordPages
+from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.source_records import RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
@@ -35,6 +36,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     passwords = PasswordPages(frame, documents, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents)
     account = AccountPages(frame, documents, latchgate.sessions)
+    roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door).table(),
@@ -46,6 +48,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **account.table(),
         **keys.table(account, ACCOUNT, SIGNED_IN),
         **passwords.table(),
+        **roles.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

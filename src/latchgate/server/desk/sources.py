@@ -77,7 +77,7 @@ class SourcePages:
             wanted = {"source_name": typed.get("source_name", "")}
             made = await anyio.to_thread.run_sync(self.documents.create, call.actor, SOURCE, wanted)
         except (Invalid, Conflict) as error:
-            told = told_of(error, ("source_name",))
+            told = told_of(error, ("source_name",), taken="source_name")
             return await self._show_sources(call, typed=typed, told=told, status=status_of(error))
         return RedirectResponse(f"{source_address(made['name'])}?done=created", 303)
 
@@ -93,7 +93,11 @@ class SourcePages:
             create = partial(self.documents.create, call.actor, source_of(call), wanted)
             made = await anyio.to_thread.run_sync(create)
         except (Invalid, Conflict) as error:
-            dialog = {"kind": "new", "typed": typed, "told": told_of(error, ("record_name", "user"))}
+            dialog = {
+                "kind": "new",
+                "typed": typed,
+                "told": told_of(error, ("record_name", "user"), taken="record_name"),
+            }
             return await self._show_records(call, dialog, status_of(error))
         return RedirectResponse(f"{record_address(source_of(call), made['name'])}?done=created", 303)
 

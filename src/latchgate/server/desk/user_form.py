@@ -175,6 +175,7 @@ class UserForm:
             "automatic": sorted(automatic),
             "rights": rights,
             "sees_rights": "Role Permission" in sees,
+            "sees_roles": "Role" in sees,
         }
 
     def _home_of(self, call: Call, user: Mapping[str, Any]) -> KeyHome:

@@ -67,7 +67,7 @@ class UserPages:
         try:
             made = await anyio.to_thread.run_sync(self.documents.create, call.actor, "User", wanted)
         except (Invalid, Conflict) as error:
-            return await self._show_new(call, typed, told_of(error, _NEW_FIELDS), status_of(error))
+            return await self._show_new(call, typed, told_of(error, _NEW_FIELDS, taken="email"), status_of(error))
         return RedirectResponse(f"{address_of(made['name'])}?tab=settings&done=created", 303)
 
     async def one(self, call: Call) -> Response:
