@@ -54,7 +54,8 @@ class Moment:
                 count = int(abs(seconds) // unit_seconds)
                 told = f"{count} {unit}{'' if count == 1 else 's'}"
                 return f"{told} ago" if seconds >= 0 else f"in {told}"
-        return self.date
+        # In a list, where many stand one below the other.
+        return f"{self.at.day} {self.at:%b %Y}"
 
 
 def middle(text: str, length: int = 15) -> str:
