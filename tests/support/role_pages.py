@@ -1,15 +1,15 @@
-"""An instance for the tests of the pages of roles: a user of every kind, and how each asks for pages."""
+"""An instance for the tests of the pages of roles: a user of every kind, and what the pages show."""
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from latchgate.core.permissions import Action, Grant
 from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
-from support.asgi import Answer, Service, opened_service
+from support.asgi import Service, opened_service
 
 __all__ = [
     "API",
@@ -18,18 +18,14 @@ __all__ = [
     "MANAGER",
     "READER",
     "WEB",
-    "ask_as",
     "grants_of",
-    "post_as",
     "seen_in",
-    "send_json",
     "staffed_service",
     "ticked_in",
 ]
 
 MANAGER, API, WEB, READER = "manager@example.com", "api@example.com", "web@example.com", "reader@example.com"
 LIST, FORM = "/app/role", "/app/role/Deployer"
-_HTML = ("accept", "text/html")
 
 
 @contextmanager
@@ -46,26 +42,6 @@ def staffed_service(home: Path) -> Iterator[Service]:
         service.make_user(WEB, user_type=UserType.WEBSITE)
         service.make_user(READER, roles=frozenset({"Reader"}))
         yield service
-
-
-def ask_as(service: Service, path: str, user: str) -> Answer:
-    """Ask for a page with a session of a user; without any for an empty name."""
-    cookie = [("cookie", f"sid={service.sign_in(user).sid}")] if user else []
-    return service.ask(path, headers=[*cookie, _HTML])
-
-
-def post_as(service: Service, path: str, user: str, typed: Mapping[str, object]) -> Answer:
-    """Send a page's form as a user."""
-    sid = service.sign_in(user).sid
-    sent = {**typed, "csrf_token": service.csrf_token(sid)}
-    return service.post(path, sent, form=True, headers=[("cookie", f"sid={sid}"), _HTML])
-
-
-def send_json(service: Service, path: str, sent: Mapping[str, object]) -> Answer:
-    """Send a page JSON, as the manager."""
-    sid = service.sign_in(MANAGER).sid
-    token = service.csrf_token(sid)
-    return service.post(path, sent, headers=[("cookie", f"sid={sid}"), ("x-frappe-csrf-token", token), _HTML])
 
 
 def grants_of(service: Service, role: str = "Deployer") -> dict[tuple[str, bool], set[str]]:

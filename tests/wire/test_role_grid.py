@@ -10,20 +10,8 @@ from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Service
 from support.envelopes import assert_page, assert_shown
-from support.role_pages import (
-    API,
-    FORM,
-    LIST,
-    MANAGER,
-    READER,
-    ask_as,
-    grants_of,
-    post_as,
-    seen_in,
-    send_json,
-    staffed_service,
-    ticked_in,
-)
+from support.pages import send_form, send_json, visit
+from support.role_pages import API, FORM, LIST, MANAGER, READER, grants_of, seen_in, staffed_service, ticked_in
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +58,7 @@ def cleared(staffed: Service) -> Iterator[None]:
 )
 def test_what_no_page_sends_changes_nothing(staffed: Service, sent: dict[str, object]) -> None:
     """It is told above the grid, and what was ticked besides is still ticked."""
-    text = assert_shown(send_json(staffed, FORM, {**sent, "may:Role:read:own": "1"}), 417)
+    text = assert_shown(send_json(staffed, FORM, MANAGER, {**sent, "may:Role:read:own": "1"}), 417)
 
     assert 'class="problem"' in text
     assert "Role: read own" in ticked_in(text)
@@ -79,15 +67,15 @@ def test_what_no_page_sends_changes_nothing(staffed: Service, sent: dict[str, ob
 
 def test_of_two_tabs_the_second_is_told(staffed: Service) -> None:
     """And it goes on showing what was ticked in it, however often it is sent."""
-    seen = seen_in(ask_as(staffed, FORM, MANAGER).text)
-    first = post_as(staffed, FORM, MANAGER, {"seen": seen, "may:User:read:all": "1"})
-    second = post_as(staffed, FORM, MANAGER, {"seen": seen, "may:Role:read:all": "1"})
+    seen = seen_in(visit(staffed, FORM, MANAGER).text)
+    first = send_form(staffed, FORM, MANAGER, {"seen": seen, "may:User:read:all": "1"})
+    second = send_form(staffed, FORM, MANAGER, {"seen": seen, "may:Role:read:all": "1"})
 
     assert first.status == 303
     text = assert_shown(second, 417)
     assert "Somebody else changed this" in text
     assert ticked_in(text) == {"Role: read all"}
-    assert_shown(post_as(staffed, FORM, MANAGER, {"seen": seen_in(text), "may:Role:read:all": "1"}), 417)
+    assert_shown(send_form(staffed, FORM, MANAGER, {"seen": seen_in(text), "may:Role:read:all": "1"}), 417)
     assert grants_of(staffed) == {("User", False): {"read"}}
 
 
@@ -95,12 +83,12 @@ def test_a_source_that_went_meanwhile_leaves_nothing_half_written(staffed: Servi
     """What was ticked for it is still shown, so that nothing of the rest is lost."""
     sources = staffed.latchgate.sources
     sources.create(COMMAND_LINE, "API Device")
-    text = ask_as(staffed, FORM, MANAGER).text
+    text = visit(staffed, FORM, MANAGER).text
     assert 'aria-label="API Device: read all"' in text
     sources.delete(COMMAND_LINE, "API Device")
 
     sent = {"seen": seen_in(text), "may:API Device:read:all": "1", "may:API Key:read:all": "1"}
-    told = assert_shown(post_as(staffed, FORM, MANAGER, sent), 417)
+    told = assert_shown(send_form(staffed, FORM, MANAGER, sent), 417)
 
     assert "Could not find DocType: API Device." in told
     assert ticked_in(told) == {"API Device: read all", "API Key: read all"}
@@ -110,7 +98,7 @@ def test_a_source_that_went_meanwhile_leaves_nothing_half_written(staffed: Servi
 def test_system_managers_keep_what_they_manage_by(staffed: Service) -> None:
     """Their boxes cannot be cleared, and who sends none of them takes none of them."""
     page = f"{LIST}/System%20Manager"
-    text = assert_page(ask_as(staffed, page, MANAGER))
+    text = assert_page(visit(staffed, page, MANAGER))
     before = grants_of(staffed, SYSTEM_MANAGER)
 
     assert len(re.findall(r'checked disabled aria-describedby="why-fixed"', text)) == 12
@@ -122,7 +110,7 @@ def test_system_managers_keep_what_they_manage_by(staffed: Service) -> None:
         for action in actions
         if doctype not in {"User", "Role", "Role Permission", "API Key"}
     }
-    assert post_as(staffed, page, MANAGER, {"seen": seen_in(text), **boxes}).status == 303
+    assert send_form(staffed, page, MANAGER, {"seen": seen_in(text), **boxes}).status == 303
     assert grants_of(staffed, SYSTEM_MANAGER) == {place: has for place, has in before.items() if place[0] != "API Key"}
     staffed.latchgate.permissions.grant(
         COMMAND_LINE, Grant(SYSTEM_MANAGER, "API Key", if_owner=False, actions=EVERY_ACTION)
@@ -132,12 +120,12 @@ def test_system_managers_keep_what_they_manage_by(staffed: Service) -> None:
 def test_guest_is_given_nothing(staffed: Service) -> None:
     """Its page has no boxes, says why, and takes none."""
     page = f"{LIST}/Guest"
-    text = assert_page(ask_as(staffed, page, MANAGER))
+    text = assert_page(visit(staffed, page, MANAGER))
 
     assert "nobody without a credential reaches records" in text
     assert 'type="checkbox"' not in text
     assert "Save permissions" not in text
-    refused = assert_shown(post_as(staffed, page, MANAGER, {"seen": "", "may:User:read:all": "1"}), 417)
+    refused = assert_shown(send_form(staffed, page, MANAGER, {"seen": "", "may:User:read:all": "1"}), 417)
     assert "Guest may hold no permissions" in refused
     assert grants_of(staffed, "Guest") == {}
 
@@ -147,8 +135,8 @@ def test_who_may_read_sees_signs_and_no_boxes(staffed: Service) -> None:
     staffed.latchgate.permissions.grant(
         COMMAND_LINE, Grant("Deployer", "User", if_owner=True, actions=frozenset({Action.READ}))
     )
-    listed = assert_page(ask_as(staffed, f"{LIST}?sort=-name", READER))
-    text = assert_page(ask_as(staffed, FORM, READER))
+    listed = assert_page(visit(staffed, f"{LIST}?sort=-name", READER))
+    text = assert_page(visit(staffed, FORM, READER))
 
     assert "New role" not in listed
     assert ">Permissions<" in listed
@@ -158,5 +146,5 @@ def test_who_may_read_sees_signs_and_no_boxes(staffed: Service) -> None:
     assert "Only a System Manager may change this." in text
     for absent in ('type="checkbox"', "Save permissions", "Delete role", "Othello", API):
         assert absent not in text
-    assert ask_as(staffed, f"{LIST}?new=1", READER).status == 403
-    assert ask_as(staffed, f"{FORM}/delete", READER).status == 403
+    assert visit(staffed, f"{LIST}?new=1", READER).status == 403
+    assert visit(staffed, f"{FORM}/delete", READER).status == 403

@@ -14,21 +14,8 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.users import AUTOMATIC_ROLES
 from support.asgi import Service
 from support.envelopes import assert_page, assert_shown
-from support.role_pages import (
-    API,
-    FORM,
-    LIST,
-    MANAGER,
-    READER,
-    WEB,
-    ask_as,
-    grants_of,
-    post_as,
-    seen_in,
-    send_json,
-    staffed_service,
-    ticked_in,
-)
+from support.pages import send_form, send_json, visit
+from support.role_pages import API, FORM, LIST, MANAGER, READER, WEB, grants_of, seen_in, staffed_service, ticked_in
 
 GUEST = ""
 NASTY = "new/'\"<b>&amp; 🦊 ../%2f?#"
@@ -48,7 +35,7 @@ ADDRESSES = [LIST, f"{LIST}?search=dep&sort=-name", f"{LIST}?new=1", FORM, f"{FO
 @pytest.mark.parametrize(("user", "statuses"), [(GUEST, {303}), (WEB, {403}), (API, {403}), (MANAGER, {200})])
 def test_a_page_is_for_who_may_read_roles(staffed: Service, path: str, user: str, statuses: set[int]) -> None:
     """Guests are sent to sign in; whoever may not read roles learns of none, not even of their own."""
-    answer = ask_as(staffed, path, user)
+    answer = visit(staffed, path, user)
 
     assert answer.status in statuses
     if user == GUEST:
@@ -59,12 +46,12 @@ def test_a_page_is_for_who_may_read_roles(staffed: Service, path: str, user: str
 
 def test_why_there_is_no_list_is_said(staffed: Service) -> None:
     """In words for a person; a role that is not there looks the same as one that one may not see."""
-    assert "may not see the list of roles" in ask_as(staffed, LIST, API).text
-    one, none = (ask_as(staffed, f"{LIST}/{name}", API) for name in ("Deployer", "No%20Role"))
+    assert "may not see the list of roles" in visit(staffed, LIST, API).text
+    one, none = (visit(staffed, f"{LIST}/{name}", API) for name in ("Deployer", "No%20Role"))
     assert (one.status, none.status) == (403, 403)
     assert one.text == none.text
     for path in (f"{LIST}/No%20Role", f"{LIST}/No%20Role/delete", f"{LIST}/deployer", f"{LIST}/%2e%2e%2f"):
-        assert ask_as(staffed, path, MANAGER).status == 404
+        assert visit(staffed, path, MANAGER).status == 404
 
 
 CHANGES: list[tuple[str, dict[str, object]]] = [
@@ -80,7 +67,7 @@ def test_a_change_is_for_who_may_make_it(staffed: Service, path: str, typed: dic
     """Forms that nobody was shown change nothing."""
     before = staffed.latchgate.roles.list_roles()
 
-    answer = post_as(staffed, path, user, typed)
+    answer = send_form(staffed, path, user, typed)
 
     assert_shown(answer, 403)
     assert staffed.latchgate.roles.list_roles() == before
@@ -106,24 +93,24 @@ def test_a_role_is_made_shown_changed_and_deleted(staffed: Service, name: str) -
     stored = " ".join(name.split())
     page = f"{LIST}/{quote(stored, safe='')}"
 
-    made = post_as(staffed, LIST, MANAGER, {"role_name": name})
+    made = send_form(staffed, LIST, MANAGER, {"role_name": name})
     assert (made.status, made.header("location")) == (303, f"{page}?done=created")
-    text = assert_page(ask_as(staffed, page, MANAGER))
+    text = assert_page(visit(staffed, page, MANAGER))
     assert f"<h1>{html.escape(stored).replace('&#x27;', '&#39;').replace('&quot;', '&#34;')}</h1>" in text
     assert "<b>" not in text
-    assert f'href="{page}"' in assert_page(ask_as(staffed, f"{LIST}?search={quote(stored)}", MANAGER))
-    saved = post_as(
+    assert f'href="{page}"' in assert_page(visit(staffed, f"{LIST}?search={quote(stored)}", MANAGER))
+    saved = send_form(
         staffed, page, MANAGER, {"seen": seen_in(text), "may:User:read:all": "1", "may:API Key:delete:own": "1"}
     )
 
     assert (saved.status, saved.header("location")) == (303, f"{page}?done=saved")
     assert grants_of(staffed, stored) == {("User", False): {"read"}, ("API Key", True): {"delete"}}
-    assert ticked_in(ask_as(staffed, page, MANAGER).text) == {"User: read all", "API Key: delete own"}
-    asked = assert_page(ask_as(staffed, f"{page}/delete", MANAGER))
+    assert ticked_in(visit(staffed, page, MANAGER).text) == {"User: read all", "API Key: delete own"}
+    asked = assert_page(visit(staffed, f"{page}/delete", MANAGER))
     assert "Nobody has it. 2 permissions end with it." in asked
-    deleted = post_as(staffed, f"{page}/delete", MANAGER, {})
+    deleted = send_form(staffed, f"{page}/delete", MANAGER, {})
     assert (deleted.status, deleted.header("location")) == (303, f"{LIST}?done=deleted")
-    assert ask_as(staffed, page, MANAGER).status == 404
+    assert visit(staffed, page, MANAGER).status == 404
     assert stored not in dict(staffed.latchgate.roles.list_roles())
 
 
@@ -145,7 +132,7 @@ def test_a_refused_name_is_told_at_its_field(staffed: Service, name: str, status
     """In the dialog, above the list, with what was typed."""
     before = staffed.latchgate.roles.list_roles()
 
-    text = assert_shown(post_as(staffed, LIST, MANAGER, {"role_name": name}), status)
+    text = assert_shown(send_form(staffed, LIST, MANAGER, {"role_name": name}), status)
 
     assert told in text
     assert 'id="role_name-error"' in text
@@ -157,18 +144,18 @@ def test_a_refused_name_is_told_at_its_field(staffed: Service, name: str, status
 @pytest.mark.parametrize("name", [None, 1, True, [], ["x"], {"a": 1}, "\ud800"])
 def test_a_name_of_another_kind_is_told(staffed: Service, name: object) -> None:
     """In JSON; never a fault of ours."""
-    assert 'id="role_name-error"' in assert_shown(send_json(staffed, LIST, {"role_name": name}), 417)
+    assert 'id="role_name-error"' in assert_shown(send_json(staffed, LIST, MANAGER, {"role_name": name}), 417)
 
 
 @pytest.mark.parametrize("role", sorted(AUTOMATIC_ROLES))
 def test_who_has_an_automatic_role_is_said(staffed: Service, role: str) -> None:
     """Since it is granted to nobody; it cannot be deleted either."""
     page = f"{LIST}/{quote(role)}"
-    text = assert_page(ask_as(staffed, page, MANAGER))
+    text = assert_page(visit(staffed, page, MANAGER))
 
     assert AUTOMATIC[role][1] in text
     assert "Delete role" not in text
-    assert AUTOMATIC[role][0] in ask_as(staffed, LIST, MANAGER).text
+    assert AUTOMATIC[role][0] in visit(staffed, LIST, MANAGER).text
 
 
 @pytest.mark.parametrize("role", sorted(AUTOMATIC_ROLES | {SYSTEM_MANAGER}))
@@ -176,7 +163,7 @@ def test_a_role_that_is_always_there_stays(staffed: Service, role: str) -> None:
     """Whoever guesses the address is told in a dialog."""
     page = f"{LIST}/{quote(role)}/delete"
 
-    for answer in (ask_as(staffed, page, MANAGER), post_as(staffed, page, MANAGER, {})):
+    for answer in (visit(staffed, page, MANAGER), send_form(staffed, page, MANAGER, {})):
         text = assert_shown(answer, 417)
         assert "Nothing was changed" in text
         assert "is always there" in text
@@ -192,18 +179,18 @@ def test_who_may_read_roles_alone_sees_no_permissions(staffed: Service) -> None:
     staffed.make_user("namer@example.com", roles=frozenset({"Namer"}))
     roles.create(COMMAND_LINE, "Named")
 
-    listed = assert_page(ask_as(staffed, LIST, "namer@example.com"))
-    text = assert_page(ask_as(staffed, f"{LIST}/Named", "namer@example.com"))
-    asked = assert_page(ask_as(staffed, f"{LIST}/Named/delete", "namer@example.com"))
+    listed = assert_page(visit(staffed, LIST, "namer@example.com"))
+    text = assert_page(visit(staffed, f"{LIST}/Named", "namer@example.com"))
+    asked = assert_page(visit(staffed, f"{LIST}/Named/delete", "namer@example.com"))
 
     assert "New role" in listed
     assert ">Permissions<" not in listed
     assert "You may not see what this role allows." in text
     assert "You may not see who has this role." in text
     assert "Whoever has it, loses it." in asked
-    assert post_as(staffed, f"{LIST}/Named/delete", "namer@example.com", {}).status == 303
-    assert "Delete role" not in ask_as(staffed, FORM, "namer@example.com").text
-    assert post_as(staffed, f"{FORM}/delete", "namer@example.com", {}).status == 403
+    assert send_form(staffed, f"{LIST}/Named/delete", "namer@example.com", {}).status == 303
+    assert "Delete role" not in visit(staffed, FORM, "namer@example.com").text
+    assert send_form(staffed, f"{FORM}/delete", "namer@example.com", {}).status == 403
 
 
 def test_who_has_a_role_is_shown(staffed: Service) -> None:
@@ -213,15 +200,15 @@ def test_who_has_a_role_is_shown(staffed: Service) -> None:
         staffed.make_user(f"rd{number:02}@example.com", password=None, roles=frozenset({"R&D"}))
     page = f"{LIST}/R%26D"
 
-    text = assert_page(ask_as(staffed, page, MANAGER))
-    one = assert_page(ask_as(staffed, FORM, MANAGER))
+    text = assert_page(visit(staffed, page, MANAGER))
+    one = assert_page(visit(staffed, FORM, MANAGER))
 
     assert len(re.findall(r'class="opens" href="/app/user/rd\d\d%40example.com"', text)) == 20
     assert 'href="/app/user?role=R%26D">Show all 22 users' in text
     assert 'href="/app/user/api%40example.com">Othello' in one
-    assert "22 users have it and lose it." in ask_as(staffed, f"{page}/delete", MANAGER).text
-    assert "One user has it and loses it. It allows nothing." in ask_as(staffed, f"{FORM}/delete", MANAGER).text
-    row = re.search(r"R&amp;D</a></td>\s*<td[^>]*>(\d+)</td>", ask_as(staffed, LIST, MANAGER).text)
+    assert "22 users have it and lose it." in visit(staffed, f"{page}/delete", MANAGER).text
+    assert "One user has it and loses it. It allows nothing." in visit(staffed, f"{FORM}/delete", MANAGER).text
+    row = re.search(r"R&amp;D</a></td>\s*<td[^>]*>(\d+)</td>", visit(staffed, LIST, MANAGER).text)
     assert row is not None
     assert row[1] == "22"
 
@@ -241,7 +228,7 @@ def test_the_list_is_narrowed_by_its_address(
     staffed: Service, query: str, first: str | None, count: int | None
 ) -> None:
     """What no filter knows is left out."""
-    text = assert_page(ask_as(staffed, f"{LIST}?{query}", MANAGER))
+    text = assert_page(visit(staffed, f"{LIST}?{query}", MANAGER))
 
     found = re.findall(r'class="opens" href="[^"]*">([^<]*)<', text)
     assert (found[0] if found else None) == first
@@ -251,6 +238,6 @@ def test_the_list_is_narrowed_by_its_address(
 
 def test_a_user_s_rights_lead_to_the_roles_that_give_them(staffed: Service) -> None:
     """For whoever may read these."""
-    text = assert_page(ask_as(staffed, f"/app/user/{READER}?tab=roles", MANAGER))
+    text = assert_page(visit(staffed, f"/app/user/{READER}?tab=roles", MANAGER))
 
     assert 'href="/app/role/Reader"' in text
