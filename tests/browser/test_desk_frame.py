@@ -87,7 +87,7 @@ def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str, 
     assert _violations(open_page, path, **options) == []
 
 
-@pytest.mark.parametrize("path", ["/login", "/app", f"{COMPONENTS}?tab=lists"])
+@pytest.mark.parametrize("path", ["/login", *PAGES])
 def test_a_page_is_light(open_page: OpenPage, signed_in: StorageState, path: str) -> None:
     """All that a first visit loads is less than a photograph."""
     page = open_page(storage_state=signed_in)
