@@ -12,7 +12,13 @@ from support.running import RunningLatchgate
 
 COMPONENTS = "/app/components"
 _VIEWS = ("", "tab=lists&enabled=yes", "tab=values", "dialog=secret")
-PAGES = ["/app", "/me", *(f"{COMPONENTS}?{view}" for view in _VIEWS)]
+_LOGS = (
+    "/app/request-log",
+    "/app/request-log?method=GET&open=1",
+    "/app/request-log/1",
+    "/app/activity?since=any&open=1",
+)
+PAGES = ["/app", "/me", *(f"{COMPONENTS}?{view}" for view in _VIEWS), *_LOGS]
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _FIRST_LOAD_BYTES_MAX = 200_000
 OpenPage = Callable[..., Page]
@@ -68,7 +74,7 @@ def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str, 
     assert _violations(open_page, path, **options) == []
 
 
-@pytest.mark.parametrize("path", ["/login", "/app", f"{COMPONENTS}?tab=lists"])
+@pytest.mark.parametrize("path", ["/login", "/app", f"{COMPONENTS}?tab=lists", "/app/request-log"])
 def test_a_page_is_light(open_page: OpenPage, signed_in: StorageState, path: str) -> None:
     """All that a first visit loads is less than a photograph."""
     page = open_page(storage_state=signed_in)

@@ -7,6 +7,7 @@ from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.user_keys import UserKeyPages
@@ -34,6 +35,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **UserPages(frame, documents).table(),
         **keys.table(),
         **passwords.table(),
+        **LogPages(frame, documents, latchgate.clock).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
