@@ -96,6 +96,9 @@ def test_a_row_of_another_is_as_good_as_absent(logged: LoggedService, address: s
         assert "not there, or not yours to see" in logged.show(f"{address}?open={name}", API)
         assert "not there, or not yours to see" in assert_shown(logged.open(f"{address}?after={name}", API), 417)
     assert logged.open(f"{address}/{others}", MANAGER).status == 200
+    (own, *_) = names_in(logged.show(address, API))
+    assert API in logged.show(f"{address}/{own}", API)
+    assert [logged.open(f"{address}/{own}", user).status for user in (GUEST, WEB)] == [303, 403]
 
 
 # 200: a row opens

@@ -21,7 +21,6 @@ __all__ = [
     "ACTIVITY_FILTERS",
     "ADDRESS_LENGTH_MAX",
     "REQUEST_FILTERS",
-    "SINCE",
     "STATUSES",
     "Asker",
     "Filter",
