@@ -71,6 +71,13 @@ PICTURES = {
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
     "role-dialog-new": ("/app/role", "/app/role?new=1"),
     "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "request-log": ("/app/request-log", "/app/request-log"),
+    "request-log-open": ("/app/request-log", "/app/request-log?status=refused&user=api@example.com&open={row}"),
+    "request-log-none": ("/app/request-log", "/app/request-log?path=nothing"),
+    "request-log-row": ("/app/request-log/{name}", "/app/request-log/{row}"),
+    "activity": ("/app/activity", "/app/activity"),
+    "activity-open": ("/app/activity", "/app/activity?operation=api_key.generated&open={deed}"),
+    "activity-row": ("/app/activity/{name}", "/app/activity/{deed}"),
     "components-fields": ("/app/components", "/app/components"),
     "components-lists": ("/app/components", "/app/components?tab=lists&enabled=yes"),
     "components-values": ("/app/components", "/app/components?tab=values&done=saved"),
@@ -87,10 +94,10 @@ def main() -> int:
             Path(folder) / "home", LATCHGATE_ADMIN_PASSWORD=_PASSWORD, LATCHGATE_DEVELOPMENT="true"
         ).start()
         try:
-            keys = _furnish(running)
+            parts = _furnish(running)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=_PROGRAM, args=_ARGUMENTS)
-                missing = list(_make_pictures(browser, running.base, keys))
+                missing = list(_make_pictures(browser, running.base, parts))
                 browser.close()
         finally:
             running.stop()
@@ -117,18 +124,41 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
     running.ask("key", "generate", "api@example.com", "--label", "Nightly backup", "--allow-ip", "10.0.0.0/8")
     made = running.ask("key", "generate", "api@example.com")
-    headers = {"Authorization": f"token {made['api_key']}:{made['api_secret']}"}
+    key, secret = made["api_key"], made["api_secret"]
     for method in ("ping", "frappe.auth.get_logged_user", "there.is.none"):
-        requests.get(f"{running.base}/api/method/{method}", headers=headers, timeout=30)
+        requests.get(f"{running.base}/api/method/{method}", headers=_token(key, secret), timeout=30)
+    long = f"{running.base}/api/resource/User?fields=[%22name%22,%22full_name%22,%22enabled%22]&limit=100"
+    for wrong in (_token(key, "wrong"), _token("lgk_unknown", "wrong"), {"Authorization": "Bearer wrong"}):
+        requests.get(long, headers=wrong, timeout=30)
+    requests.delete(f"{running.base}/api/resource/Role/Deployer", headers=_token(key, secret), timeout=30)
+    administrator = requests.Session()
+    signed_in = {"usr": "Administrator", "pwd": _PASSWORD}
+    administrator.post(f"{running.base}/api/method/login", data=signed_in, timeout=30).raise_for_status()
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
     running.ask("source", "record", "create", "API Device", "Back door")
-    door = running.ask("key", "generate", "Front door", "--source", "API Device", "--label", "Lock")
-    own = running.ask("key", "generate", "Administrator", "--label", "Laptop")
-    return {"{key}": str(made["api_key"]), "{door}": str(door["api_key"]), "{own}": str(own["api_key"])}
+    return {
+        "key": str(key),
+        "door": str(
+            running.ask("key", "generate", "Front door", "--source", "API Device", "--label", "Lock")["api_key"]
+        ),
+        "own": str(running.ask("key", "generate", "Administrator", "--label", "Laptop")["api_key"]),
+        "row": _newest(administrator, running.base, "API Request Log", '[["status","=",403]]'),
+        "deed": _newest(administrator, running.base, "Activity Log", '[["operation","=","api_key.generated"]]'),
+    }
 
 
-def _make_pictures(browser: Browser, base: str, keys: Mapping[str, str]) -> Iterator[str]:
+def _token(key: str, secret: str) -> dict[str, str]:
+    return {"Authorization": f"token {key}:{secret}"}
+
+
+def _newest(session: requests.Session, base: str, doctype: str, filters: str) -> str:
+    """Give the name of a log's newest row of these."""
+    answer = session.get(f"{base}/api/resource/{doctype}", params={"filters": filters, "limit": "1"}, timeout=30)
+    return str(answer.json()["data"][0]["name"])
+
+
+def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Iterator[str]:
     session = _sign_in(browser, base)
     for theme in ("light", "dark"):
         for width, height in _SIZES:
@@ -141,9 +171,7 @@ def _make_pictures(browser: Browser, base: str, keys: Mapping[str, str]) -> Iter
             user = browser.new_context(storage_state=session, **options).new_page()
             for name, (_, address) in PICTURES.items():
                 page = guest if name in _WITHOUT_SESSION else user
-                for stands_for, key in keys.items():
-                    address = address.replace(stands_for, key)  # noqa: PLW2901  # the same, filled in
-                yield from _picture(page, name, address, f"{theme}-{width}")
+                yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
 
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:

@@ -13,6 +13,12 @@ from support.running import RunningLatchgate
 COMPONENTS = "/app/components"
 _VIEWS = ("", "tab=lists&enabled=yes", "tab=values", "dialog=secret")
 _ROLES = ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")
+_LOGS = (
+    "/app/request-log",
+    "/app/request-log?method=GET&open=1",
+    "/app/request-log/1",
+    "/app/activity?since=any&open=1",
+)
 PAGES = [
     "/app",
     "/me",
@@ -29,6 +35,7 @@ PAGES = [
     "/app/source/Event%20Consumer",
     "/app/source/Event%20Consumer?new=1",
     *(f"/app/role{page}" for page in _ROLES),
+    *_LOGS,
     *(f"{COMPONENTS}?{view}" for view in _VIEWS),
 ]
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()

@@ -19,12 +19,13 @@ NOW = 1_771_491_164  # 19 February 2026, 08:52:44 UTC
         (47 * 3600, "47 hours ago"),
         (48 * 3600, "2 days ago"),
         (60 * 86_400, "21 Dec 2025"),
+        (-0.9, "just now"),
         (-1, "in 1 second"),
         (-30 * 86_400, "in 30 days"),
         (-365 * 86_400, "19 Feb 2027"),
     ],
 )
-def test_a_time_in_words(ago_seconds: int, words: str) -> None:
+def test_a_time_in_words(ago_seconds: float, words: str) -> None:
     """Near ones by their distance, others by their day."""
     assert Moment.of(NOW - ago_seconds, NOW).words == words
 

@@ -19,6 +19,7 @@ from support.pages import HTML, send_form, visit
 MANAGER, API, WEB = "manager@example.com", "api@example.com", "web@example.com"
 COMPONENTS = "/app/components"
 READER = "Key Reader"
+LOGS = {"API Request Log", "Activity Log"}
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +84,15 @@ def test_the_page_s_parts_are_told_to_write_and_run_nothing(service: Service) ->
 
 @pytest.mark.parametrize(
     ("user", "rooms"),
-    [(MANAGER, {entry.doctype for entry in ENTRIES}), ("reader@example.com", {"API Key"}), (API, set()), (WEB, set())],
+    [
+        (MANAGER, {entry.doctype for entry in ENTRIES}),
+        ("reader@example.com", {"API Key", *LOGS}),
+        (API, LOGS),
+        (WEB, set()),
+    ],
 )
 def test_the_navigation_leads_where_one_may_go(developed: Service, user: str, rooms: set[str]) -> None:
-    """To the lists whose records one may read, others' too, if there is such a page; one's own open none."""
+    """To the lists whose records one may read, others' too, if there is such a page; one's own open the logs alone."""
     pages = developed.application.table.pages
     expected = [entry.address for entry in ENTRIES if entry.doctype in rooms and entry.address in pages]
 

@@ -15,9 +15,11 @@ from latchgate.core.users import UserType
 from latchgate.server.desk.flashes import flash_of
 from latchgate.server.desk.key_words import key_sentence
 from latchgate.server.desk.navigation import Link, Navigation
+from latchgate.server.desk.operations import operation_words
+from latchgate.server.desk.reasons import reason_words
 from latchgate.server.desk.static_files import StaticFiles
 from latchgate.server.desk.views import Column
-from latchgate.server.desk.wording import Moment, middle, segment
+from latchgate.server.desk.wording import Moment, middle, milliseconds, segment, status_words
 from latchgate.server.replies import Fault
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
@@ -99,7 +101,14 @@ class Frame:
             "moment": lambda value: Moment.of(value, clock.now()),
             "key_sentence": lambda key: key_sentence(key, clock.now()),
         }
-        environment.filters |= {"middle": middle, "segment": segment}
+        environment.filters |= {
+            "middle": middle,
+            "milliseconds": milliseconds,
+            "operation": operation_words,
+            "reason": reason_words,
+            "segment": segment,
+            "status": status_words,
+        }
         # All at start: an error page must not need a file while there are no descriptors left to open one.
         for name in environment.list_templates():
             environment.get_template(name)

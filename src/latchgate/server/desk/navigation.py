@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from latchgate.core.permissions import Action
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 
@@ -24,6 +25,8 @@ class Entry:
     address: str
     doctype: str
     """Whose records one must be able to read, others' too."""
+    own: bool = False
+    """Whether its page is also for who may read their own records alone."""
 
     @property
     def link(self) -> Link:
@@ -36,8 +39,8 @@ ENTRIES = (
     Entry("API Keys", "/app/api-key", "API Key"),
     Entry("Roles", "/app/role", "Role"),
     Entry("Sources", "/app/source", "Authorization Source"),
-    Entry("Request Log", "/app/request-log", "API Request Log"),
-    Entry("Activity", "/app/activity", "Activity Log"),
+    Entry("Request Log", "/app/request-log", "API Request Log", own=True),
+    Entry("Activity", "/app/activity", "Activity Log", own=True),
     Entry("Settings", "/app/settings", "System Settings"),
 )
 
@@ -61,6 +64,12 @@ class Navigation:
 
     def links(self, call: Call) -> list[tuple[Link, bool]]:
         """List the ways of a System User, and of each whether the caller is there."""
-        rooms = [entry for entry in self.readable(call) if self.has_page(entry)]
+        readable = self.readable(call)
+        rooms = [
+            entry for entry in ENTRIES if self.has_page(entry) and (entry in readable or self._has_own(call, entry))
+        ]
         inside = [(entry.link, f"{call.path}/".startswith(f"{entry.address}/")) for entry in rooms]
         return [(Link("Home", "/app"), call.path == "/app"), *inside]
+
+    def _has_own(self, call: Call, entry: Entry) -> bool:
+        return entry.own and self.documents.may(call.actor, entry.doctype, Action.READ, None)

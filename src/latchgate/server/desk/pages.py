@@ -10,6 +10,7 @@ from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
@@ -49,6 +50,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **keys.table(account, ACCOUNT, SIGNED_IN),
         **passwords.table(),
         **roles.table(),
+        **LogPages(frame, documents, latchgate.clock).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

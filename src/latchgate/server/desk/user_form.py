@@ -17,6 +17,7 @@ from latchgate.errors import NotPermitted
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.desk.log_list import REQUEST_LOG, LogList
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
@@ -42,7 +43,6 @@ _HOUR = re.compile("[0-9]{1,3}")
 _ROLE = "role:"
 _KEY_CHANGES = ("revoked",)
 _LOG_ROWS = 20
-_LOG_FIELDS = ["time", "status", "method", "path", "api_key", "ip_address", "reason"]
 _RIGHTS = ["document_type", "role", "if_owner", "read", "write", "create", "delete"]
 
 
@@ -187,8 +187,6 @@ class UserForm:
 
     def _activity(self, call: Call, user: str) -> dict[str, Any]:
         view = View.of(call, "tab")
-        asked = Asked(
-            fields=_LOG_FIELDS, filters={"user": user}, order_by="time desc", start=view.start, limit=_LOG_ROWS
-        )
-        page = self.documents.list_rows(call.actor, "API Request Log", asked)
-        return {"view": view, "requests": page.documents(), "more": page.more, "size": _LOG_ROWS}
+        page = LogList(self.documents, REQUEST_LOG).read(call, view, [["user", "=", user]], _LOG_ROWS)
+        log = View(REQUEST_LOG.address, {"since": "any"})
+        return {"view": view, "page": page, "log": log, "all_requests": View(log.path, {}).to(user=user, since="any")}

@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 from latchgate.server.requests import Call
 
-__all__ = ["Column", "View"]
+__all__ = ["Chip", "Column", "View"]
 
 _VALUE_LENGTH_MAX = 200
 _START_DIGITS_MAX = 9
+_PLACES = frozenset({"start", "after", "open"})
+"""Where one is in a list: not what is in it, so that other choices leave them behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Chip:
+    """What narrows a list, as a whole sentence ("Enabled: yes")."""
+
+    words: str
+    without: str
+    """The address of the list without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What is chosen, by the names of the address's parameters; those unknown or empty are left out."""
 
@@ -33,13 +44,17 @@ class View:
     chosen: Mapping[str, str]
 
     @classmethod
-    def of(cls, call: Call, *names: str) -> "View":
-        """Read a page's address; of its parameters these, `sort` and `start` are known."""
+    def of(cls, call: Call, *names: str, length_max: int = _VALUE_LENGTH_MAX) -> "View":
+        """Read a page's address.
+
+        Args:
+            call: Who asks for what.
+            names: The parameters that are known, beside `sort`, `start`, `after` and `open`.
+            length_max: Longer values, in characters, are left out.
+        """
         sent = call.request.query_params
-        known = {name: sent[name] for name in (*names, "sort", "start") if name in sent}
-        return cls(
-            call.path, {name: value for name, value in known.items() if value and len(value) <= _VALUE_LENGTH_MAX}
-        )
+        known = {name: sent[name].strip() for name in (*names, "sort", *sorted(_PLACES)) if name in sent}
+        return cls(call.path, {name: value for name, value in known.items() if value and len(value) <= length_max})
 
     def get(self, name: str) -> str:
         """Give what is chosen, empty if nothing is."""
@@ -53,10 +68,14 @@ class View:
 
     def to(self, **changes: object) -> str:
         """Write the address with other choices, an empty one taken away; other choices begin at the first page."""
-        chosen = {name: value for name, value in self.chosen.items() if name != "start"}
+        chosen = {name: value for name, value in self.chosen.items() if name not in _PLACES}
         chosen |= {name: str(value) if value else "" for name, value in changes.items()}
         query = urlencode({name: value for name, value in chosen.items() if value})
         return f"{self.path}?{query}" if query else self.path
+
+    def beside(self, names: Collection[str]) -> Mapping[str, str]:
+        """Give what is chosen by other names than these, which a form of these sends along."""
+        return {name: value for name, value in self.chosen.items() if name not in {*names, *_PLACES}}
 
     def column(self, label: str, *, sort: str, classes: str = "") -> Column:
         """Make the head of a column that rows can be sorted by: upwards first, then downwards, then not."""

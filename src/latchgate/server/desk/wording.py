@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-__all__ = ["Moment", "middle", "segment"]
+__all__ = ["Moment", "middle", "milliseconds", "segment", "status_words"]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEPS = ((_MINUTE, 1, "second"), (_HOUR, _MINUTE, "minute"), (2 * _DAY, _HOUR, "hour"), (60 * _DAY, _DAY, "day"))
 _JUST_SECONDS = 10
+_WITH_FRACTION_BELOW = 10
+_REFUSED = frozenset({401, 403})
+_CLIENT_ERROR, _FAILED = 400, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Moment:
     def words(self) -> str:
         """How long ago, or until then; the day where that says more."""
         seconds = (self.now - self.at).total_seconds()
-        # What was written in this very second lies after the whole seconds that the clock gives.
+        # `now` knows no fractions: what came within this second lies a little ahead of it.
         if -1 < seconds < _JUST_SECONDS:
             return "just now"
         for below, unit_seconds, unit in _STEPS:
@@ -66,7 +69,22 @@ def middle(text: str, length: int = 15) -> str:
     return f"{text[: length - 1 - tail]}…{text[-tail:]}"
 
 
+def milliseconds(seconds: float) -> str:
+    """Write how long something took, in milliseconds; with a fraction only where that is a part worth reading."""
+    taken = seconds * 1000
+    return f"{taken:.1f}" if taken < _WITH_FRACTION_BELOW else f"{taken:,.0f}"
+
+
 def segment(name: str) -> str:
     """Write a record's name as one segment of an address, whatever is in it."""
     # Half a surrogate pair is in no record's name.
     return quote(name.encode("utf-8", "replace"), safe="")
+
+
+def status_words(status: int) -> tuple[str, str]:
+    """Say what a status means, and of what kind its sign is: good, warn or bad."""
+    if status < _CLIENT_ERROR:
+        return "succeeded", "good"
+    if status in _REFUSED:
+        return "refused", "bad"
+    return ("failed", "bad") if status >= _FAILED else ("client error", "warn")

@@ -13,7 +13,13 @@
   document.addEventListener("htmx:configRequest", (event) => {
     const token = document.body.dataset.csrf_token;
     if (token && event.detail.verb !== "get") event.detail.headers["X-Frappe-CSRF-Token"] = token;
+    if (event.target.matches(".filters")) leaveOutEmpty(event.detail.formData);
   });
+
+  // The address of a list says what was chosen, not all that could be.
+  function leaveOutEmpty(chosen) {
+    for (const [name, value] of [...chosen]) if (!value) chosen.delete(name);
+  }
 
   document.addEventListener("htmx:beforeRequest", () => tell(""));
 
