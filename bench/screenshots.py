@@ -50,6 +50,7 @@ PICTURES = {
     "user-dialog-revoke": ("/app/user/{name}/key/{key}/revoke", "/app/user/api@example.com/key/{key}/revoke"),
     "account-keys": ("/me", "/me?tab=keys"),
     "account-sessions": ("/me", "/me?tab=sessions&done=session-ended"),
+    "account-requests": ("/me", "/me?tab=requests"),
     "account-dialog-generate": ("/me/generate-keys", "/me/generate-keys"),
     "account-new-key": ("/me/new-key", "/me/new-key"),
     "account-dialog-rotate": ("/me/key/{key}/rotate", "/me/key/{own}/rotate"),

@@ -24,6 +24,8 @@ PAGES = [
     "/me",
     "/me?tab=keys",
     "/me?tab=sessions",
+    "/me?tab=requests",
+    "/me?tab=activity",
     "/me/new-key",
     "/me/generate-keys",
     "/me/password",

@@ -12,7 +12,15 @@ from support.envelopes import assert_page, assert_shown
 from support.pages import HTML, send_form, send_json, visit
 
 MANAGER, API, WEB, OTHER = "manager@example.com", "api@example.com", "web@example.com", "other@example.com"
-TABS = ("", "?tab=keys", "?tab=sessions", "?tab=%3Cscript%3E")
+TABS = (
+    "",
+    "?tab=keys",
+    "?tab=sessions",
+    "?tab=requests",
+    "?tab=activity",
+    "?tab=requests&open=1&after=1",
+    "?tab=%3Cscript%3E",
+)
 ADDRESSES = [*(f"/me{tab}" for tab in TABS), "/me/new-key", "/me/generate-keys", "/me/password"]
 
 
@@ -152,6 +160,42 @@ def test_a_key_sees_of_the_account_what_its_scopes_allow(peopled: Service) -> No
     assert API in text
     assert 'name="first_name"' not in text
     assert "You may not see keys." in assert_page(peopled.ask("/me?tab=keys", key.token, headers=[HTML]))
+    for tab in ("requests", "activity"):
+        assert "You may not see this log." in assert_page(peopled.ask(f"/me?tab={tab}", key.token, headers=[HTML]))
+
+
+def test_the_logs_of_an_account_are_one_s_own(peopled: Service) -> None:
+    """Of a manager too, who may read everybody's; rows open in place, and lead nowhere where there is no way."""
+    for user in (WEB, MANAGER, OTHER):
+        pair = peopled.make_key(user)
+        assert peopled.ask(f"/api/method/ping?of={user}", pair.token).status == 200
+    for user in (WEB, MANAGER):
+        text = assert_page(visit(peopled, "/me?tab=requests", user))
+        assert f"of={user}" in text
+        assert f"of={OTHER}" not in text
+        (row,) = re.findall(rf'id="row-([0-9]+)"[^>]*>GET <span title="/api/method/ping\?of={user}"', text)
+        opened = assert_page(visit(peopled, f"/me?tab=requests&open={row}", user))
+        assert "Request ID" in opened
+        assert ("/app/request-log" in opened.partition("</header>")[2]) == (user == MANAGER)
+        deeds = assert_page(visit(peopled, "/me?tab=activity", user))
+        assert "Signed in" in deeds
+        assert OTHER not in deeds
+
+
+def test_another_s_row_is_opened_by_nobody(peopled: Service) -> None:
+    """Nor does a page begin after it."""
+    pair = peopled.make_key(OTHER)
+    assert peopled.ask("/api/method/ping?of=ownership", pair.token).status == 200
+    text = assert_page(visit(peopled, "/app/request-log?since=any", MANAGER))
+    (row,) = re.findall(r'id="row-([0-9]+)"[^>]*>GET <span title="/api/method/ping\?of=ownership"', text)
+
+    opened = assert_page(visit(peopled, f"/me?tab=requests&open={row}", WEB))
+    after = assert_page(visit(peopled, f"/me?tab=requests&after={row}", WEB))
+
+    for shown in (opened, after):
+        assert "ownership" not in shown
+    assert "not there, or not yours to see" in opened
+    assert "not there, or not yours to see" in after
 
 
 @pytest.mark.parametrize("agent", ['"><img src=x onerror=alert(1)>', "<script>alert(1)</script>", "é" * 500])

@@ -1,4 +1,4 @@
-"""One's own account, for everybody who is signed in: names, keys, sessions."""
+"""One's own account, for everybody who is signed in: names, keys, sessions, and what the logs say of oneself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
 from latchgate.core.policy import SIGNED_IN
+from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList
+from latchgate.server.desk.views import View
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -25,7 +28,15 @@ from latchgate.services.sessions import SessionService
 __all__ = ["ACCOUNT", "AccountPages"]
 
 ACCOUNT = "/me"
-_TABS = (("account", "Account"), ("keys", "API Access"), ("sessions", "Sessions"))
+_TABS = (
+    ("account", "Account"),
+    ("keys", "API Access"),
+    ("sessions", "Sessions"),
+    ("requests", "Requests"),
+    ("activity", "Activity"),
+)
+_LOGS = {"requests": REQUEST_LOG, "activity": ACTIVITY_LOG}
+_LOG_ROWS = 20
 _KEYS = f"{ACCOUNT}?tab=keys"
 _SESSIONS = f"{ACCOUNT}?tab=sessions"
 _NAMES = ("first_name", "last_name")
@@ -117,8 +128,20 @@ class AccountPages:
                 return read_keys(self.documents, call, self.get_home(call))
             case "sessions":
                 return {"sessions": self._sessions(call), "present": call.principal.credential}
+            case "requests" | "activity":
+                return self._log(call, _LOGS[tab])
             case _:
                 return {"user": self._own_record(call)}
+
+    def _log(self, call: Call, log: Log) -> dict[str, Any]:
+        view = View.of(call, "tab")
+        # The log's own page belongs to the desk.
+        in_desk = call.principal.user_type is UserType.SYSTEM
+        values = {"view": view, "log": View(log.address, {"since": "any"}) if in_desk else None}
+        if not self.documents.may(call.actor, log.doctype, Action.READ, None):
+            return {**values, "page": None}
+        own = [["user", "=", call.principal.user]]
+        return {**values, "page": LogList(self.documents, log).read(call, view, own, _LOG_ROWS)}
 
     def _own_record(self, call: Call) -> dict[str, Any] | None:
         """Give one's own record if one may change it; a key may be good for less than its user."""

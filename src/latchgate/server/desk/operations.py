@@ -18,6 +18,7 @@ OPERATIONS: dict[str, str] = {
     "role.granted": "Role granted",
     "role.revoked": "Role taken away",
     "session.ended": "Signed out",
+    "session.others_ended": "Other sessions ended",
     "session.refused": "Sign-in refused",
     "session.started": "Signed in",
     "settings.changed": "Settings changed",
