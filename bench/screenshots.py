@@ -26,7 +26,17 @@ _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking"
 _SIZES = ((1280, 900), (375, 800))
 _WITHOUT_SESSION = frozenset({"login", "fault"})
 
-_POSTED = frozenset({"/app/user/{name}/reset-link", "/me/session/{name}/end", "/me/end-other-sessions"})
+# What only a form leads to: the page in the route table, where the form is, and the button that sends it.
+PRESSED = {
+    "user-dialog-secret": (
+        "/app/user/{name}/generate-keys",
+        "/app/user/api@example.com/generate-keys",
+        "Replace the secret",
+    ),
+    "user-dialog-link": ("/app/user/{name}/reset-link", "/app/user/api@example.com?tab=settings", "Make reset link"),
+}
+_WITHOUT_PICTURE = frozenset({"/me/session/{name}/end", "/me/end-other-sessions"})
+"""They show nothing of their own."""
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
 # By the picture's name: the page in the route table, and the address that is opened.
@@ -109,8 +119,8 @@ def main() -> int:
 
 
 def _without_picture() -> list[str]:
-    shown = {address for address, _ in PICTURES.values()}
-    pages = [address for address in PAGES if address.startswith(("/app", "/me", "/login")) and address not in _POSTED]
+    shown = _WITHOUT_PICTURE.union(page for page, *_ in (*PICTURES.values(), *PRESSED.values()))
+    pages = [address for address in PAGES if address.startswith(("/app", "/me", "/login"))]
     return [f"{address} has no picture" for address in pages if address not in shown]
 
 
@@ -173,6 +183,9 @@ def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Ite
             for name, (_, address) in PICTURES.items():
                 page = guest if name in _WITHOUT_SESSION else user
                 yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
+            for name, (_, address, button) in PRESSED.items():
+                _press(user, address, button)
+                user.screenshot(path=_FOLDER / f"{name}-{theme}-{width}.png")
 
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:
@@ -180,6 +193,16 @@ def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:
     page.screenshot(path=_FOLDER / f"{name}-{kind}.png", full_page="dialog" not in name)
     if name != "fault" and (answer is None or not answer.ok):
         yield f"{address} answered {answer and answer.status}"
+
+
+def _press(page: Page, address: str, button: str) -> None:
+    page.goto(address, wait_until="networkidle")
+    pressed = page.get_by_role("button", name=button)
+    if not pressed.is_visible():
+        # It is folded away.
+        page.locator("summary", has_text="Password").click()
+    pressed.click()
+    page.get_by_role("button", name="Close").wait_for()
 
 
 def _sign_in(browser: Browser, base: str) -> Any:  # noqa: ANN401  # as Playwright keeps it

@@ -177,7 +177,7 @@ def test_the_activity_says_who_did_what(open_page: OpenPage, signed_in: StorageS
     whole.get_by_role("link", name="same subject").click()
 
     expect(_chips(page).filter(has_text="Subject: api@example.com")).to_be_visible()
-    expect(_row(page, "user.created")).to_have_count(1)
+    expect(_row(page, "User made")).to_have_count(1)
 
 
 def test_a_user_s_requests_lead_to_the_log(open_page: OpenPage, signed_in: StorageState) -> None:
