@@ -130,11 +130,27 @@ def test_a_user_is_made_changed_and_shown(peopled: Service) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "way", "can"), [("calls@example.com", "no", False), ("signs@example.com", "password", True)]
+)
+def test_a_new_user_signs_in_or_is_for_api_calls_only(peopled: Service, name: str, way: str, can: bool) -> None:
+    """As the form says, whatever else stands in it."""
+    typed = {"email": name, "user_type": "System User", "sign_in": way, "new_password": "a few unrelated words"}
+
+    assert send_form(peopled, NEW, MANAGER, typed).status == 303
+
+    answer = peopled.post("/api/method/login", {"usr": name, "pwd": typed["new_password"]}, form=True)
+    assert answer.status == (200 if can else 401)
+    text = assert_page(visit(peopled, f"/app/user/{name}?tab=settings", MANAGER))
+    assert ("none: for API calls only" in text) == (not can)
+
+
+@pytest.mark.parametrize(
     ("path", "typed", "status", "told"),
     [
         (NEW, {"email": "no address", "first_name": "Kept"}, 417, 'id="email-error"'),
         (NEW, {"email": OTHER, "first_name": "Kept"}, 409, "is a user"),
         (NEW, {"email": "", "first_name": "Kept"}, 417, 'id="email-error"'),
+        (NEW, {"email": "p@example.com", "first_name": "Kept", "sign_in": "password"}, 417, 'id="new_password-error"'),
         (FORM, {"tab": "details", "first_name": "Kept", "login_after": "99"}, 417, 'id="login_after-error"'),
         (FORM, {"tab": "details", "first_name": "Kept", "login_after": "noon"}, 417, 'id="login_after-error"'),
         (FORM, {"tab": "details", "first_name": "Kept", "modified": "2020-01-01 00:00:00"}, 417, "Somebody else"),

@@ -29,6 +29,8 @@ _SORTED = ("full_name", "name", "creation")
 _COLUMNS = ["name", "full_name", "user_type", "enabled", "creation"]
 _KEY_COUNT = "key_count"
 _ENABLED = {"yes": 1, "no": 0}
+_SIGN_IN = "sign_in"
+_WAYS = (("no", "For API calls only: it uses keys and cannot sign in"), ("password", "With a password"))
 _NEW_FIELDS = ("email", "first_name", "last_name", "user_type", "new_password")
 
 
@@ -61,11 +63,10 @@ class UserPages:
         if call.request.method != "POST":
             if not await anyio.to_thread.run_sync(self._may_create, call):
                 raise NotPermitted("You may not make users; a System Manager may.", told=True)
-            return await self._show_new(call, {"user_type": UserType.SYSTEM.value}, Told(), 200)
+            return await self._show_new(call, {"user_type": UserType.SYSTEM.value, _SIGN_IN: "no"}, Told(), 200)
         typed = await call.read_arguments()
-        wanted = {name: typed.get(name, "") for name in _NEW_FIELDS}
         try:
-            made = await anyio.to_thread.run_sync(self.documents.create, call.actor, "User", wanted)
+            made = await anyio.to_thread.run_sync(self.documents.create, call.actor, "User", _wanted(typed))
         except (Invalid, Conflict) as error:
             return await self._show_new(call, typed, told_of(error, _NEW_FIELDS, taken="email"), status_of(error))
         return RedirectResponse(f"{address_of(made['name'])}?tab=settings&done=created", 303)
@@ -89,7 +90,7 @@ class UserPages:
         heading = Heading("New user", (HOME, Link("Users", USERS)))
         types = [one.value for one in UserType]
         return await self.frame.show(
-            call, "user_new.html", heading, status=status, typed=typed, told=told, types=types, users=USERS
+            call, "user_new.html", heading, status=status, typed=typed, told=told, types=types, users=USERS, ways=_WAYS
         )
 
     def _list(self, call: Call, view: View) -> dict[str, Any]:
@@ -131,6 +132,19 @@ class UserPages:
         latest = Asked(fields=["time"], filters={"user": user}, order_by="time desc", limit=1)
         found = self.documents.list_rows(call.actor, "API Request Log", latest).rows
         return str(found[0][0]) if found else ""
+
+
+def _wanted(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the form of a new user. Raises Invalid where it is to sign in and has no password to do so."""
+    wanted = {name: typed.get(name, "") for name in _NEW_FIELDS}
+    match typed.get(_SIGN_IN):
+        case "no":
+            # What was typed before the other way was chosen.
+            return {**wanted, "new_password": ""}
+        case "password" if not wanted["new_password"]:
+            raise Invalid({"new_password": "is missing; without one, make the user for API calls only"})
+        case _:
+            return wanted
 
 
 def _filters(view: View) -> list[list[Any]]:
