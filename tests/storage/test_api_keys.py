@@ -57,6 +57,7 @@ class TestApiKeys:
             1_000_001,
             "Administrator",
             None,
+            1_000_001,
         )
 
     @pytest.mark.parametrize("with_user", [True, False])

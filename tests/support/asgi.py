@@ -122,6 +122,9 @@ class Service:
         """Send one request and give its answer, which must be whole and sound."""
         fields = [] if authorization is None else [(b"authorization", _bytes(authorization))]
         fields += [(_bytes(name), _bytes(value)) for name, value in headers]
+        if body:
+            # As every client says it: for a body one waits, and is judged again.
+            fields.append((b"content-length", str(len(body)).encode()))
         _, position = self._follow_log(None)
         status, received, content = self._runner.run(
             _exchange(self.application, _scope(method, _bytes(target), fields, peer), body)

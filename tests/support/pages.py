@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from support.asgi import Answer, Service
 
-__all__ = ["HTML", "secret_in", "send_form", "send_json", "visit"]
+__all__ = ["HTML", "key_seen_in", "secret_in", "send_form", "send_json", "visit"]
 
 HTML = ("accept", "text/html")
 
@@ -34,3 +34,9 @@ def secret_in(text: str) -> str:
     """Give the secret that a page's dialog shows."""
     (secret,) = re.findall(r'<code id="secret">([^<]+)</code>', text)
     return str(secret)
+
+
+def key_seen_in(text: str) -> dict[str, str]:
+    """Give what a page's dialog says of the key that it is about, as its form sends it."""
+    *_, seen = re.findall(r'name="seen" value="([^"]*)"', text)
+    return {"seen": str(seen)}

@@ -72,7 +72,7 @@ def test_a_request_is_found_by_its_id(logged: LoggedService) -> None:
 @pytest.mark.parametrize(
     ("query", "count", "inside"),
     [
-        ("operation=role.created", 1, "Role made role.created"),
+        ("operation=role.created", 1, "Role made"),
         ("subject=Auditor&user=Administrator", 1, "Role made"),
         ("search=udito&operation=user.created", 1, "User made"),
         ("operation=of.old", 0, ""),

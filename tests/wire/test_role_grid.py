@@ -148,3 +148,32 @@ def test_who_may_read_sees_signs_and_no_boxes(staffed: Service) -> None:
         assert absent not in text
     assert visit(staffed, f"{LIST}?new=1", READER).status == 403
     assert visit(staffed, f"{FORM}/delete", READER).status == 403
+
+
+def test_a_reader_is_refused_before_anything_is_laid_out(staffed: Service) -> None:
+    """Whatever else is wrong with what they send; and of types that are gone, a page shows a few."""
+    many = {f"may:Gone{number}:read:all": "1" for number in range(4_000)}
+
+    assert send_json(staffed, FORM, READER, many).status == 403
+    text = assert_shown(send_json(staffed, FORM, MANAGER, many), 417)
+    assert len(text) < 200_000
+
+
+def test_a_grid_of_many_sources_is_saved(staffed: Service) -> None:
+    """All its boxes ticked, and there are more of them than a form usually has fields."""
+    service = staffed.latchgate
+    for number in range(130):
+        service.sources.create(COMMAND_LINE, f"Kind {number}")
+    service.roles.create(COMMAND_LINE, "Everything")
+    page = f"{LIST}/Everything"
+    text = assert_page(visit(staffed, page, MANAGER))
+    boxes = re.findall(r'name="(may:[^"]+)"', text)
+    assert len(boxes) > 1_000
+
+    saved = send_form(staffed, page, MANAGER, {"seen": seen_in(text), **dict.fromkeys(boxes, "1")})
+
+    assert saved.status == 303
+    assert len(grants_of(staffed, "Everything")) > 260
+    for number in range(130):
+        service.sources.delete(COMMAND_LINE, f"Kind {number}")
+    service.roles.delete(COMMAND_LINE, "Everything")

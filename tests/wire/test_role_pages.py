@@ -14,7 +14,7 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.users import AUTOMATIC_ROLES
 from support.asgi import Service
 from support.envelopes import assert_page, assert_shown
-from support.pages import send_form, send_json, visit
+from support.pages import HTML, send_form, send_json, visit
 from support.role_pages import API, FORM, LIST, MANAGER, READER, WEB, grants_of, seen_in, staffed_service, ticked_in
 
 GUEST = ""
@@ -241,3 +241,39 @@ def test_a_user_s_rights_lead_to_the_roles_that_give_them(staffed: Service) -> N
     text = assert_page(visit(staffed, f"/app/user/{READER}?tab=roles", MANAGER))
 
     assert 'href="/app/role/Reader"' in text
+
+
+def test_whether_there_is_a_role_is_told_to_who_reads_roles(staffed: Service) -> None:
+    """By no page, whatever else one may do with roles or their permissions."""
+    service = staffed.latchgate
+    for role, doctype, action in (("Ender", "Role", Action.DELETE), ("Seer", "Role Permission", Action.READ)):
+        service.roles.create(COMMAND_LINE, role)
+        service.permissions.grant(COMMAND_LINE, Grant(role, doctype, if_owner=False, actions=frozenset({action})))
+        user = f"{role.lower()}@example.com"
+        staffed.make_user(user, roles=frozenset({role}))
+        answers = [
+            (
+                visit(staffed, f"{LIST}/{name}/delete", user).status,
+                send_form(staffed, f"{LIST}/{name}/delete", user, {}).status,
+                send_form(staffed, f"{LIST}/{name}", user, {"seen": ""}).status,
+            )
+            for name in ("Deployer", "Nothing")
+        ]
+        assert answers[0] == answers[1]
+
+
+def test_a_limited_key_deletes_no_role_that_holds_more(staffed: Service) -> None:
+    """Its permissions end with a role, and users lose it: a credential needs the right to both."""
+    service = staffed.latchgate
+    service.roles.create(COMMAND_LINE, "Victim")
+    staffed.make_user("victim@example.com", roles=frozenset({"Victim"}))
+    service.permissions.grant(COMMAND_LINE, Grant("Victim", "User", if_owner=False, actions=frozenset({Action.READ})))
+    scopes = {"Role:read", "Role:delete"}
+    for more in ({"User:write"}, {"Role Permission:delete"}):
+        pair = staffed.make_key(MANAGER, scopes=frozenset(scopes | more))
+        answer = staffed.post(f"{LIST}/Victim/delete", {}, pair.token, form=True, headers=[HTML])
+        assert answer.status == 403
+    assert service.users.get("victim@example.com").roles == {"Victim"}
+
+    pair = staffed.make_key(MANAGER, scopes=frozenset(scopes | {"User:write", "Role Permission:delete"}))
+    assert staffed.post(f"{LIST}/Victim/delete", {}, pair.token, form=True, headers=[HTML]).status == 303

@@ -114,7 +114,7 @@ def test_a_source_is_made_filled_and_deleted(peopled: Service) -> None:
     assert "Gate &lt;b&gt;" in listed
     refused = send_form(peopled, f"{records}/delete", MANAGER, {})
     assert "has records; delete them first" in assert_shown(refused, 409)
-    assert "is deleted with its" in assert_page(visit(peopled, f"{record}/delete", MANAGER))
+    assert "is deleted." in assert_page(visit(peopled, f"{record}/delete", MANAGER))
     gone = send_form(peopled, f"{record}/delete", MANAGER, {})
     assert (gone.status, gone.header("location")) == (303, f"{records}?done=deleted")
     ended = send_form(peopled, f"{records}/delete", MANAGER, {})

@@ -49,7 +49,7 @@ class KeyOwner:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as stored. Times are Unix seconds, `creation` microseconds."""
+    """A key as stored. Times are Unix seconds, `creation` and `modified` microseconds."""
 
     id: int
     key_id: str
@@ -66,6 +66,8 @@ class StoredKey:
     creation: int
     created_by: str
     revoked_at: int | None
+    modified: int = 0
+    """When its secret, label or end was changed last; no two changes at the same time."""
 
 
 def digest_secret(peppers: Peppers, identity: tuple[int, str, str], secret: Secret) -> Digest:
@@ -127,8 +129,9 @@ def parse_foreign_pair(key_id: str, secret: Secret) -> dict[str, str]:
     their checksum would be taken for a typing error for ever.
     """
     problems = {}
-    if not re.fullmatch(r"[!-9;-~]{1,140}", key_id):
-        problems["api_key"] = "must be 1 to 140 printable ASCII characters without colon and space"
+    if not re.fullmatch(r"[!-9;-~]{1,140}", key_id) or key_id in {".", ".."}:
+        # A dot or two in an address lead elsewhere: nobody could end such a key by its page.
+        problems["api_key"] = "must be 1 to 140 printable ASCII characters without colon and space, not one dot or two"
     elif has_our_prefix(key_id) and not key_id.startswith(TokenKind.KEY_ID):
         problems["api_key"] = "is a secret; it belongs into the other field"
     elif has_our_prefix(key_id) and not verify_checksum(key_id):

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FIELDS_MAX = 1_000
+_FIELDS_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Call:
     admission: Admission
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What stands in the address where the page has `{name}` or another such, decoded; some are secrets."""
+    changed: bool = False
+    """Whether it did what it was let in to do, and only the answer is still to be read."""
 
     @property
     def path(self) -> str:
@@ -58,8 +60,16 @@ class Call:
     def actor(self) -> Actor:
         """The caller, as services take it."""
         admission = self.admission
+        if self.changed:
+            # By its own change the caller may not be anymore whom the gate let in, such as a key whose secret was
+            # replaced: it is told all the same what came of it, or the new secret would be nobody's.
+            return Actor.of(self.principal, admission.presented.peer_address)
         waited = _has_body(self.request)
         return Actor.of(self.principal, admission.presented.peer_address, admission.judge_again, waited=waited)
+
+    def after_change(self) -> "Call":
+        """Give the call as it reads for its answer, once what it asked for was done."""
+        return replace(self, changed=True)
 
     async def read_arguments(self) -> dict[str, Any]:
         """Read query, form and JSON body as one, the body's word over the query's. Raises BadRequest.

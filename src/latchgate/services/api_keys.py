@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from latchgate.core.api_keys import StoredKey, digest_secret
+from latchgate.core.document_types import format_time
 from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.errors import Invalid
+from latchgate.errors import Flaw, Invalid
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_within, write_as
 from latchgate.services.key_orders import (
@@ -63,17 +64,25 @@ class ApiKeyService:
         primary = tx.api_keys.find_primary(owner.source, owner.record) is None
         return self._add(tx, actor, owner, (ids, order, primary))
 
-    def generate_primary(self, actor: Actor, owner: Owner) -> IssuedKey:
+    def generate_primary(self, actor: Actor, owner: Owner, *, seen: str | None = None) -> IssuedKey:
         """Give the owner's first key a new secret, which ends the old one at once; make the key if there is none.
 
-        Source: Frappe, frappe.core.doctype.user.user.generate_keys, as recorded. Raises as `generate`; a new secret
-        needs the right to write too.
+        Args:
+            actor: Who asks.
+            owner: Whose first key.
+            seen: The key's `modified` as the actor saw it, empty where they saw none; None where they did not look.
+
+        Raises:
+            NotFound, NotPermitted: As `generate`; a new secret needs the right to write too.
+            Invalid: As `generate`; with Flaw.STALE, if it is not as it was seen: another secret would end unheard of.
+        Source: Frappe, frappe.core.doctype.user.user.generate_keys, as recorded.
         """
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
         with write_as(self.store, actor) as tx:
             rights = self._rights(tx, actor)
             ids = rights.require_owner(owner, Action.CREATE)
             key = tx.api_keys.find_primary(owner.source, owner.record)
+            _require_as_seen(key, seen)
             if key is not None and self._has_ended(key):
                 # A new secret for a key that has expired would be handed out dead.
                 self._revoke(tx, actor, key)
@@ -84,16 +93,19 @@ class ApiKeyService:
             rights.require(ids.user, Action.WRITE)
             return self._replace_secret(tx, actor, key, None)
 
-    def rotate(self, actor: Actor, key_id: str, *, source: str | None = None, overlap_seconds: int) -> IssuedKey:
+    def rotate(
+        self, actor: Actor, key_id: str, *, source: str | None = None, overlap_seconds: int, seen: str | None = None
+    ) -> IssuedKey:
         """Give a key a new secret; the one before works for `overlap_seconds` more, never longer than it would have.
 
-        The one before that ends now, should it still work.
+        The one before that ends now, should it still work. `seen` is as in `generate_primary`.
 
         Raises:
             NotFound: There is no such key that the actor may manage.
             Conflict: Several sources have one; name the source.
             NotPermitted: The actor may not, or the key reaches further than the actor's own credential.
             Invalid: The key has ended, or the overlap is negative or without end.
+            Invalid: With Flaw.STALE, the key is not as it was seen.
         """
         now = self.clock.now()
         if not 0 <= overlap_seconds <= TIME_MAX - now:
@@ -104,6 +116,7 @@ class ApiKeyService:
             require_within(actor, key.limits)
             if self._has_ended(key):
                 raise Invalid({"key": f"{key_id} has ended; generate a new one"})
+            _require_as_seen(key, seen)
             until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
             return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
 
@@ -188,6 +201,11 @@ class ApiKeyService:
 
     def _stamp(self, actor: Actor) -> Stamp:
         return Stamp(actor.user, self.clock.now_us())
+
+
+def _require_as_seen(key: StoredKey | None, seen: str | None) -> None:
+    if seen is not None and seen != (format_time(key.modified) if key else ""):
+        raise Invalid({"seen": "The key was changed since it was looked at"}, Flaw.STALE)
 
 
 def _get_key(tx: Transaction, key_id: str, source: str) -> StoredKey:

@@ -15,7 +15,14 @@ from latchgate.services.key_makers import require_makers
 from latchgate.services.key_owners import Owner
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
-from latchgate.services.rights import judge_early, require_covered, require_on, require_reach, require_roles
+from latchgate.services.rights import (
+    judge_early,
+    require_covered,
+    require_on,
+    require_reach,
+    require_right,
+    require_roles,
+)
 from latchgate.services.user_rights import get_user_to, require_manager_remains, require_not_own
 from latchgate.services.users import AUTOMATIC_ROLES
 
@@ -176,13 +183,18 @@ def _require_delete(tx: Transaction, actor: Actor, name: str) -> None:
     _require_take(tx, actor, name)
     if any(grant.role == name for grant in tx.permissions.list_all()):
         require_system_manager(actor)
+        # They end with it, and a credential that may not end them by themselves does not so either.
+        require_right(tx, actor, "Role Permission", Action.DELETE)
 
 
 def _require_take(tx: Transaction, actor: Actor, name: str) -> None:
     """Let nobody take a role, by its deletion, from accounts that they could not take it from. Raises NotPermitted."""
+    holders = tx.roles.list_users(name)
+    if holders:
+        require_right(tx, actor, "User", Action.WRITE)
     if actor.principal is None or actor.principal.is_manager:
         return
-    for holder in tx.roles.list_users(name):
+    for holder in holders:
         found = tx.users.find(holder)
         if found is not None and not may_act_for(actor.principal, effective_roles(found)):
             # Whose roles these are, is not for whoever may not read all users.

@@ -41,6 +41,7 @@ _KEY_COLUMNS = (
     api_key.c.creation,
     api_key.c.created_by,
     api_key.c.revoked_at,
+    api_key.c.modified,
     source_record.c.name,
     source_record.c.enabled,
 )
@@ -184,7 +185,8 @@ def _decode(row: Sequence[Any]) -> StoredKey | None:
     """
     owner = None if row[_WIDTH] is None else decode_user(row[_WIDTH:])
     (id_, key_id, source, label, primary, scopes, networks, per_minute, expires_at, pepper, value) = row[:11]
-    (old_pepper, old_value, old_until, creation, created_by, revoked_at, record, record_enabled) = row[11:_WIDTH]
+    (old_pepper, old_value, old_until, creation, created_by, revoked_at, modified) = row[11 : _WIDTH - 2]
+    record, record_enabled = row[_WIDTH - 2 : _WIDTH]
     if record is None and owner is not None:
         record, record_enabled = owner.name, True
     key = StoredKey(
@@ -201,5 +203,6 @@ def _decode(row: Sequence[Any]) -> StoredKey | None:
         creation,
         created_by,
         revoked_at,
+        modified or 0,
     )
     return None if id_ is None or record is None else key

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
-from latchgate.core.policy import SIGNED_IN
+from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, told_of
@@ -55,10 +55,15 @@ class AccountPages:
         """List the pages by address."""
         post = frozenset({"POST"})
         return {
+            "/": Page(PUBLIC, frozenset({"GET"}), self.start, Dialect.PAGE),
             ACCOUNT: Page(SIGNED_IN, frozenset({"GET", "POST"}), self.one, Dialect.PAGE),
             f"{ACCOUNT}/session/{{name}}/end": Page(SIGNED_IN, post, self.end_session, Dialect.PAGE),
             f"{ACCOUNT}/end-other-sessions": Page(SIGNED_IN, post, self.end_others, Dialect.PAGE),
         }
+
+    async def start(self, call: Call) -> Response:
+        """Show the account of whoever is signed in, and the sign-in page to everybody else. Source: recorded."""
+        return await self._show(call) if call.admission.principal else RedirectResponse("/login", 303)
 
     async def one(self, call: Call) -> Response:
         """Show one's account at one of its tabs, and take one's names."""

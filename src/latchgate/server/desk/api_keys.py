@@ -1,6 +1,6 @@
 """Keys on the page of their owner, in its section API Access: Generate Keys, new ones, new secrets, and their end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
-from latchgate.errors import Invalid, NotFound, NotPermitted
+from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.key_owners import API_KEY, KeyedPage, KeyHome, filters_of
@@ -29,6 +29,7 @@ __all__ = ["KeyPages"]
 _FORM = frozenset({"GET", "POST"})
 _INVALID = 417
 _DAY_SECONDS = 86_400
+_ADDRESSES_MAX = 1_000
 _OVERLAPS = (
     ("0", "End the present secret at once"),
     ("3600", "Both work for an hour"),
@@ -69,11 +70,14 @@ class KeyPages:
         home = await anyio.to_thread.run_sync(page.get_home, call)
         if call.request.method != "POST":
             return await page.show_keys(call, await anyio.to_thread.run_sync(self._about_first_key, call, home))
+        seen = _seen(await call.read_arguments())
         await self._require_shown(page, call)
         try:
-            issued = await anyio.to_thread.run_sync(self.api_keys.generate_primary, call.actor, home.owner)
+            generate = partial(self.api_keys.generate_primary, call.actor, home.owner, seen=seen)
+            issued = await anyio.to_thread.run_sync(generate)
         except Invalid as error:
-            return await _show_refusal(page, call, error)
+            about = partial(self._about_first_key, call, home)
+            return await _show_refusal(page, call, error, about)
         return await self._show_secret(page, call, (home, issued.key.key_id, issued.secret.text))
 
     async def new(self, page: KeyedPage, call: Call) -> Response:
@@ -96,25 +100,26 @@ class KeyPages:
     async def rotate(self, page: KeyedPage, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""
         home = await anyio.to_thread.run_sync(page.get_home, call)
-        dialog = await anyio.to_thread.run_sync(self._about_key, call, home, "rotate")
+        about = partial(self._about_key, call, home, "rotate")
         if call.request.method != "POST":
-            return await page.show_keys(call, dialog)
+            return await page.show_keys(call, await anyio.to_thread.run_sync(about))
         arguments = await call.read_arguments()
         await self._require_shown(page, call)
+        await anyio.to_thread.run_sync(self._get_key, call, home)
         rotate = partial(self.api_keys.rotate, call.actor, call.parts["key"], source=home.owner.source)
         try:
             overlap = int(choice("overlap", arguments, _OVERLAPS))
-            issued = await anyio.to_thread.run_sync(partial(rotate, overlap_seconds=overlap))
+            issued = await anyio.to_thread.run_sync(partial(rotate, overlap_seconds=overlap, seen=_seen(arguments)))
         except Invalid as error:
-            return await _show_refusal(page, call, error)
+            return await _show_refusal(page, call, error, about)
         return await self._show_secret(page, call, (home, issued.key.key_id, issued.secret.text))
 
     async def revoke(self, page: KeyedPage, call: Call) -> Response:
         """Say what stops working, and end the key."""
         home = await anyio.to_thread.run_sync(page.get_home, call)
-        dialog = await anyio.to_thread.run_sync(self._about_key, call, home, "revoke")
         if call.request.method != "POST":
-            return await page.show_keys(call, dialog)
+            return await page.show_keys(call, await anyio.to_thread.run_sync(self._about_key, call, home, "revoke"))
+        await anyio.to_thread.run_sync(self._get_key, call, home)
         end = partial(self.api_keys.revoke, call.actor, call.parts["key"], source=home.owner.source)
         await anyio.to_thread.run_sync(end)
         return RedirectResponse(_with_done(home.back, "revoked"), 303)
@@ -127,9 +132,14 @@ class KeyPages:
 
     async def _show_secret(self, page: KeyedPage, call: Call, made: tuple[KeyHome, str, str]) -> Response:
         home, key_id, secret = made
-        found = await anyio.to_thread.run_sync(self._find_key, call, home, key_id)
-        dialog = {"kind": "secret", "key": found, "key_id": key_id, "secret": secret, "public_url": self.public_url}
-        return await page.show_keys(call, {**dialog, "source": home.owner.source})
+        call = call.after_change()
+        try:
+            found = await anyio.to_thread.run_sync(self._find_key, call, home, key_id)
+            dialog = {"kind": "secret", "key": found, "key_id": key_id, "secret": secret, "public_url": self.public_url}
+            return await page.show_keys(call, {**dialog, "source": home.owner.source})
+        except LatchgateError:
+            # The database went away, or the caller's rights did: the secret is there by now, and shown nowhere else.
+            return self.frame.plain("secret.html", key_id=key_id, secret=secret, back=home.back)
 
     def _about_first_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         first = [*filters_of(home.owner), ["is_primary", "=", 1], ["revoked", "is", "not set"]]
@@ -139,10 +149,14 @@ class KeyPages:
         return {"kind": "generate", "key": found[0], "use": self._use(call, found[0])}
 
     def _about_key(self, call: Call, home: KeyHome, kind: str) -> dict[str, Any]:
+        key = self._get_key(call, home)
+        return {"kind": kind, "key": key, "overlaps": _OVERLAPS, "use": self._use(call, key)}
+
+    def _get_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         key = self._find_key(call, home, call.parts["key"])
         if key is None:
             raise NotFound("There is no such key here that you may see.")
-        return {"kind": kind, "key": key, "overlaps": _OVERLAPS, "use": self._use(call, key)}
+        return key
 
     def _find_key(self, call: Call, home: KeyHome, key_id: str) -> dict[str, Any] | None:
         # Other sources may have a key of that id too.
@@ -157,17 +171,27 @@ class KeyPages:
         since = datetime.fromtimestamp(self.clock.now() - _DAY_SECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S")
         opened = [["api_key", "=", key["name"]], ["source", "=", key["source"]], ["user", "is", "set"]]
         asked = Asked(
-            fields=["ip_address", "count(*) as requests"],
+            fields=["ip_address"],
             filters=[*opened, ["time", ">=", since]],
             group_by="ip_address",
-            limit=0,
+            # A key that was stolen may be used from any number of them.
+            limit=_ADDRESSES_MAX + 1,
         )
-        rows = self.documents.list_rows(call.actor, "API Request Log", asked).rows
-        return sum(int(str(row[1])) for row in rows), len(rows)
+        requests = self.documents.count(call.actor, "API Request Log", Asked(filters=asked.filters))
+        return requests, len(self.documents.list_rows(call.actor, "API Request Log", asked).rows)
 
 
-async def _show_refusal(page: KeyedPage, call: Call, error: Invalid) -> Response:
+async def _show_refusal(page: KeyedPage, call: Call, error: Invalid, about: Callable[[], dict[str, Any]]) -> Response:
+    """Say that nothing was changed; where something else was meanwhile, ask anew with what there is to stop now."""
+    if error.flaw is Flaw.STALE:
+        return await page.show_keys(call, {**await anyio.to_thread.run_sync(about), "stale": True}, _INVALID)
     return await page.show_keys(call, {"kind": "refused", "sentence": told_of(error, ()).problem}, _INVALID)
+
+
+def _seen(sent: Mapping[str, Any]) -> str:
+    """Give the key's `modified` that a dialog was about; none where there was no key, and no dialog."""
+    seen = sent.get("seen")
+    return seen if isinstance(seen, str) else ""
 
 
 def _with_done(address: str, code: str) -> str:

@@ -1,6 +1,7 @@
 """The frame around the desk's pages: navigation, heading, flash, the session's token, and what browsers may do."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -102,9 +103,11 @@ class Frame:
             "key_sentence": lambda key: key_sentence(key, clock.now()),
         }
         environment.filters |= {
+            "literal": json.dumps,
             "middle": middle,
             "milliseconds": milliseconds,
             "operation": operation_words,
+            "shell": shlex.quote,
             "reason": reason_words,
             "segment": segment,
             "status": status_words,

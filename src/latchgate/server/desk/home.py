@@ -1,4 +1,4 @@
-"""Where whoever comes is led, and the first page of the desk."""
+"""The first page of the desk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
-from latchgate.core.policy import PUBLIC, SIGNED_IN
+from latchgate.core.policy import SIGNED_IN
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType
 from latchgate.server.desk.frame import Frame, Heading
@@ -33,22 +33,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class HomePages:
-    """What everybody who is signed in has."""
+    """Where System Users begin."""
 
     frame: Frame
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
         return {
-            "/": Page(PUBLIC, _GET, self.home, Dialect.PAGE),
             "/app": Page(SIGNED_IN, _GET, self.desk, Dialect.PAGE),
         }
-
-    async def home(self, call: Call) -> Response:
-        """Lead whoever is signed in to where they begin, and everybody else to the sign-in page."""
-        if not call.admission.principal:
-            return RedirectResponse("/login", 303)
-        return RedirectResponse("/app" if call.principal.user_type is UserType.SYSTEM else "/me", 303)
 
     async def desk(self, call: Call) -> Response:
         """Show the desk's first page to System Users, and their account to all others."""

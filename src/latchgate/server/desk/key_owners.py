@@ -61,7 +61,7 @@ def read_keys(documents: DocumentService, call: Call, home: KeyHome) -> dict[str
         return {"keyed": home, "keys": None}
     alive = [*filters_of(home.owner), ["revoked", "is", "not set"]]
     page = documents.list_whole(actor, API_KEY, Asked(filters=alive, order_by="creation desc", limit=_KEYS_MAX))
-    first = Asked(filters=[*alive, ["is_primary", "=", 1]], limit=1)
+    first = Asked(fields=["name"], filters=[*alive, ["is_primary", "=", 1]], limit=1)
     named = [name for (name,) in documents.list_rows(actor, API_KEY, first).rows]
     return {
         "keyed": home,

@@ -9,8 +9,10 @@ from typing import Any
 import anyio.to_thread
 from starlette.responses import Response
 
+from latchgate.core.addresses import parse_networks
+from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
-from latchgate.core.scopes import ALL, READ
+from latchgate.core.scopes import ALL, READ, parse_scopes
 from latchgate.errors import Invalid
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading
@@ -65,7 +67,7 @@ class NewKeyForm:
     def read(self, home: KeyHome, typed: Mapping[str, Any]) -> dict[str, Any]:
         """Read the form into a new API Key's fields; whether they are sound, the service judges. Raises Invalid."""
         wanted: dict[str, Any] = {"source": home.owner.source, "record": home.owner.record}
-        wanted |= {name: typed[name] for name in _AS_TYPED if typed.get(name)}
+        wanted |= {name: typed[name] for name in _AS_TYPED if typed.get(name) not in (None, "")}
         problems: dict[str, str] = {}
         for name, read in (("scopes", _scopes), ("expires", self._expires)):
             try:
@@ -94,15 +96,21 @@ class NewKeyForm:
         """Give the fields that the sentence at the foot is about, None while they make no sense."""
         try:
             wanted = self.read(home, typed)
-        except Invalid:
+            fields = API_KEY.fields
+            limit = wanted.get("limit_per_minute")
+            limit = None if limit is None else fields["limit_per_minute"].parse(limit)
+            networks = parse_networks(",".join(fields["allowed_networks"].parse(wanted.get("allowed_networks", []))))
+        except (ValueError, Invalid):
             return None
-        networks, limit = str(wanted.get("allowed_networks", "")), str(wanted.get("limit_per_minute", ""))
+        scopes = parse_scopes(wanted["scopes"])
+        if isinstance(scopes, str) or isinstance(networks, str):
+            return None
         return {
-            "scopes": wanted["scopes"],
+            "scopes": sorted(scopes),
             "user": home.acts_as,
-            "allowed_networks": [part for part in re.split(r"[,\s]+", networks) if part],
-            "expires": wanted.get("expires"),
-            "limit_per_minute": limit if limit.isascii() and limit.isdigit() and len(limit) < len(str(10**9)) else None,
+            "allowed_networks": list(map(str, networks)),
+            "expires": wanted["expires"],
+            "limit_per_minute": limit,
         }
 
 
@@ -134,8 +142,8 @@ def _picked(typed: Mapping[str, Any]) -> list[str]:
     others = typed.get("other_scopes", "")
     if not isinstance(others, str):
         raise Invalid({"scopes": "other scopes must be a text, with commas between them"})
-    picked = [name.removeprefix(_SCOPE) for name in typed if name.startswith(_SCOPE)]
-    picked += [name.strip() for name in re.split("[,\n]", others) if name.strip()]
+    named = [name.removeprefix(_SCOPE) for name in typed if name.startswith(_SCOPE)]
+    picked = list(filter(None, (name.strip() for name in (*named, *re.split("[,\n]", others)))))
     if not picked:
         # None at all would mean every scope there is.
         raise Invalid({"scopes": "pick at least one, or choose what is above"})

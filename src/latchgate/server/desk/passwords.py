@@ -74,7 +74,8 @@ class PasswordPages:
         except Invalid as error:
             dialog = {"kind": "refused", "sentence": told_of(error, ()).problem}
             return await form.show(call, "settings", dialog=dialog, status=_INVALID)
-        return await form.show(call, "settings", dialog={"kind": "link", "link": self.write_link(link)})
+        dialog = {"kind": "link", "link": self.write_link(link)}
+        return await form.show(call.after_change(), "settings", dialog=dialog)
 
     async def reset(self, call: Call) -> Response:
         """Show the form to whoever holds a link, and take the password."""

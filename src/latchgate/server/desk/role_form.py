@@ -34,6 +34,7 @@ AUTOMATIC: Mapping[str, tuple[str, str]] = {
 _BOX, _ALL, _OWN = "may", "all", "own"
 _TICKED = "1"
 _HOLDERS = 20
+_GONE_MAX = 20
 _SHOWN_MAX = 140
 
 
@@ -111,10 +112,14 @@ class RoleForm:
 
     def save(self, call: Call, typed: Mapping[str, Any]) -> None:
         """Let the role do what was ticked and nothing else. Raises NotPermitted, NotFound, Invalid."""
-        role, seen = call.parts["name"], typed.get("seen")
+        seen = typed.get("seen")
+        role = self.documents.get(call.actor, "Role", call.parts["name"])["name"]
+        matrix = self.permissions.show(call.actor, role)
+        if not matrix.changeable and not matrix.why_fixed:
+            raise NotPermitted("Only a System Manager may change what a role may do.", told=True)
         if not isinstance(seen, str):
             raise Invalid({"seen": "is required, as the page had it"})
-        kept = self.permissions.show(call.actor, role).kept
+        kept = matrix.kept
         # What nobody can take, the page sends no boxes of.
         places = {(grant.doctype, grant.if_owner) for grant in kept}
         sent = {grant for grant in _grants_in(role, typed) if (grant.doctype, grant.if_owner) not in places}
@@ -164,7 +169,9 @@ def _rows(matrix: Matrix, typed: Mapping[str, Any] | None) -> Iterator[Row]:
         ticked = kept | {name for name in typed if _parse(name)}
     reserved = GIVES_RIGHTS if matrix.role != SYSTEM_MANAGER else frozenset()
     named = {found[0] for found in map(_parse, typed or ()) if found}
-    for doctype in (*matrix.doctypes, *sorted(named.difference(matrix.doctypes))):
+    # What was ticked of a type that is gone meanwhile stands there too; nobody saw more of these.
+    gone = sorted(named.difference(matrix.doctypes))[:_GONE_MAX]
+    for doctype in (*matrix.doctypes, *gone):
         known = DOCUMENT_TYPES.get(doctype)
         possible = known.actions if known else EVERY_ACTION
 

@@ -1,7 +1,7 @@
 """The pages of roles: their list with a new one, each one's grid of permissions, and its end."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -143,5 +143,10 @@ class RolePages:
             "may_create": self.documents.may(actor, "Role", Action.CREATE, None),
         }
 
-    def _judge_deletion(self, call: Call) -> partial[None]:
-        return partial(self.roles.require_deletable, call.actor)
+    def _judge_deletion(self, call: Call) -> Callable[[str], None]:
+        def judge(name: str) -> None:
+            # Whoever may not read it hears nothing of it.
+            self.documents.get(call.actor, "Role", name)
+            self.roles.require_deletable(call.actor, name)
+
+        return judge
