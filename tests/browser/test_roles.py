@@ -87,7 +87,7 @@ def test_roles_by_the_keyboard(open_page: OpenPage, signed_in: StorageState) -> 
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Delete role")
     expect(dialog).to_contain_text("Nobody has it. One permission ends with it.")
-    expect(dialog.get_by_role("button", name="Delete role")).to_be_focused()
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("link", name="Delete role")).to_be_focused()

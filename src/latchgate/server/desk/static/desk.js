@@ -60,6 +60,8 @@
     for (const dialog of document.querySelectorAll("dialog[open]:not(:modal)")) {
       dialog.close();
       dialog.showModal();
+      // Not by autofocus, which would take the focus before the dialog notes whom to give it back.
+      dialog.querySelector("[data-first]")?.focus();
     }
   }
   document.addEventListener("DOMContentLoaded", raiseDialogs);
