@@ -162,7 +162,7 @@ def test_a_key_sees_of_the_account_what_its_scopes_allow(peopled: Service) -> No
 
     assert API in text
     assert 'name="first_name"' not in text
-    assert "You may not see keys." in assert_page(peopled.ask("/me?tab=keys", key.token, headers=[HTML]))
+    assert "You may not see these keys." in assert_page(peopled.ask("/me?tab=keys", key.token, headers=[HTML]))
     for tab in ("requests", "activity"):
         assert "You may not see this log." in assert_page(peopled.ask(f"/me?tab={tab}", key.token, headers=[HTML]))
 

@@ -234,7 +234,7 @@ def test_users_who_were_never_there_and_tabs_that_are_not(peopled: Service) -> N
     ("query", "shown"),
     [
         ("search=othello", {OTHER}),
-        ("search=%25", None),
+        ("search=%25", set()),
         ("type=Website+User&enabled=yes", {WEB, "Guest"}),
         ("role=Deployer", {OTHER}),
         ("role=There+is+none", set()),

@@ -8,7 +8,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import Flaw, Invalid
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, require_within, write_as
+from latchgate.services.actors import UNLIMITED, Actor, read_as, require_within, write_as
 from latchgate.services.key_orders import (
     TIME_MAX,
     IssuedKey,
@@ -42,6 +42,20 @@ class ApiKeyService:
     request_log: RequestLog
     own_keys: bool
     """Whether users may manage their own keys, until an administrator decides it."""
+
+    def require(self, actor: Actor, owner: Owner, action: Action) -> None:
+        """Let nobody pass who may not do this to an owner's keys. Raises NotPermitted, NotFound, Invalid for Guest.
+
+        What is then done is judged again where it is done: this is for what is shown before.
+        """
+        with read_as(self.store, actor) as tx:
+            self._rights(tx, actor).require_owner(owner, action)
+
+    def list_allowed(self, actor: Actor, owner: Owner) -> frozenset[Action]:
+        """List what the actor may do to the keys of an owner."""
+        with read_as(self.store, actor) as tx:
+            rights = self._rights(tx, actor)
+            return frozenset(action for action in Action if rights.allow(owner, action))
 
     def generate(self, actor: Actor, owner: Owner, order: KeyOrder) -> IssuedKey:
         """Make a key and show its secret this once.

@@ -40,6 +40,14 @@ class KeyRights:
         self.require(ids.user, action)
         return ids
 
+    def allow(self, owner: Owner, action: Action) -> bool:
+        """Whether the actor may do this to an owner's keys."""
+        try:
+            self.require_owner(owner, action)
+        except (NotPermitted, NotFound, Invalid):
+            return False
+        return True
+
     def get_key(self, key_id: str, source: str | None, action: Action) -> StoredKey:
         """Give a key that the actor may do this to; those they may not are as good as absent.
 

@@ -15,12 +15,13 @@ from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList
 from latchgate.server.desk.views import View
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
+from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 from latchgate.services.sessions import SessionService
@@ -49,6 +50,7 @@ class AccountPages:
 
     frame: Frame
     documents: DocumentService
+    api_keys: ApiKeyService
     sessions: SessionService
 
     def table(self) -> Mapping[str, Page]:
@@ -130,7 +132,7 @@ class AccountPages:
     def _read(self, call: Call, tab: str) -> dict[str, Any]:
         match tab:
             case "keys":
-                return read_keys(self.documents, call, self.get_home(call))
+                return read_keys(KeyServices(self.documents, self.api_keys), call, self.get_home(call))
             case "sessions":
                 return {"sessions": self._sessions(call), "present": call.principal.credential}
             case "requests" | "activity":

@@ -1,21 +1,24 @@
 """Keys on the page of their owner, in its section API Access: Generate Keys, new ones, new secrets, and their end."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import anyio.to_thread
+from jinja2 import TemplateError
 from starlette.responses import RedirectResponse, Response
 
+from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame
-from latchgate.server.desk.key_owners import API_KEY, KeyedPage, KeyHome, filters_of
+from latchgate.server.desk.key_owners import KeyedPage, KeyHome, filters_of
 from latchgate.server.desk.new_keys import FIELDS, FIRST, NewKeyForm, choice
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -67,7 +70,7 @@ class KeyPages:
 
     async def generate(self, page: KeyedPage, call: Call) -> Response:
         """Say what a new secret for the first key stops, and make it."""
-        home = await anyio.to_thread.run_sync(page.get_home, call)
+        home = await self._judge(page, call, Action.CREATE)
         if call.request.method != "POST":
             return await page.show_keys(call, await anyio.to_thread.run_sync(self._about_first_key, call, home))
         seen = _seen(await call.read_arguments())
@@ -82,7 +85,7 @@ class KeyPages:
 
     async def new(self, page: KeyedPage, call: Call) -> Response:
         """Show the form of a new key, say what it would come to, and make one of it."""
-        home = await anyio.to_thread.run_sync(page.get_home, call)
+        home = await self._judge(page, call, Action.CREATE)
         form = NewKeyForm(self.frame, self.documents, self.clock)
         if call.request.method != "POST":
             return await form.show(call, home, FIRST)
@@ -91,7 +94,7 @@ class KeyPages:
             return await form.show(call, home, typed)
         await self._require_shown(page, call)
         try:
-            create = partial(self.documents.create, call.actor, API_KEY, form.read(home, typed))
+            create = partial(self.documents.create, call.actor, API_KEY.name, form.read(home, typed))
             made = await anyio.to_thread.run_sync(create)
         except Invalid as error:
             return await form.show(call, home, typed, told_of(error, FIELDS), _INVALID)
@@ -99,7 +102,7 @@ class KeyPages:
 
     async def rotate(self, page: KeyedPage, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""
-        home = await anyio.to_thread.run_sync(page.get_home, call)
+        home = await self._judge(page, call, Action.WRITE)
         about = partial(self._about_key, call, home, "rotate")
         if call.request.method != "POST":
             return await page.show_keys(call, await anyio.to_thread.run_sync(about))
@@ -115,8 +118,8 @@ class KeyPages:
         return await self._show_secret(page, call, (home, issued.key.key_id, issued.secret.text))
 
     async def revoke(self, page: KeyedPage, call: Call) -> Response:
-        """Say what stops working, and end the key."""
-        home = await anyio.to_thread.run_sync(page.get_home, call)
+        """Say what stops working, and end the key, in whatever state it is by now: ending it is what was asked for."""
+        home = await self._judge(page, call, Action.DELETE)
         if call.request.method != "POST":
             return await page.show_keys(call, await anyio.to_thread.run_sync(self._about_key, call, home, "revoke"))
         await anyio.to_thread.run_sync(self._get_key, call, home)
@@ -124,8 +127,16 @@ class KeyPages:
         await anyio.to_thread.run_sync(end)
         return RedirectResponse(_with_done(home.back, "revoked"), 303)
 
+    async def _judge(self, page: KeyedPage, call: Call, action: Action) -> KeyHome:
+        """Give the owner to whose keys the caller may do this: nobody fills in what they may not send."""
+        home = await anyio.to_thread.run_sync(page.get_home, call)
+        # Guest owns none, which is said where one is asked for.
+        with suppress(Invalid):
+            await anyio.to_thread.run_sync(self.api_keys.require, call.actor, home.owner, action)
+        return home
+
     async def _require_shown(self, page: KeyedPage, call: Call) -> None:
-        may_read = partial(self.documents.may, call.actor, API_KEY, Action.READ, None)
+        may_read = partial(self.documents.may, call.actor, API_KEY.name, Action.READ, None)
         if not await anyio.to_thread.run_sync(may_read):
             raise NotPermitted("You may not see keys, nor be shown the secret of one.", told=True)
         await page.require_shown(call)
@@ -137,13 +148,15 @@ class KeyPages:
             found = await anyio.to_thread.run_sync(self._find_key, call, home, key_id)
             dialog = {"kind": "secret", "key": found, "key_id": key_id, "secret": secret, "public_url": self.public_url}
             return await page.show_keys(call, {**dialog, "source": home.owner.source})
-        except LatchgateError:
-            # The database went away, or the caller's rights did: the secret is there by now, and shown nowhere else.
-            return self.frame.plain("secret.html", key_id=key_id, secret=secret, back=home.back)
+        except (LatchgateError, TemplateError):
+            # The database went away, or the page has a fault: the secret is there by now, and shown nowhere else.
+            return self.frame.plain(
+                "secret.html", source=home.owner.source, key_id=key_id, secret=secret, back=home.back
+            )
 
     def _about_first_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         first = [*filters_of(home.owner), ["is_primary", "=", 1], ["revoked", "is", "not set"]]
-        found = self.documents.list_whole(call.actor, API_KEY, Asked(filters=first, limit=1)).documents()
+        found = self.documents.list_whole(call.actor, API_KEY.name, Asked(filters=first, limit=1)).documents()
         if not found:
             return {"kind": "generate", "key": None}
         return {"kind": "generate", "key": found[0], "use": self._use(call, found[0])}
@@ -161,7 +174,7 @@ class KeyPages:
     def _find_key(self, call: Call, home: KeyHome, key_id: str) -> dict[str, Any] | None:
         # Other sources may have a key of that id too.
         own = [*filters_of(home.owner), ["name", "=", key_id]]
-        found = self.documents.list_whole(call.actor, API_KEY, Asked(filters=own, limit=1)).documents()
+        found = self.documents.list_whole(call.actor, API_KEY.name, Asked(filters=own, limit=1)).documents()
         return found[0] if found else None
 
     def _use(self, call: Call, key: Mapping[str, Any]) -> tuple[int, int] | None:

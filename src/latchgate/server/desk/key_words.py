@@ -23,7 +23,8 @@ def key_sentence(key: Mapping[str, Any], now: int) -> str:
     if key["limit_per_minute"]:
         parts.append(f"at most {int(key['limit_per_minute']):,} times a minute")
     unused = "" if key["user"] else " It opens nothing until a user is chosen as whom it acts."
-    return f"This key can {', '.join(parts)}.{unused}"
+    bounded = "" if {ALL, READ} & set(key["scopes"]) else f" It never allows more than {user} may."
+    return f"This key can {', '.join(parts)}.{bounded}{unused}"
 
 
 def _allowed(scopes: Sequence[str], user: str) -> str:

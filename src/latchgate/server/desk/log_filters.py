@@ -14,13 +14,14 @@ from latchgate.core.document_types import format_time, parse_time
 from latchgate.core.users import parse_user_name
 from latchgate.server.desk.operations import operation_words
 from latchgate.server.desk.reasons import reason_words
-from latchgate.server.desk.views import Chip, View
+from latchgate.server.desk.views import Chip, View, containing
 from latchgate.server.desk.wording import Moment, middle
 
 __all__ = [
     "ACTIVITY_FILTERS",
     "ADDRESS_LENGTH_MAX",
     "REQUEST_FILTERS",
+    "SINCE",
     "STATUSES",
     "Asker",
     "Filter",
@@ -169,8 +170,7 @@ def _exactly(column: str) -> Callable[[str, Asker], Conditions]:
 
 def _containing(column: str) -> Callable[[str, Asker], Conditions]:
     def read(value: str, _: Asker) -> Conditions:
-        literal = re.sub(r"([\\%_])", r"\\\1", _short(value))
-        return [[column, "like", f"%{literal}%"]]
+        return [containing(column, _short(value))]
 
     return read
 

@@ -13,6 +13,7 @@ from latchgate.server.desk.log_filters import (
     ACTIVITY_FILTERS,
     ADDRESS_LENGTH_MAX,
     REQUEST_FILTERS,
+    SINCE,
     STATUSES,
     Asker,
     Filter,
@@ -22,9 +23,9 @@ from latchgate.server.desk.log_filters import (
     typed_time,
 )
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList, LogPage
+from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.operations import OPERATIONS
 from latchgate.server.desk.reasons import REASONS
-from latchgate.server.desk.user_form import DESK, HOME
 from latchgate.server.desk.views import View
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -164,6 +165,6 @@ def _choices(room: Room, view: View) -> Mapping[str, Choices]:
     return {
         name: choices
         if view.get(name) in {*dict(choices), usual.get(name)}
-        else [*choices, (view.get(name), view.get(name))]
+        else [*choices, (view.get(name), SINCE.get(view.get(name), (view.get(name),))[0])]
         for name, choices in offered.items()
     }

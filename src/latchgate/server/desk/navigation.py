@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from latchgate.core.permissions import Action
+from latchgate.core.policy import Requirement
+from latchgate.core.users import DESK_USER
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 
-__all__ = ["ENTRIES", "Entry", "Link", "Navigation"]
+__all__ = ["DESK", "ENTRIES", "HOME", "Entry", "Link", "Navigation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,11 @@ class Link:
 
     label: str
     address: str
+
+
+DESK = Requirement(user=True, roles=frozenset({DESK_USER}))
+"""Who may come to the desk at all; what they see there, the services judge."""
+HOME = Link("Home", "/app")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.logs import LogPages
+from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.source_records import RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
-from latchgate.server.desk.user_form import DESK, USERS, UserForm
+from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.users import UserPages
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
@@ -33,16 +34,17 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
+    users = UserForm(frame, documents, latchgate.api_keys)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
-    passwords = PasswordPages(frame, documents, latchgate.passwords, latchgate.reset_url, door.limiter)
-    records = RecordPages(frame, documents)
-    account = AccountPages(frame, documents, latchgate.sessions)
+    passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
+    records = RecordPages(frame, documents, latchgate.api_keys)
+    account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door).table(),
-        **UserPages(frame, documents).table(),
-        **keys.table(UserForm(frame, documents), f"{USERS}/{{name}}", DESK),
+        **UserPages(frame, documents, users).table(),
+        **keys.table(users, f"{USERS}/{{name}}", DESK),
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),

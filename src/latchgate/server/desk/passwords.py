@@ -13,11 +13,11 @@ from latchgate.core.users import parse_user_name
 from latchgate.errors import Invalid, NotFound, RateLimited
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.user_form import DESK, USERS, UserForm
+from latchgate.server.desk.navigation import DESK
+from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call, require_text
 from latchgate.server.routes import WITHOUT_SESSION, Page
-from latchgate.services.documents import DocumentService
 from latchgate.services.passwords import PasswordService
 
 __all__ = ["PasswordPages", "chosen_password"]
@@ -32,7 +32,7 @@ class PasswordPages:
     """What is typed here is never shown again; a link is shown once, to who made it."""
 
     frame: Frame
-    documents: DocumentService
+    form: UserForm
     passwords: PasswordService
     write_link: Callable[[Secret], str]
     """Writes a link as the address that opens it."""
@@ -67,7 +67,9 @@ class PasswordPages:
 
     async def make_link(self, call: Call) -> Response:
         """Make the link by which a user sets a new password, and show it this once."""
-        form, named = UserForm(self.frame, self.documents), call.parts["name"]
+        form, named = self.form, call.parts["name"]
+        # The link before this one ends: nobody is to lose both.
+        await form.require_shown(call)
         name = parse_user_name(named) or named
         try:
             link = await anyio.to_thread.run_sync(self.passwords.make_reset_link, call.actor, name)

@@ -14,7 +14,8 @@ from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYST
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.user_form import HOME, USERS
+from latchgate.server.desk.navigation import HOME
+from latchgate.server.desk.user_form import USERS
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
 from latchgate.services.document_rights import GIVES_RIGHTS

@@ -14,9 +14,9 @@ from latchgate.core.questions import Asked
 from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
+from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.role_form import AUTOMATIC, ROLES, RoleForm, address_of
-from latchgate.server.desk.user_form import DESK, HOME
-from latchgate.server.desk.views import View
+from latchgate.server.desk.views import View, containing
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -120,7 +120,7 @@ class RolePages:
         search = view.get("search")
         asked = Asked(
             fields=["name"],
-            filters=[["name", "like", f"%{search}%"]] if search else None,
+            filters=[containing("name", search)] if search else None,
             order_by=view.order_by(_SORTED, "name asc"),
             start=view.start,
             limit=_PAGE_ROWS,

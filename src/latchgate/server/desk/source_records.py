@@ -9,15 +9,16 @@ import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
-from latchgate.errors import Conflict, Invalid
+from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
+from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.sources import SOURCES, record_address, source_address, source_of
-from latchgate.server.desk.user_form import DESK, HOME
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
+from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 
@@ -34,6 +35,7 @@ class RecordPages:
 
     frame: Frame
     documents: DocumentService
+    api_keys: ApiKeyService
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -60,6 +62,9 @@ class RecordPages:
     async def delete(self, call: Call) -> Response:
         """Say what stops working, and delete a record."""
         if call.request.method != "POST":
+            may = partial(self.documents.may, call.actor, source_of(call), Action.DELETE, call.parts["name"])
+            if not await anyio.to_thread.run_sync(may):
+                raise NotPermitted("You may not delete this record.", told=True)
             return await self._show(call, dialog={"kind": "delete"})
         try:
             delete = partial(self.documents.delete, call.actor, source_of(call), call.parts["name"])
@@ -110,7 +115,7 @@ class RecordPages:
         record = self.documents.get(actor, source, call.parts["name"])
         sees_users = "User" in self.documents.list_readable(actor, ["User"])
         return record, {
-            **read_keys(self.documents, call, _home_of(call, record)),
+            **read_keys(KeyServices(self.documents, self.api_keys), call, _home_of(call, record)),
             "may_write": self.documents.may(actor, source, Action.WRITE, record["name"]),
             "may_delete": self.documents.may(actor, source, Action.DELETE, record["name"]),
             "sees_user": bool(record["user"]) and sees_users,

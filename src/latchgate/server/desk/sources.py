@@ -9,16 +9,16 @@ import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.credentials import USER_SOURCE
-from latchgate.core.documents import DOCUMENT_TYPES
+from latchgate.core.documents import API_KEY, DOCUMENT_TYPES
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.sources import BUILT_IN_SOURCES
-from latchgate.errors import Conflict, Invalid, NotFound
+from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.key_owners import API_KEY
-from latchgate.server.desk.user_form import DESK, HOME, USERS
-from latchgate.server.desk.views import View
+from latchgate.server.desk.navigation import DESK, HOME
+from latchgate.server.desk.user_form import USERS
+from latchgate.server.desk.views import View, containing
 from latchgate.server.desk.wording import segment
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -104,7 +104,7 @@ class SourcePages:
     async def delete(self, call: Call) -> Response:
         """Say what goes with a source, and delete it."""
         if call.request.method != "POST":
-            return await self._show_records(call, {"kind": "delete"})
+            return await self._show_records(call, {"kind": "delete"}, wanted="may_delete")
         try:
             delete = partial(self.documents.delete, call.actor, SOURCE, source_of(call))
             await anyio.to_thread.run_sync(delete)
@@ -117,25 +117,32 @@ class SourcePages:
         self, call: Call, *, typed: Mapping[str, Any] | None = None, told: Told | None = None, status: int = 200
     ) -> Response:
         values = await anyio.to_thread.run_sync(self._sources, call)
+        opened = typed is not None or "new" in call.request.query_params
+        if opened and not values["may_create"]:
+            raise NotPermitted("You may not make sources; a System Manager may.", told=True)
         action = Link("New source", f"{SOURCES}?new=1") if values.pop("may_create") else None
         return await self.frame.show(
             call,
             "sources.html",
             Heading("Sources", (HOME,), action, opens_dialog=True),
             status=status,
-            opened=typed is not None or (action is not None and "new" in call.request.query_params),
+            opened=opened,
             typed=typed or {},
             told=told or Told(),
             **values,
         )
 
-    async def _show_records(self, call: Call, dialog: Mapping[str, Any] | None = None, status: int = 200) -> Response:
+    async def _show_records(
+        self, call: Call, dialog: Mapping[str, Any] | None = None, status: int = 200, *, wanted: str = ""
+    ) -> Response:
         source = source_of(call)
-        view = View.of(call, "search", "enabled")
+        view = View.of(call, "search", "enabled", offered={"enabled": _ENABLED})
         values = await anyio.to_thread.run_sync(self._records, call, view)
         action = Link("New record", f"{source_address(source)}?new=1") if values["may_create"] else None
-        if dialog is None and action is not None and "new" in call.request.query_params:
-            dialog = {"kind": "new", "typed": {}, "told": Told()}
+        if dialog is None and "new" in call.request.query_params:
+            dialog, wanted = {"kind": "new", "typed": {}, "told": Told()}, "may_create"
+        if wanted and not values[wanted]:
+            raise NotPermitted("You may not do this to this source.", told=True)
         return await self.frame.show(
             call,
             "source_records.html",
@@ -153,12 +160,12 @@ class SourcePages:
         actor = call.actor
         asked = Asked(fields=["name", "creation"], order_by="name asc", limit=0)
         rows = self.documents.list_rows(actor, SOURCE, asked).documents()
-        sees = self.documents.list_readable(actor, [*(row["name"] for row in rows), API_KEY])
+        sees = self.documents.list_readable(actor, [*(row["name"] for row in rows), API_KEY.name])
         for row in rows:
             row["address"] = source_address(row["name"])
             row["records"] = self._count(call, row["name"]) if row["name"] in sees else None
             keys = [["source", "=", row["name"]], ["revoked", "is", "not set"]]
-            row["key_total"] = self._count(call, API_KEY, keys) if API_KEY in sees else None
+            row["key_total"] = self._count(call, API_KEY.name, keys) if API_KEY.name in sees else None
         return {"rows": rows, "may_create": self.documents.may(actor, SOURCE, Action.CREATE, None)}
 
     def _records(self, call: Call, view: View) -> dict[str, Any]:
@@ -172,11 +179,11 @@ class SourcePages:
             limit=_PAGE_ROWS,
         )
         rows = self.documents.list_rows(actor, source, asked).documents()
-        sees_keys = API_KEY in self.documents.list_readable(actor, [API_KEY])
+        sees_keys = API_KEY.name in self.documents.list_readable(actor, [API_KEY.name])
         for row in rows:
             row["address"] = record_address(source, row["name"])
             keys = [["source", "=", source], ["record", "=", row["name"]], ["revoked", "is", "not set"]]
-            row["key_total"] = self._count(call, API_KEY, keys) if sees_keys else None
+            row["key_total"] = self._count(call, API_KEY.name, keys) if sees_keys else None
         deletable = source not in BUILT_IN_SOURCES and self.documents.may(actor, SOURCE, Action.DELETE, source)
         return {
             "rows": rows,
@@ -191,4 +198,4 @@ class SourcePages:
 
 
 def _search(text: str) -> list[list[str]] | None:
-    return [["name", "like", f"%{text}%"], ["user", "like", f"%{text}%"]] if text else None
+    return [containing("name", text), containing("user", text)] if text else None

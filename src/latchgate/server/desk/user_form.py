@@ -10,25 +10,23 @@ from starlette.responses import Response
 
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.permissions import Action
-from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
-from latchgate.core.users import DESK_USER, UserType, automatic_roles
+from latchgate.core.users import UserType, automatic_roles
 from latchgate.errors import NotPermitted
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.key_owners import KeyHome, read_keys
+from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import REQUEST_LOG, LogList
+from latchgate.server.desk.navigation import HOME
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
+from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 
-__all__ = ["DESK", "HOME", "USERS", "UserForm", "address_of"]
+__all__ = ["USERS", "UserForm", "address_of"]
 
-DESK = Requirement(user=True, roles=frozenset({DESK_USER}))
-"""Who may come to the desk at all; what they see there, the services judge."""
-HOME = Link("Home", "/app")
 USERS = "/app/user"
 
 TABS = (
@@ -57,6 +55,7 @@ class UserForm:
 
     frame: Frame
     documents: DocumentService
+    api_keys: ApiKeyService
 
     async def show(
         self,
@@ -144,8 +143,7 @@ class UserForm:
             case "roles":
                 return user, values | self._roles(call, user)
             case "settings":
-                home = self._home_of(call, user) if "api_key" in user else None
-                return user, values | (read_keys(self.documents, call, home) if home else {"keyed": None})
+                return user, values | self._keys(call, user)
             case "activity":
                 return user, values | self._activity(call, user["name"])
             case _:
@@ -177,6 +175,11 @@ class UserForm:
             "sees_rights": "Role Permission" in sees,
             "sees_roles": "Role" in sees,
         }
+
+    def _keys(self, call: Call, user: Mapping[str, Any]) -> dict[str, Any]:
+        if "api_key" not in user:
+            return {"keyed": None}
+        return read_keys(KeyServices(self.documents, self.api_keys), call, self._home_of(call, user))
 
     def _home_of(self, call: Call, user: Mapping[str, Any]) -> KeyHome:
         address = address_of(user["name"])

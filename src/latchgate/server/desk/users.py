@@ -14,8 +14,9 @@ from latchgate.core.users import UserType
 from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.user_form import DESK, HOME, USERS, UserForm, address_of
-from latchgate.server.desk.views import View
+from latchgate.server.desk.navigation import DESK, HOME
+from latchgate.server.desk.user_form import USERS, UserForm, address_of
+from latchgate.server.desk.views import View, containing
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -40,6 +41,7 @@ class UserPages:
 
     frame: Frame
     documents: DocumentService
+    form: UserForm
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -51,7 +53,8 @@ class UserPages:
 
     async def list_users(self, call: Call) -> Response:
         """Show the users that the address's filters allow."""
-        view = View.of(call, "search", "enabled", "type", "role")
+        offered = {"enabled": _ENABLED, "type": [one.value for one in UserType]}
+        view = View.of(call, "search", "enabled", "type", "role", offered=offered)
         values = await anyio.to_thread.run_sync(self._list, call, view)
         action = Link("New user", f"{USERS}/new") if values.pop("may_create") else None
         return await self.frame.show(
@@ -73,7 +76,7 @@ class UserPages:
 
     async def one(self, call: Call) -> Response:
         """Show a user's form at one of its tabs, and take what was changed there."""
-        form = UserForm(self.frame, self.documents)
+        form = self.form
         if call.request.method != "POST":
             return await form.show(call)
         typed = await call.read_arguments()
@@ -159,4 +162,4 @@ def _filters(view: View) -> list[list[Any]]:
 
 
 def _search(text: str) -> list[list[str]] | None:
-    return [["name", "like", f"%{text}%"], ["full_name", "like", f"%{text}%"]] if text else None
+    return [containing("name", text), containing("full_name", text)] if text else None

@@ -1,12 +1,13 @@
 """A list as its address describes it, so that what somebody looks at can be sent to somebody else."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from latchgate.server.requests import Call
 
-__all__ = ["Chip", "Column", "View"]
+__all__ = ["Chip", "Column", "View", "containing"]
 
 _VALUE_LENGTH_MAX = 200
 _START_DIGITS_MAX = 9
@@ -44,17 +45,27 @@ class View:
     chosen: Mapping[str, str]
 
     @classmethod
-    def of(cls, call: Call, *names: str, length_max: int = _VALUE_LENGTH_MAX) -> "View":
+    def of(
+        cls,
+        call: Call,
+        *names: str,
+        length_max: int = _VALUE_LENGTH_MAX,
+        offered: Mapping[str, Collection[str]] | None = None,
+    ) -> "View":
         """Read a page's address.
 
         Args:
             call: Who asks for what.
             names: The parameters that are known, beside `sort`, `start`, `after` and `open`.
             length_max: Longer values, in characters, are left out.
+            offered: By name, the values that it may have; others are left out, so that nothing is shown as narrowing a
+                list that does not.
         """
         sent = call.request.query_params
         known = {name: sent[name].strip() for name in (*names, "sort", *sorted(_PLACES)) if name in sent}
-        return cls(call.path, {name: value for name, value in known.items() if value and len(value) <= length_max})
+        chosen = {name: value for name, value in known.items() if value and len(value) <= length_max}
+        kept = {name for name in chosen if name not in (offered or {}) or chosen[name] in (offered or {})[name]}
+        return cls(call.path, {name: value for name, value in chosen.items() if name in kept})
 
     def get(self, name: str) -> str:
         """Give what is chosen, empty if nothing is."""
@@ -92,3 +103,9 @@ class View:
         field = self.get("sort").removeprefix("-")
         direction = "desc" if self.get("sort").startswith("-") else "asc"
         return f"{field} {direction}" if field in fields else default
+
+
+def containing(field: str, text: str) -> list[str]:
+    """Give the condition that a field contains a text, whose `%` and `_` are only characters."""
+    literal = re.sub(r"([\\%_])", r"\\\1", text)
+    return [field, "like", f"%{literal}%"]

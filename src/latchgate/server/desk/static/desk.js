@@ -21,7 +21,11 @@
     for (const [name, value] of [...chosen]) if (!value) chosen.delete(name);
   }
 
-  document.addEventListener("htmx:beforeRequest", () => tell(""));
+  document.addEventListener("htmx:beforeRequest", () => {
+    tell("");
+    const asked = document.activeElement;
+    if (asked?.id && !asked.closest("dialog")) opener = asked.id;
+  });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, boosted } = event.detail;
@@ -47,7 +51,7 @@
   }
 
   function tell(sentence) {
-    const place = document.querySelector("dialog:modal .asks") || document.getElementById("alert");
+    const place = document.querySelector("dialog:modal .dialog-footer .asks") || document.getElementById("alert");
     if (!place) return;
     place.textContent = sentence;
     place.hidden = !sentence;
@@ -55,6 +59,9 @@
   }
 
   // --- Dialogs come open; above the page they hold the focus, and they leave nothing behind.
+
+  // What opened the dialog, by its id: it may have been exchanged by the time that the focus goes back to it.
+  let opener = "";
 
   function raiseDialogs() {
     for (const dialog of document.querySelectorAll("dialog[open]:not(:modal)")) {
@@ -69,7 +76,7 @@
 
   function mayClose(dialog) {
     if (!dialog.dataset.ask || "copied" in dialog.dataset) return true;
-    const place = dialog.querySelector(".asks");
+    const place = dialog.querySelector(".dialog-footer .asks");
     place.textContent = dialog.dataset.ask;
     place.hidden = false;
     delete dialog.dataset.ask;
@@ -83,7 +90,9 @@
     if (dialog && !mayClose(dialog)) event.preventDefault();
   });
   document.addEventListener("close", (event) => {
-    if (event.target.matches("dialog") && !event.target.open) event.target.remove();
+    if (!event.target.matches("dialog") || event.target.open) return;
+    event.target.remove();
+    if (document.activeElement === document.body) document.getElementById(opener)?.focus();
   }, true);
 
   // --- Copying, with a word that it was done.
