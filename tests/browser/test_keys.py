@@ -82,7 +82,7 @@ def test_a_new_key_is_summed_up_while_it_is_described(
     page.get_by_label("Requests a minute").press("Tab")
     expect(sentence).to_have_text(
         "This key can read User records as scoped@example.com, from 127.0.0.0/8, until 19 February 2199, "
-        "at most 60 times a minute."
+        "at most 60 times a minute. It never allows more than scoped@example.com may."
     )
     expect(page.get_by_label("Label")).to_have_value("reads users")
     page.get_by_role("button", name="Create key").click()
@@ -152,3 +152,28 @@ def test_a_key_without_a_script(open_page: OpenPage, running: RunningLatchgate, 
     page.get_by_role("button", name="Create key").click()
 
     expect(page.get_by_role("dialog", name="API Secret")).to_contain_text("This key can read API Key records")
+
+
+def test_a_stopped_server_leaves_the_form_of_a_key_as_it_is(
+    open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState
+) -> None:
+    """What was typed is there still, and is sent when the server is back; a reload after that makes no second key."""
+    running.ask("user", "create", "patient@example.com")
+    page = open_page(storage_state=signed_in, watched=False)
+    page.goto("/app/user/patient@example.com/new-key")
+    page.get_by_label("Label").fill("patience")
+    page.route("**/new-key", lambda route: route.abort("connectionrefused"))
+    page.get_by_role("button", name="Create key").click()
+    expect(page.locator("#alert")).to_contain_text("Latchgate does not answer.")
+    expect(page.get_by_label("Label")).to_have_value("patience")
+
+    page.unroute("**/new-key")
+    page.get_by_role("button", name="Create key").click()
+    dialog = page.get_by_role("dialog", name="API Secret")
+    secret = dialog.locator("#secret").inner_text()
+    page.reload()
+    expect(page.get_by_role("heading", name="New key")).to_be_visible()
+    assert secret not in page.content()
+    page.goto("/app/user/patient@example.com?tab=settings")
+    page.locator("summary", has_text="API Access").click()
+    expect(page.get_by_role("row", name="patience")).to_have_count(1)

@@ -90,6 +90,7 @@ def test_the_walk_by_the_keyboard(open_page: OpenPage, running: RunningLatchgate
     expect(dialog.get_by_role("alert")).to_contain_text("not copied yet")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+    expect(page.get_by_role("link", name="Generate Keys")).to_be_focused()
 
     key = page.get_by_label("API Key", exact=True).input_value()
     assert _asked_as(running, key, secret) == (200, "keys@example.com")

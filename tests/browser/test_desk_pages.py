@@ -1,0 +1,151 @@
+"""Every page that there is: it fits, wide and narrow, has no barriers, light and dark, and is light to load."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Request, StorageState, expect
+
+from latchgate.server.openapi_texts import PAGES as ROUTES
+from support.asgi import PASSWORD
+from support.running import RunningLatchgate
+
+USER, RECORD = "/app/user/api@example.com", "/app/source/API%20Device/record/Front%20door"
+PAGES = [
+    "/app",
+    "/me",
+    *(f"/me?tab={tab}" for tab in ("keys&done=revoked", "sessions", "requests", "activity")),
+    *(f"/me/{page}" for page in ("new-key", "generate-keys", "password", "key/{own}/rotate", "key/{own}/revoke")),
+    "/app/user",
+    "/app/user/new",
+    *(f"{USER}?tab={tab}" for tab in ("details", "roles", "settings&done=revoked", "activity")),
+    *(f"{USER}/{page}" for page in ("new-key", "generate-keys", "key/{key}/rotate", "key/{key}/revoke")),
+    "/app/source",
+    "/app/source?new=1",
+    "/app/source/API%20Device",
+    "/app/source/API%20Device/delete",
+    "/app/source/Event%20Consumer?new=1",
+    RECORD,
+    f"{RECORD}/delete",
+    *(f"{RECORD}/{page}" for page in ("new-key", "generate-keys", "key/{door}/rotate", "key/{door}/revoke")),
+    *(f"/app/role{page}" for page in ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")),
+    "/app/request-log",
+    "/app/request-log?method=GET&open=1",
+    "/app/request-log/1",
+    "/app/activity?since=any&open=1",
+    "/app/activity/1",
+    *(f"/app/components{view}" for view in ("", "?tab=lists&enabled=yes", "?tab=values", "?dialog=secret")),
+]
+_SHOW_NOTHING = {"/logout", "/me/session/{name}/end", "/me/end-other-sessions"}
+_ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}
+"""Tested below, and with what they are for."""
+_AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+_FIRST_LOAD_BYTES_MAX = 200_000
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchgate]:
+    """A server in development whose Administrator can sign in."""
+    home = Path(tmp_path_factory.mktemp("desk")) / "home"
+    running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD, LATCHGATE_DEVELOPMENT="true").start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def keys(running: RunningLatchgate) -> dict[str, str]:
+    """Give what stands for keys in addresses, once there is something to show on every page."""
+    running.ask("role", "create", "Deployer")
+    running.ask("user", "create", "api@example.com", "--first-name", "Maximiliane", "--last-name", "Mustermann " * 5)
+    running.ask("source", "create", "API Device")
+    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
+    made = {
+        "own": running.ask("key", "generate", "Administrator", "--label", "Laptop"),
+        "key": running.ask(
+            "key", "generate", "api@example.com", "--label", "A label as long as nobody would type " * 3
+        ),
+        "door": running.ask("key", "generate", "Front door", "--source", "API Device", "--scope", "User:read"),
+    }
+    running.ask("key", "rotate", str(made["key"]["api_key"]), "--overlap", "24h")
+    return {name: str(one["api_key"]) for name, one in made.items()}
+
+
+def _violations(page: Page) -> list[str]:
+    page.evaluate(_AXE)
+    found: Any = page.evaluate("axe.run()")
+    return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+
+
+def test_no_page_is_left_out() -> None:
+    """Whatever the route table has to look at is looked at."""
+    looked_at = {path.partition("?")[0] for path in PAGES}
+    for route in ROUTES.keys() - _SHOW_NOTHING - _ELSEWHERE:
+        if route.startswith(("/app", "/me")):
+            pattern = re.compile(re.sub(r"\\\{[a-z]+\\\}", "[^/]+", re.escape(route)))
+            assert any(map(pattern.fullmatch, looked_at)), route
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 375)])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_and_has_no_barriers(
+    open_page: OpenPage, signed_in: StorageState, keys: dict[str, str], path: str, theme: str, width: int
+) -> None:  # fmt: skip
+    """No page is wider than its window, complains, or is hard to use for whoever cannot see, point or tell colours."""
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
+    address = path.format_map(keys)
+    page = open_page(storage_state=signed_in, **options)
+    requests: list[Request] = []
+    page.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108  # Playwright marks what it is given
+
+    page.goto(address, wait_until="networkidle")
+
+    expect(page.locator("h1").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    sizes = [request.sizes() for request in requests]
+    assert len(requests) >= 3
+    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < _FIRST_LOAD_BYTES_MAX
+    # The searcher is a script that the page's policy would refuse.
+    searched = open_page(bypass_csp=True, watched=False, storage_state=signed_in, **options)
+    searched.goto(address)
+    assert _violations(searched) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/login", "/setup/lgl_ended"])
+def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str, theme: str) -> None:
+    """Signing in least of all; on a phone."""
+    options: dict[str, Any] = {"viewport": {"width": 375, "height": 700}, "color_scheme": theme}
+    page = open_page(watched=False, bypass_csp=True, **options)
+
+    page.goto(path)
+
+    expect(page.locator("h1")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    assert _violations(page) == []
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 375)])
+def test_what_is_shown_once_has_no_barriers(
+    open_page: OpenPage, signed_in: StorageState, keys: dict[str, str], theme: str, width: int
+) -> None:
+    """The secret, the reset link, and the page that the link opens."""
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme, "bypass_csp": True}
+    page = open_page(storage_state=signed_in, watched=False, **options)
+
+    page.goto(f"{USER}/key/{keys['key']}/rotate")
+    page.get_by_role("button", name="Rotate key").click()
+    expect(page.get_by_role("dialog", name="API Secret").locator("#secret")).to_be_visible()
+    assert _violations(page) == []
+    page.goto(f"{USER}?tab=settings")
+    page.locator("summary", has_text="Password").click()
+    page.get_by_role("button", name="Make reset link").click()
+    link = page.get_by_role("dialog", name="Reset link").locator("#link").inner_text()
+    assert _violations(page) == []
+    guest = open_page(watched=False, **options)
+    guest.goto(link)
+    expect(guest.get_by_label("The same again")).to_be_visible()
+    assert guest.evaluate("document.documentElement.scrollWidth") == width
+    assert _violations(guest) == []
