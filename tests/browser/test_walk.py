@@ -1,5 +1,6 @@
 """The walk that Frappe's users know, by the names that a person sees: from the list of users to a secret that works."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_second_secret_says_first_what_stops(
     page.get_by_role("link", name="Generate Keys").click()
     asks = page.get_by_role("dialog", name="Generate Keys")
     expect(asks).to_contain_text("stops working at once")
-    expect(asks).to_contain_text("It was used once within a day, from one address; last just now from 127.0.0.1.")
+    expect(asks).to_contain_text(re.compile("used once within a day, from one address; last .+ from 127.0.0.1"))
     asks.get_by_role("button", name="Replace the secret").click()
     second = page.get_by_role("dialog", name="API Secret").locator("#secret").inner_text()
 
