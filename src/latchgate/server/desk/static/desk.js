@@ -21,10 +21,11 @@
     for (const [name, value] of [...chosen]) if (!value) chosen.delete(name);
   }
 
-  document.addEventListener("htmx:beforeRequest", () => {
+  document.addEventListener("htmx:beforeRequest", (event) => {
     tell("");
-    const asked = document.activeElement;
-    if (asked?.id && !asked.closest("dialog")) opener = asked.id;
+    const { elt } = event.detail;
+    const asked = [document.activeElement, elt, elt.querySelector?.("[type=submit]")];
+    opener = asked.find((one) => one?.id && !one.closest("dialog"))?.id ?? opener;
   });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -74,6 +75,11 @@
   document.addEventListener("DOMContentLoaded", raiseDialogs);
   document.addEventListener("htmx:afterSettle", raiseDialogs);
 
+  function giveBack() {
+    const focused = document.activeElement;
+    if (!focused || focused === document.body) document.getElementById(opener)?.focus();
+  }
+
   function mayClose(dialog) {
     if (!dialog.dataset.ask || "copied" in dialog.dataset) return true;
     const place = dialog.querySelector(".dialog-footer .asks");
@@ -92,7 +98,9 @@
   document.addEventListener("close", (event) => {
     if (!event.target.matches("dialog") || event.target.open) return;
     event.target.remove();
-    if (document.activeElement === document.body) document.getElementById(opener)?.focus();
+    giveBack();
+    // Where the browser itself moves the focus only when it draws the page again.
+    requestAnimationFrame(giveBack);
   }, true);
 
   // --- Copying, with a word that it was done.
