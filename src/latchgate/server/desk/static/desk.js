@@ -77,7 +77,7 @@
 
   function giveBack() {
     const focused = document.activeElement;
-    if (!focused || focused === document.body) document.getElementById(opener)?.focus();
+    if (!focused || focused === document.body) (document.getElementById(opener) ?? document.getElementById("main"))?.focus();
   }
 
   function mayClose(dialog) {
