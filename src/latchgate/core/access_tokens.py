@@ -24,6 +24,12 @@ class StoredToken:
     issued_at: int
     expires_at: int
     revoked_at: int | None
+    """The earliest end: of the token itself, of its family, or of its client."""
+    audience: frozenset[str] = frozenset()
+    """The protected resources that it is for (RFC 8707); none means this service."""
+    client_row_id: int | None = None
+    """Of the client that it was issued to here; None for one that was imported."""
+    family_id: int | None = None
 
 
 def lookup_values(peppers: Peppers, token: Secret) -> list[bytes]:

@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 __all__ = [
+    "NONCE_BYTES",
     "PEPPER_BYTES",
     "Digest",
     "Pepper",
     "Peppers",
     "Purpose",
+    "Sealed",
     "Secret",
     "TokenKind",
     "derive_pepper",
@@ -32,6 +36,8 @@ __all__ = [
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH = 6
 PEPPER_BYTES = 32
+NONCE_BYTES = 12
+"""Source: NIST SP 800-38D, section 5.2.1.1: 96 bits."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +60,8 @@ class TokenKind(StrEnum):
     REFRESH_TOKEN = "lgr_"
     CLIENT_SECRET = "lgc_"
     LINK = "lgl_"
+    AUTHORIZATION_CODE = "lgo_"
+    DEVICE_CODE = "lgd_"
 
 
 def entropy_bytes(kind: TokenKind) -> int:
@@ -96,11 +104,28 @@ class Purpose(StrEnum):
     CSRF = "csrf"
     LINK = "link"
     KEY_CHECK = "key_check"
+    CLIENT_SECRET = "client_secret"
+    AUTHORIZATION_CODE = "authorization_code"
+    REFRESH_TOKEN = "refresh_token"
+    REFRESH_TOKEN_LOOKUP = "refresh_token_lookup"
+    SUCCESSOR = "successor"
+    DEVICE_CODE = "device_code"
+    USER_CODE = "user_code"
+    ASSERTION = "assertion"
+    SIGNING_KEY = "signing_key"
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
     """What is stored of a secret: the number of the pepper, and HMAC-SHA-256 under it (32 bytes)."""
+
+    pepper: int
+    value: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Bytes encrypted under a pepper (AES-256-GCM): its number, and nonce and ciphertext."""
 
     pepper: int
     value: bytes = field(repr=False)
@@ -158,6 +183,29 @@ class Peppers:
         pepper = self._by_number.get(stored.pepper, self._current)
         same = hmac.compare_digest(_hmac(pepper.keys[purpose], parts), stored.value)
         return same and pepper.number == stored.pepper
+
+    def seal(self, purpose: Purpose, plain: bytes, nonce: bytes, context: str) -> Sealed:
+        """Encrypt bytes under the newest pepper, bound to a context without which they do not open.
+
+        Args:
+            purpose: Whose key is used; no digests are made with it.
+            plain: What is hidden.
+            nonce: `NONCE_BYTES` random bytes, never the same twice.
+            context: What the bytes belong to.
+        """
+        key = self._current.keys[purpose]
+        return Sealed(self._current.number, nonce + AESGCM(key).encrypt(nonce, plain, context.encode()))
+
+    def unseal(self, purpose: Purpose, sealed: Sealed, context: str) -> bytes | None:
+        """Decrypt what `seal` gave; None if it was changed, belongs elsewhere, or its pepper is not in the key file."""
+        pepper = self._by_number.get(sealed.pepper)
+        if pepper is None:
+            return None
+        nonce, hidden = sealed.value[:NONCE_BYTES], sealed.value[NONCE_BYTES:]
+        try:
+            return AESGCM(pepper.keys[purpose]).decrypt(nonce, hidden, context.encode())
+        except (InvalidTag, ValueError):
+            return None
 
 
 def _hmac(key: bytes, parts: Sequence[str]) -> bytes:

@@ -109,6 +109,9 @@ class NewToken:
     issued_at: int
     expires_at: int
     revoked_at: int | None
+    audience: frozenset[str] = frozenset()
+    client_row_id: int | None = None
+    family_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from latchgate.core.sessions import StoredSession
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Digest
 from latchgate.core.users import StoredUser
+from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
     FoundDocument,
@@ -398,6 +399,16 @@ class Transaction(Protocol):
     def api_keys(self) -> ApiKeys: ...  # noqa: D102
     @property
     def access_tokens(self) -> AccessTokens: ...  # noqa: D102
+    @property
+    def clients(self) -> Clients: ...  # noqa: D102
+    @property
+    def token_families(self) -> TokenFamilies: ...  # noqa: D102
+    @property
+    def consents(self) -> Consents: ...  # noqa: D102
+    @property
+    def device_codes(self) -> DeviceCodes: ...  # noqa: D102
+    @property
+    def signing_keys(self) -> SigningKeys: ...  # noqa: D102
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
     @property
