@@ -51,12 +51,20 @@ def token_matches(peppers: Peppers, stored: StoredToken, token: Secret) -> bool:
     return peppers.matches(stored.digest, Purpose.ACCESS_TOKEN, str(stored.id), stored.public_id, token.text)
 
 
-def judge_token(stored: StoredToken, now: int) -> Reason | None:
-    """Tell why a genuine token is refused, or None; its user is judged apart."""
+def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
+    """Tell why a genuine token is refused here, or None; its user is judged apart.
+
+    Args:
+        stored: The token.
+        now: Unix seconds.
+        issuer: This service's own address; a token for other resources alone opens nothing here (RFC 8707, section 2).
+    """
     # Whatever the time: it was written by a clock that may be ahead of this one.
     if stored.revoked_at is not None:
         return Reason.REVOKED
-    return Reason.EXPIRED if stored.expires_at <= now else None
+    if stored.expires_at <= now:
+        return Reason.EXPIRED
+    return Reason.OTHER_AUDIENCE if stored.audience and issuer not in stored.audience else None
 
 
 def parse_foreign_token(token: Secret) -> str | None:

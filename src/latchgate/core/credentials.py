@@ -8,18 +8,22 @@ import base64
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import unquote_plus
 
+from latchgate.core.clients import AuthMethod
 from latchgate.core.tokens import Secret
 
 __all__ = [
     "USER_SOURCE",
     "Absent",
     "Bearer",
+    "ClientCredential",
     "Credential",
     "Fault",
     "KeyPair",
     "Malformed",
     "Presented",
+    "PresentedClient",
     "Scheme",
     "SessionCookie",
     "parse_credential",
@@ -37,6 +41,9 @@ _BASE64_WRONG_PADDING = re.compile(rb"[A-Za-z0-9+/]*=*")
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 # RFC 9110, section 11.1: an authentication scheme is a token.
 _SCHEME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 6749, appendix A.1, but not without bounds.
+_CLIENT_ID = re.compile(r"[\x20-\x7e]{1,140}")
+_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _BYTES_LITERAL = re.compile(rb"b'[^']*'|b\"[^\"]*\"")
 _SID = re.compile(r"[0-9A-Za-z]{1,128}")
 _TOKEN_PAIR = re.compile(r"(?P<key_id>[!-9;-~]{1,140}):(?P<secret>[!-9;-~]+)")
@@ -51,6 +58,18 @@ class Scheme(StrEnum):
     BASIC = "Basic"
     BEARER = "Bearer"
     SESSION = "session"
+    CLIENT = "client"
+    """An OAuth client's own, which acts for no user."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedClient:
+    """What of a form tells which client sent it: every value of each field, in order. Source: RFC 6749, section 2.3."""
+
+    client_ids: tuple[str, ...] = ()
+    client_secrets: tuple[str, ...] = field(default=(), repr=False)
+    assertion_types: tuple[str, ...] = ()
+    assertions: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +88,8 @@ class Presented:
     session_cookie: str | None = field(default=None, repr=False)
     csrf_token: str | None = field(default=None, repr=False)
     user_agent: str = ""
+    client: PresentedClient | None = None
+    """What a form says of its client; None where the address is none that clients ask."""
 
 
 class Fault(StrEnum):
@@ -80,6 +101,7 @@ class Fault(StrEnum):
     BYTES_LITERAL = "basic_python_bytes_literal"
     UNREADABLE = "authorization_unreadable"
     UNKNOWN_SCHEME = "unknown_scheme"
+    TWO_CLIENT_AUTHENTICATIONS = "two_client_authentications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,9 @@ class Malformed:
     """Something was presented that is no credential."""
 
     fault: Fault
+
+
+_UNREADABLE = Malformed(Fault.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +145,18 @@ class SessionCookie:
     csrf_token: str | None = field(repr=False)
 
 
-Credential = Absent | Malformed | KeyPair | Bearer | SessionCookie
+@dataclass(frozen=True, slots=True)
+class ClientCredential:
+    """What an OAuth client presents of itself; by `method`, and `none` if it merely says who it is."""
+
+    client_id: str
+    """Empty if it is told by the assertion alone."""
+    method: AuthMethod
+    secret: Secret | None = None
+    """Its secret, or the assertion that it signed."""
+
+
+Credential = Absent | Malformed | KeyPair | Bearer | SessionCookie | ClientCredential
 
 
 def parse_credential(presented: Presented) -> Credential:
@@ -129,6 +165,8 @@ def parse_credential(presented: Presented) -> Credential:
     if len(values) > 1:
         # Servers differ in which of two they believe; a proxy may have checked the other one.
         return Malformed(Fault.TWO_AUTHORIZATIONS)
+    if presented.client is not None:
+        return _parse_client(values[0] if values else b"", presented.client)
     if values and values[0]:
         return _parse_authorization(values[0], presented.source)
     if presented.session_cookie:
@@ -191,3 +229,48 @@ def _parse_bearer(rest: bytes) -> Bearer | Malformed:
     if not _B64TOKEN.fullmatch(rest):
         return Malformed(Fault.UNREADABLE)
     return Bearer(Secret(rest.decode("ascii")))
+
+
+def _parse_client(header: bytes, form: PresentedClient) -> ClientCredential | Malformed | Absent:
+    # Source: RFC 6749, section 2.3: one method in a request; section 3.2: no parameter twice.
+    fields = form.client_ids, form.client_secrets, form.assertion_types, form.assertions
+    ways = bool(header), any(form.client_secrets), bool(form.assertions or form.assertion_types)
+    if any(len(values) > 1 for values in fields) or sum(ways) > 1:
+        return Malformed(Fault.TWO_CLIENT_AUTHENTICATIONS)
+    client_id = form.client_ids[0] if form.client_ids else ""
+    if header:
+        return _parse_client_header(header, client_id)
+    if form.assertions or form.assertion_types:
+        signed = form.assertion_types == (_JWT_BEARER,) and form.assertions and _readable(client_id, empty=True)
+        secret = Secret(form.assertions[0]) if signed else None
+        return ClientCredential(client_id, AuthMethod.PRIVATE_KEY_JWT, secret) if secret else _UNREADABLE
+    # An empty secret is none (RFC 6749, section 2.3.1).
+    if any(form.client_secrets):
+        secret = Secret(form.client_secrets[0])
+        return ClientCredential(client_id, AuthMethod.POST, secret) if _readable(client_id) else _UNREADABLE
+    if not client_id:
+        return Absent()
+    return ClientCredential(client_id, AuthMethod.NONE) if _readable(client_id) else _UNREADABLE
+
+
+def _parse_client_header(header: bytes, client_id: str) -> ClientCredential | Malformed:
+    scheme, _, rest = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        return Malformed(Fault.UNKNOWN_SCHEME)
+    if not _BASE64.fullmatch(rest):
+        return Malformed(Fault.BASE64 if _BASE64_WRONG_PADDING.fullmatch(rest) else Fault.UNREADABLE)
+    try:
+        pair = base64.b64decode(rest).decode()
+        # Both halves are written as in a form (RFC 6749, section 2.3.1).
+        named, _, secret = (unquote_plus(part, errors="strict") for part in pair.partition(":"))
+    except UnicodeDecodeError:
+        return _UNREADABLE
+    if not _readable(named):
+        return _UNREADABLE
+    if client_id and client_id != named:
+        return Malformed(Fault.TWO_CLIENT_AUTHENTICATIONS)
+    return ClientCredential(named, AuthMethod.BASIC, Secret(secret))
+
+
+def _readable(client_id: str, *, empty: bool = False) -> bool:
+    return bool(_CLIENT_ID.fullmatch(client_id)) or (empty and not client_id)

@@ -7,12 +7,13 @@ from typing import assert_never
 
 from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import Action, Grant, Reach, reach_of
-from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
 from latchgate.core.scopes import ALL, scope_covers
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 
 __all__ = [
     "ANY_SCHEME",
+    "CLIENT",
     "PUBLIC",
     "SIGNED_IN",
     "Decision",
@@ -41,10 +42,13 @@ class Requirement:
     """At least one of these roles; none means any user."""
     schemes: frozenset[Scheme] = ANY_SCHEME
     """Which credentials are accepted at all."""
+    client: bool = False
+    """Whether it is OAuth clients that ask here, and nobody else; their credentials are read here alone."""
 
 
 PUBLIC = Requirement(user=False)
 SIGNED_IN = Requirement(user=True)
+CLIENT = Requirement(user=False, client=True, schemes=frozenset({Scheme.CLIENT}))
 
 
 class Decision(Enum):
@@ -72,8 +76,11 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
         case Rejected(reason=reason):
             return Judgement(Decision.UNAUTHENTICATED, reason)
         case Anonymous():
-            closed = requirement.user or requirement.scope is not None or requirement.roles
+            closed = requirement.user or requirement.client or requirement.scope is not None or requirement.roles
             return Judgement(Decision.FORBIDDEN if closed else Decision.ALLOWED)
+        case Client():
+            # Where clients are not asked for, none can be presented.
+            return Judgement(Decision.ALLOWED)
         case Principal():
             missing = _missing(who, requirement)
             return Judgement(Decision.FORBIDDEN, missing) if missing else Judgement(Decision.ALLOWED)

@@ -5,10 +5,11 @@ from datetime import tzinfo
 from enum import StrEnum
 
 from latchgate.core.addresses import Network
+from latchgate.core.clients import AuthMethod, StoredClient
 from latchgate.core.credentials import Scheme
 from latchgate.core.users import SYSTEM_MANAGER, StoredUser, UserType, hours_allow, networks_allow
 
-__all__ = ["Anonymous", "Principal", "Reason", "Rejected", "Who", "judge_user"]
+__all__ = ["Anonymous", "Client", "Principal", "Reason", "Rejected", "Who", "judge_user"]
 
 
 class Reason(StrEnum):
@@ -20,10 +21,15 @@ class Reason(StrEnum):
     BYTES_LITERAL = "basic_python_bytes_literal"
     UNREADABLE = "authorization_unreadable"
     UNKNOWN_SCHEME = "unknown_scheme"
+    TWO_CLIENT_AUTHENTICATIONS = "two_client_authentications"
     UNKNOWN_SOURCE = "unknown_source"
     UNKNOWN_KEY = "unknown_key"
     WRONG_SECRET = "wrong_secret"
     UNKNOWN_TOKEN = "unknown_token"
+    UNKNOWN_CLIENT = "unknown_client"
+    WRONG_ASSERTION = "wrong_assertion"
+    ASSERTION_REPLAYED = "assertion_replayed"
+    OTHER_AUDIENCE = "other_audience"
     REVOKED = "revoked"
     EXPIRED = "expired"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
@@ -84,6 +90,19 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth client that proved itself, or a public one that said who it is; it acts for no user."""
+
+    client: StoredClient
+    method: AuthMethod
+
+    @property
+    def credential(self) -> str:
+        """The public id: what the log names."""
+        return self.client.client_id
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """What was presented opens nothing.
 
@@ -99,7 +118,7 @@ class Rejected:
     retry_after_seconds: int | None = None
 
 
-Who = Anonymous | Principal | Rejected
+Who = Anonymous | Principal | Client | Rejected
 
 
 def judge_user(user: StoredUser, now: int, address: str, zone: tzinfo) -> Reason | None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
-from latchgate.core.principals import Reason
+from latchgate.core.principals import Anonymous, Reason
 from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
 from latchgate.server.refusals import refusal_of
 from latchgate.server.replies import (
@@ -24,9 +24,10 @@ from latchgate.server.replies import (
     prefers_html,
     reason_of,
     render_fault_json,
+    render_fault_oauth,
     render_reply,
 )
-from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments
+from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments, read_parameters
 from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
 
@@ -38,6 +39,14 @@ _LOGGED = "latchgate.logged"
 # nginx's number for a client that closed before it was answered; it is only ever logged.
 _CLIENT_GONE = 499
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+_METHOD_LENGTH_MAX = 20
+_CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Expose-Headers": "WWW-Authenticate",
+    "Access-Control-Max-Age": "600",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class _Exchange:
     admission: Admission | None = None
     reason: str | None = None
     """Why it was refused after the gate had let it in; for the log."""
+    cross_origin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,9 @@ class Application:
         except ClientDisconnect:
             raise
         except RefusedMethod:
+            if exchange.dialect is Dialect.OAUTH:
+                told = f"Unsupported request method {escape(exchange.request.method, _METHOD_LENGTH_MAX)}"
+                return self._refuse(exchange, Fault(400, "BadRequest", told))
             headers = {"WWW-Authenticate": self.site.challenge}  # for whoever asks, as recorded
             return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted", headers=headers))
         except UnknownMethod as error:
@@ -130,15 +143,19 @@ class Application:
     async def _walk(self, exchange: _Exchange) -> Response:
         request = exchange.request
         target, unreadable = await self._resolve(request)
-        exchange.dialect = target.dialect
+        exchange.dialect, exchange.cross_origin = target.dialect, target.cross_origin
         presented = await collect(request, target.requires, self.site.trusted_proxies)
-        if self.site.gate_may_wait:
+        # A client's assertion is noted as used, which writes.
+        if self.site.gate_may_wait or target.requires.client:
             admission = await anyio.to_thread.run_sync(self.gate.admit, presented, target.requires)
         else:
             admission = self.gate.admit(presented, target.requires)
         exchange.admission = admission
         if admission.failure:
             raise admission.failure
+        if unreadable and target.requires.client and isinstance(admission.who, Anonymous):
+            # What says who the client is stands in what cannot be read.
+            raise unreadable
         fault = refusal_of(admission, target.what)
         if fault:
             return self._refuse(exchange, fault)
@@ -162,7 +179,12 @@ class Application:
             return Target(path, PUBLIC, Dialect.FRAPPE_V1, _refuse_not_found), error
         if request.method == "OPTIONS":
             # Asking what is possible needs no user; a bad credential is refused all the same, as recorded.
-            target = Target(target.what, PUBLIC, target.dialect, target.handler)
+            target = Target(target.what, PUBLIC, target.dialect, target.handler, cross_origin=target.cross_origin)
+        elif target.requires.client:
+            try:
+                await read_parameters(request)
+            except BadRequest as error:
+                return target, error
         return target, None
 
     async def _find(self, request: Request, path: str, asked: str) -> Target:
@@ -181,6 +203,8 @@ class Application:
         guest = exchange.admission is None or exchange.admission.principal is None
         if fault.status == _FORBIDDEN and guest:
             fault = replace(fault, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
+        if dialect is Dialect.OAUTH:
+            return render_fault_oauth(fault)
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
         if dialect is Dialect.PAGE or prefers_html(request):
@@ -209,6 +233,9 @@ class Application:
         if response.status_code == _UNAUTHORIZED:
             # Every 401 has one, a page's too. Source: RFC 9110, section 11.6.1.
             response.headers.setdefault("WWW-Authenticate", self.site.challenge)
+        if exchange.cross_origin:
+            # Whoever asks brings a credential of their own: no cookie counts here. Source: the Fetch standard.
+            response.headers.update(_CROSS_ORIGIN)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

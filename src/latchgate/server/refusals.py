@@ -23,6 +23,10 @@ _BAD_REQUESTS: dict[Reason, tuple[str, str]] = {
     Reason.BASE64: ("InvalidAuthorizationToken", _NOT_BASE64),
     Reason.BYTES_LITERAL: ("InvalidAuthorizationToken", _BYTES_LITERAL),
     Reason.CSRF: ("CSRFTokenError", "Invalid Request"),
+    Reason.TWO_CLIENT_AUTHENTICATIONS: (
+        "BadRequest",
+        "The client says more than once, or in more than one way, who it is; use one (RFC 6749, section 2.3).",
+    ),
 }
 _TOO_MANY = {
     Reason.OVER_LIMIT: "The key is over its limit of requests a minute.",

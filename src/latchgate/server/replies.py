@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latchgate.core.log_entries import escape
-from latchgate.errors import ErrorCode, Flaw, Invalid, LatchgateError, NotFound, NotPermitted, RateLimited, SignInFailed
+from latchgate.errors import ErrorCode, Flaw, Invalid, LatchgateError, NotFound, NotPermitted, OAuthError, RateLimited, SignInFailed
 
-__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "reason_of", "render_fault_json", "render_reply"]
+__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "reason_of", "render_fault_json", "render_fault_oauth", "render_reply"]
 
 
 class Dialect(Enum):
@@ -26,6 +26,8 @@ class Dialect(Enum):
     RECORDS_V1 = "records"
     PAGE = "page"
     PLAIN = "plain"
+    OAUTH = "oauth"
+    """OAuth 2's own: no envelope, errors by the RFCs' codes (RFC 6749, section 5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,15 @@ _FLAWS: dict[Flaw, str] = {
     Flaw.FIELD: "DataError",
     Flaw.STALE: "TimestampMismatchError",
 }
+_OAUTH_ERRORS = {
+    400: "invalid_request",
+    401: "invalid_client",
+    413: "invalid_request",
+    429: "temporarily_unavailable",
+    503: "temporarily_unavailable",
+}
+# Source: RFC 6749, section 5.1.
+_NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
 _MESSAGE_LENGTH_MAX = 500
 
@@ -100,6 +111,8 @@ def fault_of(error: LatchgateError) -> Fault:
             return Fault(status, exc_type, text if told else "", quiet=quiet)
         case Invalid(flaw=flaw):
             return Fault(status, _FLAWS[flaw], text)
+        case OAuthError(error=code):
+            return Fault(status, exc_type, text, extra={"error": code})
         case _:
             return Fault(status, exc_type, text)
 
@@ -111,6 +124,8 @@ def reason_of(status: int) -> str | None:
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
+    if dialect is Dialect.OAUTH:
+        return _json_response(reply.value, reply.status, _NOT_KEPT)
     value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
     document = {**reply.beside, "data": value}
     if dialect not in {Dialect.FRAPPE_V2, Dialect.RECORDS_V1}:
@@ -145,6 +160,18 @@ def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
         if fault.quiet:
             document["_error_message"] = fault.quiet
     return _json_response(document, fault.status, fault.headers)
+
+
+def render_fault_oauth(fault: Fault) -> Response:
+    """Write a refusal as OAuth 2 has it. Source: RFC 6749, section 5.2."""
+    # A client that says nothing of itself has failed to prove itself as much as one that lies.
+    status = 401 if fault.status in {401, 403} else 400 if fault.status in {404, 409, 417} else fault.status
+    error = fault.extra.get("error") or _OAUTH_ERRORS.get(status, "server_error")
+    told = fault.message or fault.quiet or ("Client authentication failed" if status == 401 else "")  # noqa: PLR2004
+    document = {"error": error, **({"error_description": OAuthError(error, told).public} if told else {})}
+    # A scheme that clients know; a browser asks its user nothing, since no page of ours comes here.
+    challenge = {"WWW-Authenticate": 'Basic realm="OAuth client"'} if status == 401 else {}  # noqa: PLR2004
+    return _json_response(document, status, {**fault.headers, **challenge, **_NOT_KEPT})
 
 
 def prefers_html(request: Request) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.requests import Request
 
 from latchgate.core.addresses import Network
-from latchgate.core.credentials import Presented, Scheme
+from latchgate.core.credentials import Presented, PresentedClient, Scheme
 from latchgate.core.policy import Requirement
 from latchgate.core.principals import Principal
 from latchgate.errors import BadRequest, Invalid
@@ -24,6 +24,7 @@ __all__ = [
     "find_raw_path",
     "read_arguments",
     "read_body",
+    "read_parameters",
     "refuse_constant",
     "require_text",
 ]
@@ -82,6 +83,8 @@ class Call:
 async def collect(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
     """Collect all that authentication looks at; never raises for anything sent."""
     presented = collect_head(request, requires, trusted_proxies)
+    if requires.client:
+        return replace(presented, client=await _find_client(request))
     if presented.session_cookie is None or presented.csrf_token is not None or request.method in _SAFE_METHODS:
         return presented
     return replace(presented, csrf_token=await _csrf_token_of_form(request))
@@ -133,6 +136,19 @@ async def read_body(request: Request) -> dict[str, Any]:
     return await _read_json(request) if content_type == "application/json" else {}
 
 
+async def read_parameters(request: Request) -> list[tuple[str, str]]:
+    """Read a form as OAuth 2 sends it: names and values in order, each as often as it came; the query says nothing.
+
+    Source: RFC 6749, section 3.2 and appendix B. Raises BadRequest.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "application/x-www-form-urlencoded":
+        return await _read_form_pairs(request)
+    if await request.body():
+        raise BadRequest("Send the parameters as a form: application/x-www-form-urlencoded")
+    return []
+
+
 def require_text(arguments: dict[str, Any], name: str) -> str:
     """Give an argument that must be a text and not empty. Raises Invalid."""
     value = arguments.get(name)
@@ -173,10 +189,31 @@ async def _csrf_token_of_form(request: Request) -> str | None:
     return found if isinstance(found, str) else None
 
 
+async def _find_client(request: Request) -> PresentedClient:
+    try:
+        sent = await read_parameters(request)
+    except BadRequest:
+        # Told once the header was judged.
+        return PresentedClient()
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in sent:
+        found[name] = (*found.get(name, ()), value)
+    return PresentedClient(
+        client_ids=found.get("client_id", ()),
+        client_secrets=found.get("client_secret", ()),
+        assertion_types=found.get("client_assertion_type", ()),
+        assertions=found.get("client_assertion", ()),
+    )
+
+
 async def _read_form(request: Request) -> dict[str, Any]:
+    return dict(await _read_form_pairs(request))
+
+
+async def _read_form_pairs(request: Request) -> list[tuple[str, str]]:
     try:
         text = (await request.body()).decode()
-        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX))
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
     except ValueError as error:
         raise BadRequest(f"The body is no form of at most {_FIELDS_MAX} fields in UTF-8") from error
 

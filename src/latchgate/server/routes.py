@@ -47,6 +47,12 @@ class Method:
     requires: Requirement
     http_methods: frozenset[str]
     handler: Handler
+    dialect: Dialect | None = None
+    """The form that it speaks whatever its prefix; None for the prefix's own."""
+    cross_origin: bool = False
+    """Whether scripts of any origin may ask, without cookies, and read the answer."""
+    requires_by: Mapping[str, Requirement] = field(default_factory=dict)
+    """What it requires by an HTTP method for which it is not `requires`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Page:
     http_methods: frozenset[str]
     handler: Handler
     dialect: Dialect
+    cross_origin: bool = False
+    """As of a method."""
 
 
 RecordHandler = Callable[[Call, str, str], Awaitable[Reply | Response]]
@@ -86,6 +94,7 @@ class Target:
     handler: Handler
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What stands in a page's address for its variable segments, decoded."""
+    cross_origin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +110,10 @@ class Table:
         method = self.methods.get(name)
         if method is None:
             return Target(f"method {name}", PUBLIC, dialect, _refuse_unknown_method(name))
+        dialect, requires = method.dialect or dialect, method.requires_by.get(http_method, method.requires)
         if http_method not in method.http_methods:
-            return Target(f"method {name}", PUBLIC, dialect, refuse_http_method)
-        return Target(f"method {name}", method.requires, dialect, method.handler)
+            return Target(f"method {name}", PUBLIC, dialect, refuse_http_method, cross_origin=method.cross_origin)
+        return Target(f"method {name}", requires, dialect, method.handler, cross_origin=method.cross_origin)
 
     def find_page(self, raw_path: str, http_method: str) -> Target | None:
         """Find a page by its address, still percent-encoded, with or without slashes at its end.
@@ -119,7 +129,8 @@ class Table:
         page = self.pages[address]
         allowed = http_method in page.http_methods or (http_method == "HEAD" and "GET" in page.http_methods)
         handler = page.handler if allowed else refuse_http_method
-        return Target("/".join(segments) or "/", page.requires, page.dialect, handler, parts)
+        what = "/".join(segments) or "/"
+        return Target(what, page.requires, page.dialect, handler, parts, page.cross_origin)
 
     def find_records(self, raw_path: str, http_method: str) -> Target | None:
         """Find what an address of records asks for; still percent-encoded, so that a name may hold `/`."""

@@ -11,6 +11,7 @@ from latchgate.core.credentials import (
     USER_SOURCE,
     Absent,
     Bearer,
+    ClientCredential,
     Credential,
     KeyPair,
     Malformed,
@@ -20,8 +21,9 @@ from latchgate.core.credentials import (
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who, judge_user
 from latchgate.core.scopes import ALL
 from latchgate.core.sessions import SessionLifetime, StoredSession, is_alive
-from latchgate.core.tokens import Digest, Peppers, Purpose, has_our_prefix, verify_checksum
-from latchgate.core.users import StoredUser, effective_roles
+from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
+from latchgate.core.users import StoredUser, effective_roles, hours_allow
+from latchgate.services.client_authentication import ClientAuthenticator
 from latchgate.services.ports import Clock, Store, Transaction
 
 __all__ = ["Authenticator", "Rules"]
@@ -54,6 +56,10 @@ class Rules:
     zone: tzinfo
     """In which zone the users' hours are meant."""
     lifetime: SessionLifetime
+    issuer: str
+    """The service's own address: what tokens must be for, if they name anything (RFC 8707)."""
+    client_audiences: frozenset[str]
+    """What a client's assertion may be meant for (RFC 7523, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Authenticator:
                 return self._verify_token(credential, address)
             case SessionCookie():
                 return self._verify_session(credential, address)
+            case ClientCredential():
+                return self._clients.verify(credential)
             case _:
                 assert_never(credential)
 
@@ -98,9 +106,15 @@ class Authenticator:
             case Scheme.SESSION:
                 session = tx.sessions.find_public(principal.credential)
                 judged = self._judge_session(session, now, address) if session else None
+            case Scheme.CLIENT:
+                raise AssertionError("a client is no principal")
             case _:
                 assert_never(principal.scheme)
         return judged or Rejected(Reason.REVOKED, principal.scheme, principal.source, principal.credential)
+
+    @property
+    def _clients(self) -> ClientAuthenticator:
+        return ClientAuthenticator(self.store, self.peppers, self.clock, self.rules.client_audiences)
 
     def _verify_pair(self, pair: KeyPair, address: str) -> Principal | Rejected:
         if has_our_prefix(pair.key_id) and not verify_checksum(pair.key_id):
@@ -133,13 +147,29 @@ class Authenticator:
         if has_our_prefix(bearer.token.text) and not verify_checksum(bearer.token.text):
             return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
         with self.store.read() as tx:
-            stored = tx.access_tokens.find(lookup_values(self.peppers, bearer.token))
-        if stored is None or not token_matches(self.peppers, stored, bearer.token):
+            stored = self._find_token(tx, bearer.token)
+        if stored is None:
             return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
         return self._judge_token(stored, self.clock.now(), address)
 
+    def find_live_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
+        """Look up an access token that opens something now, whatever resource it is for: what introspection tells.
+
+        From where its user may act is left to whom the token is shown: the question comes from there, not the user.
+        """
+        stored, now = self._find_token(tx, token), self.clock.now()
+        # With the token's own audience as the issuer, every audience is the right one.
+        meant_for = next(iter(stored.audience), "") if stored else ""
+        if stored is None or judge_token(stored, now, meant_for) or not stored.user.enabled:
+            return None
+        return stored if hours_allow(stored.user, now, self.rules.zone) else None
+
+    def _find_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
+        stored = tx.access_tokens.find(lookup_values(self.peppers, token))
+        return stored if stored and token_matches(self.peppers, stored, token) else None
+
     def _judge_token(self, stored: StoredToken, now: int, address: str) -> Principal | Rejected:
-        reason = judge_token(stored, now) or self._judge_user(stored.user, now, address)
+        reason = judge_token(stored, now, self.rules.issuer) or self._judge_user(stored.user, now, address)
         if reason:
             return Rejected(reason, Scheme.BEARER, USER_SOURCE, stored.public_id, stored.user.name)
         limits = Limits(stored.scopes, expires_at=stored.expires_at)

@@ -11,6 +11,7 @@ from typing import assert_never
 from latchgate.core.credentials import (
     Absent,
     Bearer,
+    ClientCredential,
     Credential,
     KeyPair,
     Presented,
@@ -27,7 +28,7 @@ from latchgate.core.log_entries import (
     escape,
 )
 from latchgate.core.policy import Decision, Requirement, decide
-from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
 from latchgate.core.sessions import csrf_holds
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import StorageError
@@ -39,7 +40,16 @@ from latchgate.services.throttles import Throttles
 __all__ = ["Admission", "Gate"]
 
 # Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
-_GUESSES = frozenset({Reason.UNKNOWN_SOURCE, Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.UNKNOWN_TOKEN})
+_GUESSES = frozenset(
+    {
+        Reason.UNKNOWN_SOURCE,
+        Reason.UNKNOWN_KEY,
+        Reason.WRONG_SECRET,
+        Reason.UNKNOWN_TOKEN,
+        Reason.UNKNOWN_CLIENT,
+        Reason.WRONG_ASSERTION,
+    }
+)
 _METHOD_LENGTH_MAX = 20
 _SECRET_LENGTH_MIN = 8
 
@@ -146,7 +156,9 @@ def _again(authenticator: Authenticator, who: Who, address: str) -> JudgeAgain |
 def _without_secret(presented: Presented, credential: Credential) -> Presented:
     # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
     match credential:
-        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) if _could_be_secret(secret):
+        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) | ClientCredential(
+            secret=Secret() as secret
+        ) if _could_be_secret(secret):
             path = presented.path.replace(secret.text, "***")
             return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
         case _:
@@ -189,6 +201,8 @@ def _named(row: LogEntry, who: Who) -> LogEntry:
     match who:
         case Anonymous():
             return replace(row, scheme=Scheme.SESSION.value, reason=row.reason or Reason.EXPIRED.value)
+        case Client():
+            return replace(row, api_key=who.credential, scheme=Scheme.CLIENT.value)
         case Principal() | Rejected():
             return replace(
                 row,

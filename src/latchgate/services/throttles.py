@@ -19,6 +19,8 @@ __all__ = ["BoundedStorage", "ThrottleRules", "Throttles"]
 
 COUNTERS_MAX = 100_000
 _MINUTE_SECONDS = 60
+_USER_CODES = RateLimitItemPerSecond(20, 600, namespace="user_code")
+"""Each code is shown for minutes, and one in 25,600,000,000: twenty tries find none."""
 
 
 class BoundedStorage(Storage):
@@ -105,6 +107,7 @@ class Throttles:
         self._sign_ins = FixedWindowRateLimiter(BoundedStorage(clock))
         self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
         self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._user_codes = FixedWindowRateLimiter(BoundedStorage(clock))
 
     def count_use(self, credential: str, per_minute: int) -> int:
         """Count a request with a key that is limited to so many a minute."""
@@ -125,6 +128,10 @@ class Throttles:
     def count_wrong_password(self, address: str) -> int:
         """Count a wrong password from an address, whoever was named."""
         return self._hit(self._wrong_passwords, self._per_address, throttle_unit(address))
+
+    def count_user_code(self, user: str) -> int:
+        """Count a device's code that a user typed. Source: RFC 8628, section 5.1."""
+        return self._hit(self._user_codes, _USER_CODES, user)
 
     def has_failed_often(self, address: str) -> bool:
         """Whether an address has had its share of wrong passwords in this window."""

@@ -1,0 +1,48 @@
+"""What users allowed clients: kept, so that they are not asked again, looked at, and taken back."""
+
+from dataclasses import dataclass
+
+from latchgate.core.permissions import Action
+from latchgate.core.token_families import StoredConsent
+from latchgate.errors import NotFound
+from latchgate.services.activity import note
+from latchgate.services.actors import Actor, read_as, write_as
+from latchgate.services.ports import Clock, Store, Transaction
+from latchgate.services.rights import judge_early, require_on, require_reach
+
+__all__ = ["OAUTH_CONSENT", "ConsentService"]
+
+OAUTH_CONSENT = "OAuth Consent"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentService:
+    """Consents, one's own and, for who may, others'."""
+
+    store: Store
+    clock: Clock
+
+    def list_own(self, actor: Actor) -> list[StoredConsent]:
+        """List what the actor allowed, by the clients' names. Raises NotPermitted."""
+        with read_as(self.store, actor) as tx:
+            require_reach(tx, actor, OAUTH_CONSENT, Action.READ)
+            user = tx.users.find(actor.user)
+            return tx.consents.list_of(user.id) if user else []
+
+    def end(self, actor: Actor, public_id: str) -> None:
+        """Take a consent back, with every token that its client holds for its user. Raises NotFound, NotPermitted."""
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, OAUTH_CONSENT, Action.DELETE, public_id))
+        with write_as(self.store, actor) as tx:
+            self.end_in(tx, actor, public_id)
+
+    def end_in(self, tx: Transaction, actor: Actor, public_id: str) -> None:
+        """Take a consent back. Raises as `end`."""
+        require_on(tx, actor, OAUTH_CONSENT, Action.DELETE, public_id)
+        consent = tx.consents.find_public(public_id)
+        if consent is None:
+            raise NotFound("OAuth Consent not found")
+        tx.consents.delete(consent.id)
+        now = self.clock.now()
+        tx.token_families.revoke_families(now, user_id=consent.user_id, client_row_id=consent.client_row_id)
+        note(tx, self.clock, actor, "consent.ended", consent.client_id, detail=consent.user)
+
