@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.tokens import Digest
 from latchgate.errors import Conflict, NotFound
 from latchgate.services.ports import Store
-from support.new_rows import ALL_SCOPES, digest, new_token, new_user
+from support.new_rows import ALL_SCOPES, APPROVAL, digest, new_client, new_token, new_user
 
 
 class TestAccessTokens:
@@ -64,6 +66,63 @@ class TestAccessTokens:
             found = tx.access_tokens.find([b"lookup"])
         assert found is not None
         assert found.revoked_at == 1_100
+
+    @pytest.mark.parametrize(
+        ("token", "family", "client", "end"),
+        [
+            (None, None, None, None),
+            (1_100, None, None, 1_100),
+            (None, 1_100, None, 1_100),
+            (None, None, 1_100, 1_100),
+            (1_100, 1_200, 1_300, 1_100),
+            (1_300, 1_200, 1_100, 1_100),
+            (1_200, 1_100, None, 1_100),
+        ],
+    )
+    def test_the_earliest_end(
+        self, store: Store, token: int | None, family: int | None, client: int | None, end: int | None
+    ) -> None:
+        """A token has ended when it, its family or its client has, whichever came first."""
+        audience = frozenset({"https://b", "https://a"})
+        with store.write() as tx:
+            user_id = tx.users.add(new_user(), 1)
+            client_id = tx.clients.add(new_client(), 1)
+            family_id = tx.token_families.add_family("family", client_id, user_id, APPROVAL, 1)
+            new = replace(new_token(user_id, revoked_at=token), audience=audience)
+            tx.access_tokens.add(replace(new, client_row_id=client_id, family_id=family_id))
+            if family is not None:
+                tx.token_families.revoke_family(family_id, family)
+            if client is not None:
+                tx.clients.revoke(client_id, client, "Administrator", 2)
+
+        with store.read() as tx:
+            found = tx.access_tokens.find([b"lookup"])
+            assert found is not None
+            assert found == tx.access_tokens.find_public(found.public_id)
+        assert found.revoked_at == end
+        assert (found.audience, found.client_row_id, found.family_id) == (audience, client_id, family_id)
+
+    def test_all_that_belong_to_no_family(self, store: Store) -> None:
+        """What a client was issued for itself ends together; its families and other clients' tokens go on."""
+        with store.write() as tx:
+            user_id = tx.users.add(new_user(), 1)
+            one, two = (tx.clients.add(new_client(name), 1) for name in ("client-1", "client-2"))
+            family_id = tx.token_families.add_family("family", one, user_id, APPROVAL, 1)
+            for name, client, family in (
+                (b"a", one, None),
+                (b"b", one, None),
+                (b"c", one, family_id),
+                (b"d", two, None),
+            ):
+                tx.access_tokens.add(new_token(user_id, name, client_row_id=client, family_id=family))
+            tx.access_tokens.add(new_token(user_id, b"imported"))
+            tx.access_tokens.add(new_token(user_id, b"ended", client_row_id=one, revoked_at=1_050))
+            counts = [tx.access_tokens.revoke_issued(one, now) for now in (1_100, 1_200)]
+
+        with store.read() as tx:
+            found = {name: tx.access_tokens.find([name]) for name in (b"a", b"b", b"c", b"d", b"imported", b"ended")}
+        assert counts == [2, 0]
+        assert [token and token.revoked_at for token in found.values()] == [1_100, 1_100, None, None, None, 1_050]
 
     def test_look_up_value_taken(self, store: Store) -> None:
         """The same token cannot be stored twice, for whomever."""

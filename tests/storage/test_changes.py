@@ -12,11 +12,32 @@ from latchgate.storage.schema import VERDICT_COLUMNS, metadata
 from latchgate.storage.store import SqlStore
 from support.changes import Changes, fill, id_of, ref_column
 from support.databases import Databases, Outside
-from support.new_rows import digest, new_record, new_session, new_token, new_user, record_key
+from support.new_rows import (
+    APPROVAL,
+    digest,
+    new_client,
+    new_record,
+    new_session,
+    new_token,
+    new_user,
+    record_key,
+)
 
 # ruff: noqa: S608  # every name in a statement is our own
 
-WITHOUT_VERDICTS = {"link", "activity_log", "fact", "change", "change_head"}
+WITHOUT_VERDICTS = {
+    "link",
+    "activity_log",
+    "fact",
+    "change",
+    "change_head",
+    "oauth_assertion",
+    "oauth_code",
+    "oauth_consent",
+    "oauth_device_code",
+    "oauth_refresh_token",
+    "oauth_signing_key",
+}
 VERDICT_TABLE_COLUMNS = [(table, column.name) for table in VERDICT_COLUMNS for column in metadata.tables[table].c]
 
 
@@ -85,6 +106,7 @@ class TestRows:
             "user": [user_id],
             "user_role": [user_id],
             "api_key": [id_of(outside, "api_key", "key_id = 'key-1'")],
+            "oauth_family": [id_of(outside, "oauth_family")],
             "oauth_token": [id_of(outside, "oauth_token")],
             "session": [id_of(outside, "session")],
             "source_record": [id_of(outside, "source_record")],
@@ -94,6 +116,15 @@ class TestRows:
             tx.users.delete(user_id)
 
         assert sorted(changes.new()) == sorted((table, ref) for table, refs in rows.items() for ref in refs)
+
+    def test_cascade_of_a_client(self, filled: Store, changes: Changes, outside: Outside) -> None:
+        """With a client everything is noted that was issued to it."""
+        rows = [(table, id_of(outside, table)) for table in ("oauth_client", "oauth_family", "oauth_token")]
+
+        with filled.write() as tx:
+            tx.clients.delete(id_of(outside, "oauth_client"))
+
+        assert sorted(changes.new()) == rows
 
     def test_what_is_new(self, changes: Changes, filled: Store) -> None:
         """A new user, grant, source, record or key may alter a verdict, a refusal for instance."""
@@ -113,14 +144,17 @@ class TestRows:
         ]
 
     def test_what_is_fresh(self, changes: Changes, filled: Store) -> None:
-        """A role of nobody, a session, and a token with its first digest end no verdict and note nothing."""
+        """A role of nobody, a session, a client, a family, a token with its first digest: no verdict ends by them."""
         with filled.write() as tx:
             user = tx.users.find("ann@example.com")
             assert user is not None
             tx.roles.add("Reader", "Administrator", 1)
             session_id = tx.sessions.add(new_session(user.id, b"other"), 1)
             tx.sessions.touch(session_id, 100)
-            token_id = tx.access_tokens.add(new_token(user.id, b"other"))
+            client_id = tx.clients.add(new_client("other"), 1)
+            family_id = tx.token_families.add_family("other", client_id, user.id, APPROVAL, 1)
+            issued = {"client_row_id": client_id, "family_id": family_id}
+            token_id = tx.access_tokens.add(new_token(user.id, b"other", **issued))
             tx.access_tokens.set_digest(token_id, digest("token"))
 
         assert changes.new() == []
@@ -130,12 +164,15 @@ class TestRows:
         user_id = id_of(outside, "user", "name = 'ann@example.com'")
         key_id = id_of(outside, "api_key", "key_id = 'key-1'")
         token_id, session_id = id_of(outside, "oauth_token"), id_of(outside, "session")
+        family_id, client_id = id_of(outside, "oauth_family"), id_of(outside, "oauth_client")
         record_id = id_of(outside, "source_record")
         acts: list[tuple[str, int, Callable[[Transaction], object]]] = [
             ("api_key", key_id, lambda tx: tx.api_keys.replace_secret(key_id, digest("new"), 100)),
             ("api_key", key_id, lambda tx: tx.api_keys.revoke(key_id, 5)),
             ("oauth_token", token_id, lambda tx: tx.access_tokens.set_digest(token_id, digest("new"))),
             ("oauth_token", token_id, lambda tx: tx.access_tokens.revoke(token_id, 5)),
+            ("oauth_family", family_id, lambda tx: tx.token_families.revoke_family(family_id, 5)),
+            ("oauth_client", client_id, lambda tx: tx.clients.revoke(client_id, 5, "Administrator", 5)),
             ("session", session_id, lambda tx: tx.sessions.revoke_all(user_id, 5)),
             (
                 "source_record",
@@ -156,12 +193,19 @@ class TestRows:
         """To revoke again what is revoked notes nothing, nor does a password or the time of a last use."""
         user_id = id_of(outside, "user", "name = 'ann@example.com'")
         key_id = id_of(outside, "api_key", "key_id = 'key-1'")
+        family_id, client_id = id_of(outside, "oauth_family"), id_of(outside, "oauth_client")
+
+        def end(tx: Transaction, now: int) -> None:
+            tx.api_keys.revoke(key_id, now)
+            tx.token_families.revoke_family(family_id, now)
+            tx.clients.revoke(client_id, now, "Administrator", now)
+
         with filled.write() as tx:
-            tx.api_keys.revoke(key_id, 5)
+            end(tx, 5)
         changes.new()
 
         with filled.write() as tx:
-            tx.api_keys.revoke(key_id, 6)
+            end(tx, 6)
             tx.users.change(user_id, UserChanges(password_hash="hash"), 6)
 
         assert changes.new() == []

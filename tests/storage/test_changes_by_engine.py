@@ -25,6 +25,8 @@ class TestSqliteReplacement:
             ("source_record", "name = 'door'"),
             ("api_key", "key_id = 'key-1'"),
             ("api_key", "key_id = 'key-2'"),
+            ("oauth_client", "true"),
+            ("oauth_family", "true"),
             ("oauth_token", "true"),
             ("session", "true"),
         ],

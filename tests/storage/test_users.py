@@ -7,7 +7,17 @@ from latchgate.core.users import StoredUser, UserType
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.services.port_values import LiveCredentials, UserChanges
 from latchgate.services.ports import Store
-from support.new_rows import ALL_SCOPES, digest, new_record, new_session, new_token, new_user, user_key
+from support.new_rows import (
+    ALL_SCOPES,
+    APPROVAL,
+    digest,
+    new_client,
+    new_record,
+    new_session,
+    new_token,
+    new_user,
+    user_key,
+)
 
 
 class TestUsers:
@@ -169,10 +179,17 @@ class TestUsers:
             tx.access_tokens.add(new_token(ann))
             tx.access_tokens.add(new_token(ann, b"expired", expires_at=1_500))
             tx.access_tokens.revoke(tx.access_tokens.add(new_token(ann, b"revoked")), 1_000)
+            client, gone = tx.clients.add(new_client(), 1), tx.clients.add(new_client("gone"), 1)
+            families = [tx.token_families.add_family(name, client, ann, APPROVAL, 1) for name in ("on", "over")]
+            for family in families:
+                tx.access_tokens.add(new_token(ann, b"of %d" % family, client_row_id=client, family_id=family))
+            tx.token_families.revoke_family(families[1], 1_000)
+            tx.access_tokens.add(new_token(ann, b"gone", client_row_id=gone))
+            tx.clients.revoke(gone, 1_000, "Administrator", 1)
             for name in (b"one", b"two", b"three"):
                 tx.sessions.add(new_session(ann, name), 1_000)
             tx.sessions.revoke(tx.sessions.add(new_session(ann, b"revoked"), 1_000), 1_000)
 
         with store.read() as tx:
-            assert tx.users.count_credentials(ann, 1_500) == LiveCredentials(2, 1, 3)
+            assert tx.users.count_credentials(ann, 1_500) == LiveCredentials(2, 2, 3)
             assert tx.users.count_credentials(bob, 1_500) == LiveCredentials(0, 0, 0)

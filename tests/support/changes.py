@@ -2,7 +2,17 @@
 
 from latchgate.services.ports import Transaction
 from support.databases import Outside
-from support.new_rows import digest, new_record, new_session, new_token, new_user, record_key, user_key
+from support.new_rows import (
+    APPROVAL,
+    digest,
+    new_client,
+    new_record,
+    new_session,
+    new_token,
+    new_user,
+    record_key,
+    user_key,
+)
 
 # ruff: noqa: S608  # every name in a statement is our own
 
@@ -47,7 +57,9 @@ def fill(tx: Transaction) -> None:
     key_id = tx.api_keys.add(user_key(user_id, primary=True), 1)
     tx.api_keys.replace_secret(key_id, digest("secret"), None)
     tx.api_keys.add(record_key("API Device", record_id, "key-2", primary=True), 1)
-    token_id = tx.access_tokens.add(new_token(user_id))
+    client_id = tx.clients.add(new_client(), 1)
+    family_id = tx.token_families.add_family("family", client_id, user_id, APPROVAL, 1)
+    token_id = tx.access_tokens.add(new_token(user_id, client_row_id=client_id, family_id=family_id))
     tx.access_tokens.set_digest(token_id, digest("token"))
     tx.sessions.add(new_session(user_id), 1)
     tx.links.add(b"link", "setup", user_id, 100)

@@ -20,6 +20,7 @@ class Action(StrEnum):
 
 EVERY_ACTION = frozenset(Action)
 _READ = frozenset({Action.READ})
+_END = frozenset({Action.READ, Action.DELETE})
 
 
 class Reach(IntEnum):
@@ -79,9 +80,14 @@ DEFAULT_GRANTS = (
     _all(SYSTEM_MANAGER, "API Request Log", _READ),
     _all(SYSTEM_MANAGER, "Activity Log", _READ),
     _all(SYSTEM_MANAGER, "System Settings", _CHANGE),
+    _all(SYSTEM_MANAGER, "OAuth Client"),
+    _all(SYSTEM_MANAGER, "OAuth Bearer Token", _END),
+    _all(SYSTEM_MANAGER, "OAuth Consent", _END),
     _own(ALL_ROLE, "User", _CHANGE),
     _own(ALL_ROLE, "API Key"),
     _own(ALL_ROLE, "API Request Log", _READ),
     _own(ALL_ROLE, "Activity Log", _READ),
+    _own(ALL_ROLE, "OAuth Bearer Token", _END),
+    _own(ALL_ROLE, "OAuth Consent", _END),
 )
 """The matrix of a new instance. A new Authorization Source adds a grant of everything to System Manager."""

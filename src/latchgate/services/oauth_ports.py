@@ -1,7 +1,7 @@
 """What OAuth 2 needs from the store: clients, families of tokens, consents, device codes, signing keys.
 
-As in ports.py: `find_` gives None for what is absent, an `add_` returns the new row's id, all times are Unix seconds but
-`creation` and `modified` (microseconds). All that ends a family or a client ends what was issued of it, since
+As in ports.py: `find_` gives None for what is absent, an `add_` returns the new row's id, all times are Unix seconds
+but `creation` and `modified` (microseconds). All that ends a family or a client ends what was issued of it, since
 `AccessTokens.find` tells the earliest end of the three.
 """
 

@@ -103,9 +103,9 @@ class Users(Protocol):
         ...
 
     def delete(self, user_id: int) -> None:
-        """Delete a user with its roles, keys, tokens, sessions and links; records that named it name nobody.
+        """Delete a user with its roles, keys, tokens, consents, sessions and links; what ran as it runs as nobody.
 
-        What it had made (roles, permissions, sources, records, keys of others) passes to Administrator.
+        What it had made (roles, permissions, sources, records, clients, keys of others) passes to Administrator.
         """
         ...
 
@@ -296,6 +296,10 @@ class AccessTokens(Protocol):
 
     def revoke(self, token_id: int, now: int) -> None:
         """End a token. An earlier end stands."""
+        ...
+
+    def revoke_issued(self, client_row_id: int, now: int) -> int:
+        """End a client's tokens that belong to no family (client credentials); tells how many were not ended yet."""
         ...
 
 

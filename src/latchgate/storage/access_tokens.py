@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.tokens import Digest
 from latchgate.services.port_values import NewToken
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
-from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import oauth_token, user
+from latchgate.storage.rows import add_row, any_lookup, change_row, lookup_parameters
+from latchgate.storage.schema import oauth_client, oauth_family, oauth_token, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlAccessTokens"]
@@ -25,21 +25,28 @@ _TOKEN_COLUMNS = (
     oauth_token.c.hash,
     oauth_token.c.issued_at,
     oauth_token.c.expires_at,
+    oauth_token.c.audience,
+    oauth_token.c.client_row_id,
+    oauth_token.c.family_id,
     oauth_token.c.revoked_at,
+    oauth_family.c.revoked_at,
+    oauth_client.c.revoked_at,
 )
 _WIDTH = len(_TOKEN_COLUMNS)
-_ALL = select(*_TOKEN_COLUMNS, *USER_COLUMNS).join_from(oauth_token, user, user.c.id == oauth_token.c.user_id)
+_ALL = select(*_TOKEN_COLUMNS, *USER_COLUMNS).select_from(
+    oauth_token.join(user, user.c.id == oauth_token.c.user_id)
+    .outerjoin(oauth_family, oauth_family.c.id == oauth_token.c.family_id)
+    .outerjoin(oauth_client, oauth_client.c.id == oauth_token.c.client_row_id)
+)
 _FIND_PUBLIC = _ALL.where(oauth_token.c.public_id == bindparam("wanted"))
 _SET_DIGEST = (
     update(oauth_token)
     .where(oauth_token.c.id == bindparam("row_id"))
     .values(pepper=bindparam("new_pepper"), hash=bindparam("new_hash"))
 )
-_REVOKE = (
-    update(oauth_token)
-    .where(oauth_token.c.id == bindparam("row_id"), oauth_token.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("now"))
-)
+_LIVE = update(oauth_token).where(oauth_token.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
+_REVOKE = _LIVE.where(oauth_token.c.id == bindparam("row_id"))
+_REVOKE_ISSUED = _LIVE.where(oauth_token.c.client_row_id == bindparam("issued_to"), oauth_token.c.family_id.is_(None))
 
 
 class SqlAccessTokens:
@@ -49,8 +56,7 @@ class SqlAccessTokens:
         self._connection = connection
 
     def find(self, lookups: Sequence[bytes]) -> StoredToken | None:
-        parameters = {f"lookup_{number}": lookup for number, lookup in enumerate(lookups)}
-        row = self._connection.execute(_find(len(lookups)), parameters).first()
+        row = self._connection.execute(_find(len(lookups)), lookup_parameters(lookups)).first()
         return None if row is None else _decode(row)
 
     def find_public(self, public_id: str) -> StoredToken | None:
@@ -67,6 +73,9 @@ class SqlAccessTokens:
             "issued_at": token.issued_at,
             "expires_at": token.expires_at,
             "revoked_at": token.revoked_at,
+            "audience": encode_scopes(token.audience),
+            "client_row_id": token.client_row_id,
+            "family_id": token.family_id,
         }
         taken = "There is such an access token already"
         return add_row(self._connection, oauth_token, values, unique="lookup", taken=taken)
@@ -78,16 +87,18 @@ class SqlAccessTokens:
     def revoke(self, token_id: int, now: int) -> None:
         self._connection.execute(_REVOKE, {"row_id": token_id, "now": now})
 
+    def revoke_issued(self, client_row_id: int, now: int) -> int:
+        return self._connection.execute(_REVOKE_ISSUED, {"issued_to": client_row_id, "now": now}).rowcount
+
 
 @cache
 def _find(count: int) -> Select[Any]:
-    # As many comparisons as the key file has peppers: a statement that is written once costs less than a list.
-    matches = or_(false(), *(oauth_token.c.lookup == bindparam(f"lookup_{number}") for number in range(count)))
-    return _ALL.where(matches)
+    return _ALL.where(any_lookup(oauth_token.c.lookup, count))
 
 
 def _decode(row: Sequence[Any]) -> StoredToken:
-    id_, public_id, client, scopes, pepper, value, issued_at, expires_at, revoked_at = row[:_WIDTH]
+    id_, public_id, client, scopes, pepper, value, issued_at, expires_at, *issued = row[:_WIDTH]
+    audience, client_row_id, family_id, *ends = issued
     return StoredToken(
         id_,
         public_id,
@@ -97,5 +108,8 @@ def _decode(row: Sequence[Any]) -> StoredToken:
         decode_digest(pepper, value),
         issued_at,
         expires_at,
-        revoked_at,
+        min((end for end in ends if end is not None), default=None),
+        decode_scopes(audience),
+        client_row_id,
+        family_id,
     )

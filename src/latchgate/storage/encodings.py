@@ -18,8 +18,10 @@ __all__ = [
     "decode_networks",
     "decode_roles",
     "decode_scopes",
+    "decode_texts",
     "encode_networks",
     "encode_scopes",
+    "encode_texts",
     "is_storable",
 ]
 
@@ -61,6 +63,17 @@ def encode_scopes(scopes: Iterable[str]) -> str:
 def decode_scopes(text: str) -> frozenset[str]:
     """Read scopes."""
     return frozenset(json.loads(text))
+
+
+def encode_texts(texts: Iterable[str]) -> str:
+    """Write texts as one, in their order."""
+    return json.dumps(list(texts), ensure_ascii=False)
+
+
+@lru_cache(maxsize=1024)
+def decode_texts(text: str) -> tuple[str, ...]:
+    """Read texts in their order."""
+    return tuple(json.loads(text))
 
 
 def encode_networks(networks: Iterable[Network]) -> str:

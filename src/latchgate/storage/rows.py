@@ -1,14 +1,38 @@
 """Writing rows in the one way that both engines share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Executable, Table
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Delete,
+    Executable,
+    Table,
+    bindparam,
+    delete,
+    false,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from latchgate.errors import Conflict, NotFound
 
-__all__ = ["add_row", "change_row", "insert_unless_there"]
+__all__ = [
+    "FORGOTTEN_MAX",
+    "add_row",
+    "any_lookup",
+    "change_row",
+    "delete_some",
+    "insert_unless_there",
+    "lookup_parameters",
+]
+
+FORGOTTEN_MAX = 200
+"""How many rows that nobody needs any more one statement deletes: whoever waits meanwhile does not wait long."""
 
 
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], *, unique: str, taken: str) -> int:
@@ -36,6 +60,24 @@ def insert_unless_there(connection: Connection, table: Table, unique: str) -> po
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique.split())
     return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique.split())
+
+
+def any_lookup(column: Column[bytes], count: int) -> ColumnElement[bool]:
+    """Compare a column with as many look-up values as the key file has peppers, see `lookup_parameters`.
+
+    A statement that is written once for each count costs less than a list.
+    """
+    return or_(false(), *(column == bindparam(f"lookup_{number}") for number in range(count)))
+
+
+def lookup_parameters(lookups: Sequence[bytes]) -> dict[str, bytes]:
+    """Name the values that `any_lookup` compares with."""
+    return {f"lookup_{number}": lookup for number, lookup in enumerate(lookups)}
+
+
+def delete_some(table: Table, ended: ColumnElement[bool]) -> Delete:
+    """Write a statement that deletes some of the rows that have ended, FORGOTTEN_MAX at most."""
+    return delete(table).where(table.c.id.in_(select(table.c.id).where(ended).limit(FORGOTTEN_MAX)))
 
 
 def change_row(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> None:

@@ -34,6 +34,14 @@ __all__ = [
     "fact",
     "link",
     "metadata",
+    "oauth_assertion",
+    "oauth_client",
+    "oauth_code",
+    "oauth_consent",
+    "oauth_device_code",
+    "oauth_family",
+    "oauth_refresh_token",
+    "oauth_signing_key",
     "oauth_token",
     "permission",
     "role",
@@ -216,6 +224,155 @@ for _owner in (api_key.c.user_id, api_key.c.record_id):
         postgresql_where=_one_primary,
     )
 
+oauth_client = Table(
+    "oauth_client",
+    metadata,
+    _row_id(),
+    Column("client_id", StoredText, nullable=False, unique=True),
+    Column("app_name", StoredText, nullable=False),
+    Column("auth_method", StoredText, nullable=False),
+    # As in api_key.
+    Column("pepper", Integer),
+    Column("hash", LargeBinary),
+    Column("previous_pepper", Integer),
+    Column("previous_hash", LargeBinary),
+    Column("previous_until", BigInteger),
+    Column("jwks", StoredText, nullable=False),
+    Column("redirect_uris", StoredText, nullable=False),
+    Column("post_logout_redirect_uris", StoredText, nullable=False),
+    Column("grant_types", StoredText, nullable=False),
+    Column("scopes", StoredText, nullable=False),
+    Column("resources", StoredText, nullable=False),
+    # Names, not references: nobody has a role that is gone, and so nobody gets in by it.
+    Column("allowed_roles", StoredText, nullable=False),
+    _reference("user_id", "user.id", nullable=True, on_delete="SET NULL"),
+    Column("skip_authorization", Boolean, nullable=False),
+    Column("require_pkce", Boolean, nullable=False),
+    Column("id_token_alg", StoredText, nullable=False),
+    Column("client_uri", StoredText, nullable=False),
+    Column("registered", Boolean, nullable=False),
+    Column("owner", StoredText, nullable=False),
+    Column("creation", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("modified_by", StoredText, nullable=False),
+    Column("revoked_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+oauth_family = Table(
+    "oauth_family",
+    metadata,
+    _row_id(),
+    Column("public_id", StoredText, nullable=False, unique=True),
+    _reference("client_row_id", "oauth_client.id"),
+    _reference("user_id", "user.id"),
+    Column("scopes", StoredText, nullable=False),
+    Column("audience", StoredText, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, index=True),
+    sqlite_autoincrement=True,
+)
+
+oauth_code = Table(
+    "oauth_code",
+    metadata,
+    _row_id(),
+    Column("lookup", LargeBinary, nullable=False, unique=True),
+    _reference("client_row_id", "oauth_client.id"),
+    _reference("user_id", "user.id"),
+    Column("redirect_uri", StoredText, nullable=False),
+    Column("redirect_uri_given", Boolean, nullable=False),
+    Column("code_challenge", StoredText, nullable=False),
+    Column("nonce", StoredText, nullable=False),
+    Column("scopes", StoredText, nullable=False),
+    Column("audience", StoredText, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger),
+    _reference("family_id", "oauth_family.id", nullable=True),
+    sqlite_autoincrement=True,
+)
+
+oauth_refresh_token = Table(
+    "oauth_refresh_token",
+    metadata,
+    _row_id(),
+    Column("lookup", LargeBinary, nullable=False, unique=True),
+    # As in api_key: no hash, no entry.
+    Column("pepper", Integer),
+    Column("hash", LargeBinary),
+    _reference("family_id", "oauth_family.id"),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger, index=True),
+    sqlite_autoincrement=True,
+)
+
+oauth_consent = Table(
+    "oauth_consent",
+    metadata,
+    _row_id(),
+    Column("public_id", StoredText, nullable=False, unique=True),
+    # The unique pair below is its index.
+    Column("user_id", _ROW_ID, ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
+    _reference("client_row_id", "oauth_client.id"),
+    Column("scopes", StoredText, nullable=False),
+    Column("audience", StoredText, nullable=False),
+    Column("creation", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    UniqueConstraint("user_id", "client_row_id"),
+    sqlite_autoincrement=True,
+)
+
+oauth_device_code = Table(
+    "oauth_device_code",
+    metadata,
+    _row_id(),
+    Column("lookup", LargeBinary, nullable=False, unique=True),
+    Column("user_code_lookup", LargeBinary, nullable=False, unique=True),
+    _reference("client_row_id", "oauth_client.id"),
+    Column("state", StoredText, nullable=False),
+    # Whoever answered: with that user the answer is gone.
+    _reference("user_id", "user.id", nullable=True),
+    Column("scopes", StoredText, nullable=False),
+    Column("audience", StoredText, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("interval_seconds", Integer, nullable=False),
+    Column("polled_at", BigInteger),
+    Column("used_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+oauth_signing_key = Table(
+    "oauth_signing_key",
+    metadata,
+    _row_id(),
+    Column("kid", StoredText, nullable=False, unique=True),
+    Column("algorithm", StoredText, nullable=False),
+    Column("public_jwk", StoredText, nullable=False),
+    Column("pepper", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+oauth_assertion = Table(
+    "oauth_assertion",
+    metadata,
+    _row_id(),
+    # The unique pair below is its index.
+    Column("client_row_id", _ROW_ID, ForeignKey("oauth_client.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    UniqueConstraint("client_row_id", "digest"),
+    sqlite_autoincrement=True,
+)
+
 oauth_token = Table(
     "oauth_token",
     metadata,
@@ -229,8 +386,13 @@ oauth_token = Table(
     Column("client", StoredText, nullable=False),
     Column("scopes", StoredText, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("revoked_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("revoked_at", BigInteger, index=True),
+    Column("audience", StoredText, nullable=False, server_default="[]"),
+    _reference("client_row_id", "oauth_client.id", nullable=True),
+    _reference("family_id", "oauth_family.id", nullable=True),
+    # The order of a list that names none.
+    Index("ix_oauth_token_issued_at_id", "issued_at", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -317,6 +479,8 @@ VERDICT_COLUMNS: dict[str, frozenset[str]] = {
     "source_record": frozenset({"id", "source", "name", "user_id", "enabled"}),
     "api_key": frozenset(column.name for column in api_key.c)
     - frozenset({"label", "is_primary", "creation", "created_by", "modified", "modified_by"}),
+    "oauth_client": frozenset({"id", "revoked_at"}),
+    "oauth_family": frozenset({"id", "client_row_id", "user_id", "revoked_at"}),
     "oauth_token": frozenset(column.name for column in oauth_token.c),
     "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),
 }

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from latchgate.core.sessions import StoredSession
 from latchgate.services.port_values import NewSession
-from latchgate.storage.rows import add_row
+from latchgate.storage.rows import add_row, any_lookup, lookup_parameters
 from latchgate.storage.schema import session, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
@@ -46,8 +46,7 @@ class SqlSessions:
         self._connection = connection
 
     def find(self, digests: Sequence[bytes]) -> StoredSession | None:
-        parameters = {f"digest_{number}": digest for number, digest in enumerate(digests)}
-        row = self._connection.execute(_find(len(digests)), parameters).first()
+        row = self._connection.execute(_find(len(digests)), lookup_parameters(digests)).first()
         return None if row is None else _decode(row)
 
     def find_public(self, public_id: str) -> StoredSession | None:
@@ -82,9 +81,7 @@ class SqlSessions:
 
 @cache
 def _find(count: int) -> Select[Any]:
-    # As in access_tokens.py.
-    matches = or_(false(), *(session.c.digest == bindparam(f"digest_{number}") for number in range(count)))
-    return _ALL.where(matches)
+    return _ALL.where(any_lookup(session.c.digest, count))
 
 
 def _decode(row: Sequence[Any]) -> StoredSession:

@@ -8,14 +8,19 @@ from sqlalchemy import Connection
 from latchgate.storage.access_tokens import SqlAccessTokens
 from latchgate.storage.activity import SqlActivityLog
 from latchgate.storage.api_keys import SqlApiKeys
+from latchgate.storage.clients import SqlClients
+from latchgate.storage.consents import SqlConsents
 from latchgate.storage.database import Database
+from latchgate.storage.device_codes import SqlDeviceCodes
 from latchgate.storage.documents import SqlDocuments
 from latchgate.storage.instance import SqlInstance
 from latchgate.storage.links import SqlLinks
 from latchgate.storage.permissions import SqlPermissions
 from latchgate.storage.roles import SqlRoles
 from latchgate.storage.sessions import SqlSessions
+from latchgate.storage.signing_keys import SqlSigningKeys
 from latchgate.storage.sources import SqlSources
+from latchgate.storage.token_families import SqlTokenFamilies
 from latchgate.storage.users import SqlUsers
 
 __all__ = ["SqlStore", "SqlTransaction"]
@@ -87,6 +92,31 @@ class SqlTransaction:
     def access_tokens(self) -> SqlAccessTokens:
         """OAuth 2 access tokens."""
         return SqlAccessTokens(self._connection)
+
+    @property
+    def clients(self) -> SqlClients:
+        """OAuth 2 clients."""
+        return SqlClients(self._connection)
+
+    @property
+    def token_families(self) -> SqlTokenFamilies:
+        """Families of OAuth 2 tokens, with their codes and refresh tokens."""
+        return SqlTokenFamilies(self._connection)
+
+    @property
+    def consents(self) -> SqlConsents:
+        """What users allowed clients once and for all."""
+        return SqlConsents(self._connection)
+
+    @property
+    def device_codes(self) -> SqlDeviceCodes:
+        """Devices that wait for their user."""
+        return SqlDeviceCodes(self._connection)
+
+    @property
+    def signing_keys(self) -> SqlSigningKeys:
+        """Keys that ID tokens are signed with."""
+        return SqlSigningKeys(self._connection)
 
     @property
     def sessions(self) -> SqlSessions:

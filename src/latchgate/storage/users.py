@@ -13,6 +13,8 @@ from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import (
     api_key,
     authorization_source,
+    oauth_client,
+    oauth_family,
     oauth_token,
     permission,
     role,
@@ -63,10 +65,16 @@ _LIVE_KEYS = (
 )
 _LIVE_TOKENS = (
     select(func.count())
-    .select_from(oauth_token)
+    .select_from(
+        oauth_token.outerjoin(oauth_family, oauth_family.c.id == oauth_token.c.family_id).outerjoin(
+            oauth_client, oauth_client.c.id == oauth_token.c.client_row_id
+        )
+    )
     .where(
         oauth_token.c.user_id == bindparam("owner"),
         oauth_token.c.revoked_at.is_(None),
+        oauth_family.c.revoked_at.is_(None),
+        oauth_client.c.revoked_at.is_(None),
         oauth_token.c.expires_at > bindparam("now"),
     )
 )
@@ -88,6 +96,7 @@ _PASS_ON = tuple(
         authorization_source.c.owner,
         source_record.c.owner,
         api_key.c.created_by,
+        oauth_client.c.owner,
     )
 )
 _USER_TYPES = {str(user_type): user_type for user_type in UserType}
