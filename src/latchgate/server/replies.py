@@ -63,6 +63,8 @@ class Fault:
 
 # Error code → status and Frappe's name, under Frappe's addresses. Source: frappe/exceptions.py (16), cases.json.
 _FAULTS: dict[ErrorCode, tuple[int, str]] = {
+    # Its own addresses have a dialect of their own. It stands before BAD_REQUEST, for that is the reason of a bare 400.
+    ErrorCode.OAUTH: (400, "OAuthError"),
     ErrorCode.BAD_REQUEST: (400, "BadRequest"),
     ErrorCode.NOT_PERMITTED: (403, "PermissionError"),
     ErrorCode.NOT_FOUND: (404, "DoesNotExistError"),
