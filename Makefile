@@ -30,7 +30,7 @@ serve: $(VENV)/server
 test: $(VENV)/dev postgresql chromium
 	@$(BIN)/python -m pytest --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
-	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/services/*'
+	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/oauth/*,*/latchgate/services/*'
 
 check: $(VENV)/dev
 	@$(BIN)/ruff check

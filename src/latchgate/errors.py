@@ -9,9 +9,11 @@ LatchgateError           never raised itself
 ├── Invalid              fields that cannot be accepted: {field: reason}
 ├── SignInFailed         user and password do not open a session
 ├── RateLimited          too many; says after how many seconds to come back
+├── OAuthError           OAuth 2 says no: the error code of an RFC, and what would be right
 └── StorageError         the database cannot be reached or answered
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -24,11 +26,17 @@ __all__ = [
     "LatchgateError",
     "NotFound",
     "NotPermitted",
+    "OAuthError",
     "RateLimited",
     "SettingsError",
     "SignInFailed",
     "StorageError",
 ]
+
+
+# RFC 6749, section 5.2: what an error_description may hold.
+_NOT_DESCRIBING = re.compile(r"[^ !#-\[\]-~]")
+_DESCRIPTION_LENGTH_MAX = 500
 
 
 class ErrorCode(StrEnum):
@@ -42,6 +50,7 @@ class ErrorCode(StrEnum):
     INVALID = "invalid"
     SIGN_IN_FAILED = "sign_in_failed"
     RATE_LIMITED = "rate_limited"
+    OAUTH = "oauth"
     STORAGE = "storage"
 
 
@@ -153,6 +162,26 @@ class RateLimited(LatchgateError):
     def __init__(self, public: str, *, retry_after_seconds: int, detail: str = "") -> None:
         super().__init__(public, detail=detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OAuthError(LatchgateError):
+    """A request of OAuth 2 is refused; `public` is the error_description.
+
+    There a double quote becomes a single one, and what else the RFC forbids a question mark; 500 characters at most.
+
+    Args:
+        error: The error code as an RFC spells it, such as `invalid_grant`.
+        public: What would be right; whatever of the caller's words it repeats is made harmless.
+        detail: For the operator's log alone.
+    Source: RFC 6749, sections 4.1.2.1 and 5.2; RFC 7591, section 3.2.2.
+    """
+
+    code = ErrorCode.OAUTH
+
+    def __init__(self, error: str, public: str, *, detail: str = "") -> None:
+        described = _NOT_DESCRIBING.sub("?", public.replace('"', "'"))[:_DESCRIPTION_LENGTH_MAX]
+        super().__init__(described, detail=detail)
+        self.error = error
 
 
 class StorageError(LatchgateError):

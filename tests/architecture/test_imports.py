@@ -35,6 +35,12 @@ def test_every_contract_holds() -> None:
         pytest.param("core", "import os.path", "The rules do no I/O", id="a rule that does I/O"),
         pytest.param("core", "from time import time", "The rules do no I/O", id="a rule that reads the clock"),
         pytest.param("services", "import starlette.requests", "The uses know neither", id="a use that knows the web"),
+        pytest.param("oauth", "import secrets", "The protocol does no I/O", id="a protocol with randomness of its own"),
+        pytest.param("oauth", "import latchgate.services", "Imports go down only", id="up from the protocol"),
+        pytest.param("core", "import joserfc.jwk", "Authlib and joserfc stay", id="signatures in the rules"),
+        pytest.param(
+            "services", "from authlib.oauth2 import rfc6749", "Authlib and joserfc stay", id="Authlib in a use"
+        ),
         pytest.param("server", "import sqlalchemy", "SQL lives in storage", id="SQL in the server"),
     ],
 )

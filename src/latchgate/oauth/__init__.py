@@ -1,1 +1,1 @@
-"""The standards: OAuth 2 and OpenID Connect, on Authlib's protocol core and joserfc, without I/O of their own."""
+"""The protocol of OAuth 2 and OpenID Connect: what is asked, signed and answered, without I/O; services use it."""

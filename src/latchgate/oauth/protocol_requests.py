@@ -79,9 +79,7 @@ class ProtocolRequest(OAuth2Request):  # type: ignore[misc]
     whoever runs the service to decide, and its start says so.
     """
 
-    def __init__(
-        self, parameters: Sequence[tuple[str, str]], issuer: str, client: StoredClient | None = None
-    ) -> None:
+    def __init__(self, parameters: Sequence[tuple[str, str]], issuer: str, client: StoredClient | None = None) -> None:
         self.issuer = issuer
         self.method = "POST"
         self.headers: dict[str, str] = {}

@@ -220,7 +220,11 @@ def _require_form(request: ProtocolRequest) -> None:
     for name, error in _NOT_SUPPORTED.items():
         if name in asked:
             raise OAuth2Error("What is asked for stands in the parameters alone", error=error)
-    odd = [name for name, value in asked.items() if name not in _OF_PEOPLE and not (value.isascii() and value.isprintable())]
+    odd = [
+        name
+        for name, value in asked.items()
+        if name not in _OF_PEOPLE and not (value.isascii() and value.isprintable())
+    ]
     if odd:
         raise InvalidRequestError(f"Parameters are of visible ASCII characters: {_shown(odd)}")
     if "response_type" not in asked:

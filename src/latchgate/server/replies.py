@@ -13,9 +13,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from latchgate.core.log_entries import escape
-from latchgate.errors import ErrorCode, Flaw, Invalid, LatchgateError, NotFound, NotPermitted, OAuthError, RateLimited, SignInFailed
+from latchgate.errors import (
+    ErrorCode,
+    Flaw,
+    Invalid,
+    LatchgateError,
+    NotFound,
+    NotPermitted,
+    OAuthError,
+    RateLimited,
+    SignInFailed,
+)
 
-__all__ = ["Dialect", "Fault", "Reply", "fault_of", "prefers_html", "reason_of", "render_fault_json", "render_fault_oauth", "render_reply"]
+__all__ = [
+    "Dialect",
+    "Fault",
+    "Reply",
+    "fault_of",
+    "prefers_html",
+    "reason_of",
+    "render_fault_json",
+    "render_fault_oauth",
+    "render_reply",
+]
 
 
 class Dialect(Enum):
@@ -65,6 +85,8 @@ class Fault:
 
 # Error code → status and Frappe's name, under Frappe's addresses. Source: frappe/exceptions.py (16), cases.json.
 _FAULTS: dict[ErrorCode, tuple[int, str]] = {
+    # Its own addresses have a dialect of their own. It stands before BAD_REQUEST, for that is the reason of a bare 400.
+    ErrorCode.OAUTH: (400, "OAuthError"),
     ErrorCode.BAD_REQUEST: (400, "BadRequest"),
     ErrorCode.NOT_PERMITTED: (403, "PermissionError"),
     ErrorCode.NOT_FOUND: (404, "DoesNotExistError"),

@@ -127,7 +127,9 @@ class AuthorizationService:
             provider = self._provider(tx, actor.ip_address)
             return Granted(provider.approve(_theirs(parameters), request, user, auth_time))
 
-    def _look(self, tx: Transaction, parameters: Parameters, actor: Actor | None) -> RefusedRequest | SignInFirst | Asked:
+    def _look(
+        self, tx: Transaction, parameters: Parameters, actor: Actor | None
+    ) -> RefusedRequest | SignInFirst | Asked:
         request = self._provider(tx, "").check(_theirs(parameters))
         if isinstance(request, RefusedRequest):
             return request
@@ -179,7 +181,8 @@ class AuthorizationService:
             return None
         since = int(time)
         proofs = [
-            value.hex() for value in self.peppers.candidates(Purpose.LINK, SIGNED_IN_AFTER, time, request.client.client_id)
+            value.hex()
+            for value in self.peppers.candidates(Purpose.LINK, SIGNED_IN_AFTER, time, request.client.client_id)
         ]
         young = self.clock.now() - since <= _PROOF_SECONDS
         return since if young and proof in proofs else None

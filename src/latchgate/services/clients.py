@@ -245,7 +245,9 @@ def _require_fresh(client: StoredClient, seen: int | None) -> None:
 
 def _require_order(tx: Transaction, actor: Actor, order: ClientOrder, before: StoredClient | None) -> None:
     """Let nobody make or change a client that may do more than they may themselves. Raises NotPermitted."""
-    special = order.skip_authorization or order.resources or (before and (before.skip_authorization or before.resources))
+    special = (
+        order.skip_authorization or order.resources or (before and (before.skip_authorization or before.resources))
+    )
     if special and not is_manager(actor):
         raise NotPermitted(_WORDS_OF_MANAGERS, reason="role_missing", told=True)
     runs_as = tx.users.find(parse_user_name(order.user) or "") if order.user else None

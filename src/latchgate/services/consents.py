@@ -45,4 +45,3 @@ class ConsentService:
         now = self.clock.now()
         tx.token_families.revoke_families(now, user_id=consent.user_id, client_row_id=consent.client_row_id)
         note(tx, self.clock, actor, "consent.ended", consent.client_id, detail=consent.user)
-

@@ -156,8 +156,11 @@ def _again(authenticator: Authenticator, who: Who, address: str) -> JudgeAgain |
 def _without_secret(presented: Presented, credential: Credential) -> Presented:
     # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
     match credential:
-        case KeyPair(secret=secret) | Bearer(token=secret) | SessionCookie(sid=secret) | ClientCredential(
-            secret=Secret() as secret
+        case (
+            KeyPair(secret=secret)
+            | Bearer(token=secret)
+            | SessionCookie(sid=secret)
+            | ClientCredential(secret=Secret() as secret)
         ) if _could_be_secret(secret):
             path = presented.path.replace(secret.text, "***")
             return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))

@@ -126,9 +126,7 @@ class TokenService:
         audience = sorted(token.audience or {self.issuer})
         return {**self._common(tx, token.client, token.user, token.scopes), **told, "aud": audience}
 
-    def _common(
-        self, tx: Transaction, client_id: str, user: StoredUser, scopes: frozenset[str]
-    ) -> dict[str, object]:
+    def _common(self, tx: Transaction, client_id: str, user: StoredUser, scopes: frozenset[str]) -> dict[str, object]:
         client = tx.clients.find(client_id)
         # `trusted_client`, and who the user is where `openid` was allowed, as recorded.
         return {

@@ -42,6 +42,7 @@ REASONS: dict[str, str] = {
     ErrorCode.CONFLICT: "the name was taken",
     ErrorCode.INVALID: "an argument or a field could not be accepted",
     ErrorCode.RATE_LIMITED: "there were too many attempts",
+    ErrorCode.OAUTH: "OAuth 2 does not allow it",
     "internal": "a fault of Latchgate's own",
 }
 """By the code that a row holds."""
