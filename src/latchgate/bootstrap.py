@@ -14,6 +14,7 @@ from latchgate.core.sessions import SessionLifetime
 from latchgate.core.tokens import PEPPER_BYTES, Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, SettingsError, StorageError
+from latchgate.oauth.metadata import ServerAddresses
 from latchgate.request_log.database import connect
 from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
 from latchgate.request_log.revisions import upgrade as upgrade_request_log
@@ -21,20 +22,28 @@ from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.authentication import Authenticator, Rules
+from latchgate.services.authorizations import AuthorizationService
+from latchgate.services.clients import ClientService
 from latchgate.services.clock import SystemClock
+from latchgate.services.consents import ConsentService
+from latchgate.services.devices import DeviceService
 from latchgate.services.documents import DocumentService
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
 from latchgate.services.key_checks import bind_key_file
+from latchgate.services.log_outs import LogOutService
+from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.roles import RoleService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
+from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
 from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
+from latchgate.services.tokens import TokenService
 from latchgate.services.users import UserService
 from latchgate.settings import Settings
 from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
@@ -73,6 +82,13 @@ class Latchgate:
     access_tokens: AccessTokenService
     sign_in: SignIn
     sessions: SessionService
+    clients: ClientService
+    consents: ConsentService
+    authorizations: AuthorizationService
+    tokens: TokenService
+    devices: DeviceService
+    log_outs: LogOutService
+    signing_keys: SigningKeyService
     passwords: PasswordService
     imports: ImportService
     gate: Gate
@@ -249,7 +265,13 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     database, request_log, peppers = opened
     store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
     profile = PROFILES[settings.password_profile]
-    rules = Rules(settings.zone, SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds))
+    issuer = settings.public_url
+    rules = Rules(
+        zone=settings.zone,
+        lifetime=SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds),
+        issuer=issuer,
+        client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
+    )
     throttles = Throttles(
         clock,
         ThrottleRules(
@@ -267,6 +289,9 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
+    signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
+    lifetimes = _lifetimes(settings)
+    clients = ClientService(store, peppers, clock, entropy, issuer)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -286,11 +311,28 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
+        clients=clients,
+        consents=ConsentService(store, clock),
+        authorizations=AuthorizationService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys),
+        tokens=TokenService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys, authenticator),
+        devices=DeviceService(store, peppers, clock, entropy, issuer, lifetimes, throttles),
+        log_outs=LogOutService(store, entropy, issuer, signing_keys),
+        signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens),
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,
         opened=stack,
+    )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        code_seconds=settings.authorization_code_seconds,
+        access_token_seconds=settings.access_token_seconds,
+        refresh_token_seconds=settings.refresh_token_seconds,
+        device_code_seconds=settings.device_code_seconds,
+        refresh_grace_seconds=settings.refresh_grace_seconds,
     )
 
 

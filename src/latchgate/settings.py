@@ -174,6 +174,22 @@ class Settings(BaseSettings):
     allow_own_keys: bool = True
     """Whether users may make keys for themselves; `false`: only whoever has the right on all keys. Counts until an
     administrator decides it in System Settings."""
+    oauth_registration: Literal["off", "token", "open"] = "off"
+    """Whether OAuth clients may register themselves (RFC 7591): `off`, `open` to anybody, or with a `token`: an API key or
+    access token that may create an OAuth Client."""
+    authorization_code_seconds: int = Field(default=60, ge=10, le=600)
+    """How many seconds an OAuth authorization code can be exchanged."""
+    access_token_seconds: _Seconds = 3600
+    """How many seconds an OAuth access token lives."""
+    refresh_token_seconds: _Seconds = 30 * 86_400
+    """How many seconds an OAuth refresh token lives unless it is used; each use gives another, which lives as long."""
+    refresh_grace_seconds: int = Field(default=10, ge=0, le=60)
+    """For how many seconds after its use a refresh token may be sent again, by a client that lost the reply; later it ends
+    all tokens that descend from the same approval. 0: every second use does."""
+    device_code_seconds: int = Field(default=600, ge=60, le=3600)
+    """How many seconds a device's code waits for its user."""
+    signing_key_days: int = Field(default=90, ge=1, le=3650)
+    """After how many days the key that signs ID tokens is replaced. The old one stays in the key set for a week."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False

@@ -121,7 +121,7 @@ class Application:
         except ClientDisconnect:
             raise
         except RefusedMethod:
-            if exchange.dialect is Dialect.OAUTH:
+            if exchange.dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
                 told = f"Unsupported request method {escape(exchange.request.method, _METHOD_LENGTH_MAX)}"
                 return self._refuse(exchange, Fault(400, "BadRequest", told))
             headers = {"WWW-Authenticate": self.site.challenge}  # for whoever asks, as recorded
@@ -203,8 +203,8 @@ class Application:
         guest = exchange.admission is None or exchange.admission.principal is None
         if fault.status == _FORBIDDEN and guest:
             fault = replace(fault, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
-        if dialect is Dialect.OAUTH:
-            return render_fault_oauth(fault)
+        if dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
+            return render_fault_oauth(fault, dialect)
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
         if dialect is Dialect.PAGE or prefers_html(request):

@@ -47,7 +47,9 @@ class Dialect(Enum):
     PAGE = "page"
     PLAIN = "plain"
     OAUTH = "oauth"
-    """OAuth 2's own: no envelope, errors by the RFCs' codes (RFC 6749, section 5.2)."""
+    """OAuth 2's own, for clients: no envelope, errors by the RFCs' codes (RFC 6749, section 5.2)."""
+    OAUTH_BEARER = "oauth_bearer"
+    """The same where a bearer token is presented (RFC 6750, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,17 @@ _FLAWS: dict[Flaw, str] = {
     Flaw.FIELD: "DataError",
     Flaw.STALE: "TimestampMismatchError",
 }
-_OAUTH_ERRORS = {
+_FORBIDDEN = 403
+_CLIENT_STATUS = {_FORBIDDEN: 401}
+_BOTH_ERRORS = {
     400: "invalid_request",
-    401: "invalid_client",
     413: "invalid_request",
     429: "temporarily_unavailable",
     503: "temporarily_unavailable",
 }
+_CLIENT_ERRORS = {**_BOTH_ERRORS, 401: "invalid_client"}
+_BEARER_ERRORS = {**_BOTH_ERRORS, 401: "invalid_token", 403: "insufficient_scope"}
+_OAUTH_WORDS = {"invalid_client": "Client authentication failed", "invalid_token": "The token opens nothing here"}
 # Source: RFC 6749, section 5.1.
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
@@ -146,7 +152,7 @@ def reason_of(status: int) -> str | None:
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
-    if dialect is Dialect.OAUTH:
+    if dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
         return _json_response(reply.value, reply.status, _NOT_KEPT)
     value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
     document = {**reply.beside, "data": value}
@@ -184,16 +190,21 @@ def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
     return _json_response(document, fault.status, fault.headers)
 
 
-def render_fault_oauth(fault: Fault) -> Response:
-    """Write a refusal as OAuth 2 has it. Source: RFC 6749, section 5.2."""
-    # A client that says nothing of itself has failed to prove itself as much as one that lies.
-    status = 401 if fault.status in {401, 403} else 400 if fault.status in {404, 409, 417} else fault.status
-    error = fault.extra.get("error") or _OAUTH_ERRORS.get(status, "server_error")
-    told = fault.message or fault.quiet or ("Client authentication failed" if status == 401 else "")  # noqa: PLR2004
-    document = {"error": error, **({"error_description": OAuthError(error, told).public} if told else {})}
-    # A scheme that clients know; a browser asks its user nothing, since no page of ours comes here.
-    challenge = {"WWW-Authenticate": 'Basic realm="OAuth client"'} if status == 401 else {}  # noqa: PLR2004
-    return _json_response(document, status, {**fault.headers, **challenge, **_NOT_KEPT})
+def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
+    """Write a refusal as OAuth 2 has it. Source: RFC 6749, section 5.2; RFC 6750, section 3.1."""
+    status = 400 if fault.status in {404, 409, 417} else fault.status
+    errors = _BEARER_ERRORS
+    headers = {**fault.headers, **_NOT_KEPT}
+    if dialect is Dialect.OAUTH:
+        # A client that says nothing of itself has failed to prove itself as much as one that lies.
+        status, errors = _CLIENT_STATUS.get(status, status), _CLIENT_ERRORS
+        if status == _CLIENT_STATUS[_FORBIDDEN]:
+            # Each 401 names a scheme; no browser asks its user for it, since no page of ours comes here.
+            headers["WWW-Authenticate"] = 'Basic realm="OAuth client"'
+    error = str(fault.extra.get("error") or errors.get(status, "server_error"))
+    told = OAuthError(error, fault.message or fault.quiet or _OAUTH_WORDS.get(error, "")).public
+    document = {"error": error, **({"error_description": told} if told else {})}
+    return _json_response(document, status, headers)
 
 
 def prefers_html(request: Request) -> bool:

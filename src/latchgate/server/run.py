@@ -13,14 +13,17 @@ import uvicorn
 from starlette.types import Scope
 
 from latchgate.bootstrap import Latchgate
-from latchgate.core.policy import PUBLIC
+from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.server.app import Application, Site
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.pages import build_pages
 from latchgate.server.frappe.methods import frappe_methods
 from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Ready, live
-from latchgate.server.metadata import ProtectedResource
+from latchgate.server.oauth.devices import DevicePages
+from latchgate.server.oauth.documents import metadata_pages
+from latchgate.server.oauth.end_session import EndSession
+from latchgate.server.oauth.methods import oauth_methods
 from latchgate.server.openapi import OpenApi
 from latchgate.server.protocol import protocol_class
 from latchgate.server.replies import Dialect
@@ -45,18 +48,24 @@ def build_application(latchgate: Latchgate) -> Application:
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),
     )
     frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
+    end_session = EndSession(frame, door, latchgate.log_outs)
     description = OpenApi(settings.public_url)
     table = Table(
-        methods=frappe_methods(latchgate.api_keys, latchgate.documents, door),
+        methods={
+            **frappe_methods(latchgate.api_keys, latchgate.documents, door),
+            **oauth_methods(latchgate, frame, end_session),
+        },
         records=record_routes(latchgate.documents),
         pages={
             **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
             "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log), Dialect.PLAIN),
-            "/.well-known/oauth-protected-resource": Page(
-                PUBLIC, _GET, ProtectedResource(settings.public_url), Dialect.PLAIN
+            **metadata_pages(
+                settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
+            **DevicePages(frame, latchgate.devices).table(),
+            "/end-session": Page(SIGNED_IN, frozenset({"POST"}), end_session.confirm, Dialect.PAGE),
         },
     )
     description.describe(table)

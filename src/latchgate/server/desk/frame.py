@@ -146,9 +146,21 @@ class Frame:
         response.headers["Content-Security-Policy"] = DESK_POLICY
         return response
 
-    def plain(self, template: str, status: int = 200, **values: object) -> Response:
-        """Render a page for whoever asks, which runs no script."""
-        return self._render(template, status, values)
+    def plain(self, template: str, status: int = 200, *, leads_to: str = "", **values: object) -> Response:
+        """Render a page for whoever asks, which runs no script.
+
+        Args:
+            template: One that extends `plain.html`.
+            status: The answer's.
+            leads_to: The source of a redirect that may follow the page's form, proved to be a client's: Chromium applies
+                `form-action` to that too.
+            values: What the template shows.
+        """
+        response = self._render(template, status, values)
+        if leads_to:
+            policy = _PLAIN_POLICY.replace("form-action 'self'", f"form-action 'self' {leads_to}")
+            response.headers["Content-Security-Policy"] = policy
+        return response
 
     def secretly(self, template: str, status: int = 200, **values: object) -> Response:
         """Render a page whose address is a secret, which nobody else is told.

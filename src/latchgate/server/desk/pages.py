@@ -42,7 +42,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     pages = {
         **HomePages(frame).table(),
-        **SignInPages(frame, door).table(),
+        **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
         **UserPages(frame, documents, users).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
         **SourcePages(frame, documents).table(),

@@ -10,17 +10,23 @@ from latchgate.core.policy import PUBLIC
 from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
+from latchgate.oauth.authorization_requests import AuthorizationRequest
+from latchgate.oauth.redirects import origin_source
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.passwords import chosen_password
+from latchgate.server.desk.responses import with_cookies
 from latchgate.server.frappe.sessions import attempt_of, end_session
+from latchgate.server.oauth.authorize import authorization_target
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import WITHOUT_SESSION, Page
 from latchgate.server.sign_in import Door, cleared_cookies
+from latchgate.services.authorizations import AuthorizationService
 
-__all__ = ["SignInPages"]
+__all__ = ["SignInPages", "local_target"]
 
 _NAME_LENGTH_MAX = 140
+_TARGET_LENGTH_MAX = 16_000
 _FORM = frozenset({"GET", "POST"})
 
 
@@ -30,6 +36,8 @@ class SignInPages:
 
     frame: Frame
     door: Door
+    authorizations: AuthorizationService
+    public_url: str
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -41,24 +49,40 @@ class SignInPages:
 
     async def login(self, call: Call) -> Response:
         """Show the sign-in form, and take it."""
+        arguments = await call.read_arguments()
+        target = local_target(arguments.get("redirect-to"), self.public_url)
+        request = await anyio.to_thread.run_sync(self._behind, target)
         if call.request.method != "POST":
-            return self.frame.plain("login.html", error="", user="")
+            return self._show_login(target, request, user=_shown_name(arguments.get("login_hint")))
         try:
             signed_in = await self.door.open(await attempt_of(call))
         except (SignInFailed, RateLimited) as error:
             limited = isinstance(error, RateLimited)
-            user = _shown_name((await call.read_arguments()).get("usr"))
-            response = self.frame.plain("login.html", 429 if limited else 401, error=error.public, user=user)
+            user, status = _shown_name(arguments.get("usr")), 429 if limited else 401
+            response = self._show_login(target, request, user=user, error=error.public, status=status)
             if isinstance(error, RateLimited):
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response
-        target = "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
-        return _with_cookies(RedirectResponse(target, 303), self.door.cookies(signed_in))
+        home = "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
+        return with_cookies(RedirectResponse(target or home, 303), self.door.cookies(signed_in))
+
+    def _behind(self, target: str) -> AuthorizationRequest | None:
+        return authorization_target(self.authorizations, target) if target else None
+
+    def _show_login(
+        self, target: str, request: AuthorizationRequest | None, *, user: str, error: str = "", status: int = 200
+    ) -> Response:
+        # What was allowed before leads from the form to the application at once.
+        leads_to = origin_source(request.redirect_uri) if request else ""
+        client = request.client.app_name if request else ""
+        return self.frame.plain(
+            "login.html", status, leads_to=leads_to, error=error, user=user, target=target, client=client
+        )
 
     async def logout(self, call: Call) -> Response:
         """End the session and show the sign-in page."""
         ended = await end_session(self.door.sign_in, call)
-        return _with_cookies(RedirectResponse("/login", 303), cleared_cookies() if ended else ())
+        return with_cookies(RedirectResponse("/login", 303), cleared_cookies() if ended else ())
 
     async def set_up(self, call: Call) -> Response:
         """Show the first-run page to whoever holds the one-time link, and take Administrator's password."""
@@ -85,7 +109,13 @@ def _shown_name(typed: object) -> str:
     return str(typed) if readable else ""
 
 
-def _with_cookies(response: Response, cookies: tuple[str, ...]) -> Response:
-    for cookie in cookies:
-        response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
-    return response
+def local_target(sent: object, public_url: str) -> str:
+    """Give where a sign-in leads, as a path of this service with its query; empty for anything else.
+
+    Nothing that a browser could read as another host gets through: no second slash or backslash at the beginning, no
+    character that browsers leave out. Source: RFC 9700, section 4.11.
+    """
+    text = sent if isinstance(sent, str) and sent.isascii() and sent.isprintable() else ""
+    path = text.removeprefix(public_url)
+    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and "\\" not in path and " " not in path
+    return path if safe and len(path) <= _TARGET_LENGTH_MAX else ""
