@@ -71,6 +71,7 @@ __all__ = [
 
 NOW = 1_800_000_000
 """2027-01-15, 08:00:00 UTC, a Friday."""
+ISSUER = "https://auth.example.com"
 ADDRESS = "192.0.2.1"
 USER = "api@example.com"
 PASSWORD = Secret("correct horse battery")
@@ -190,6 +191,8 @@ class House:
                 return present_token(text_)
             case Scheme.SESSION:
                 return present_session(self.open_session(user).sid.text)
+            case Scheme.CLIENT:
+                raise AssertionError("a client acts for no user")
 
     def admit(self, presented: Presented, requirement: Requirement = SIGNED_IN) -> Admission:
         """Ask the gate."""
@@ -279,7 +282,7 @@ def open_houses(blank: Path, path: Path) -> Iterator[Callable[[], House]]:
 def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy: CountingEntropy) -> House:
     """Join the services over a database, as a start of the server does."""
     store, log, throttles = SqlStore(database), MemoryLog(), Throttles(clock, THROTTLES)
-    rules = Rules(UTC, LIFETIME)
+    rules = Rules(UTC, LIFETIME, ISSUER, frozenset({ISSUER}))
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
     users, roles = UserService(store, clock, entropy, PROFILE, Semaphore(2), Semaphore(2)), RoleService(store, clock)

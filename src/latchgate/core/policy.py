@@ -27,7 +27,7 @@ __all__ = [
     "may_manage_keys",
 ]
 
-ANY_SCHEME = frozenset(Scheme)
+ANY_SCHEME = frozenset(Scheme) - {Scheme.CLIENT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,11 @@ class CodeExchange(AuthorizationCodeGrant):  # type: ignore[misc]
     def generate_authorization_code(self) -> Secret:
         """Make and keep the code in one."""
         request: ProtocolRequest = self.request
-        wanted = request.wanted
-        if wanted is None or request.auth_time is None:
+        wanted, view = request.wanted, request.client
+        if wanted is None or view is None or request.auth_time is None:
             raise AssertionError("a code is made for what was allowed")
         order = CodeOrder(
-            client=request.client.client,
+            client=view.client,
             user=request.user,
             auth_time=request.auth_time,
             redirect_uri=wanted.redirect_uri,

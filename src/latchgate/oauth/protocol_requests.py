@@ -98,7 +98,7 @@ class ProtocolRequest(OAuth2Request):  # type: ignore[misc]
     @property
     def form(self) -> dict[str, str]:
         """The parameters, of which each was sent once."""
-        return self.payload.data  # type: ignore[no-any-return]
+        return self.payload.data
 
     @property
     def repeated(self) -> list[str]:

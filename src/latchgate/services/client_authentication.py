@@ -6,7 +6,8 @@ from latchgate.core.clients import AuthMethod, StoredClient, client_secret_match
 from latchgate.core.credentials import ClientCredential, Scheme
 from latchgate.core.principals import Client, Reason, Rejected
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
-from latchgate.oauth.assertions import VerifiedAssertion, parse_client_keys, unverified_client_id, verify_assertion
+from latchgate.oauth.assertions import VerifiedAssertion, unverified_client_id, verify_assertion
+from latchgate.oauth.client_keys import parse_client_keys
 from latchgate.services.ports import Clock, Store
 
 __all__ = ["ClientAuthenticator"]
@@ -28,7 +29,7 @@ class ClientAuthenticator:
         """Tell which client it is, or why it is none. Raises StorageError."""
         client_id = credential.client_id
         if not client_id and credential.secret:
-            client_id = unverified_client_id(credential.secret.text) or ""
+            client_id = unverified_client_id(credential.secret) or ""
         with self.store.read() as tx:
             client = tx.clients.find(client_id)
         reason = self._judge(client, credential)

@@ -7,7 +7,7 @@ from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm, Stor
 from latchgate.core.scopes import parse_scopes
 from latchgate.core.users import GUEST, parse_user_name
 from latchgate.errors import Flaw, Invalid
-from latchgate.oauth.assertions import parse_client_keys
+from latchgate.oauth.client_keys import parse_client_keys
 from latchgate.oauth.protocol_requests import is_resource
 from latchgate.oauth.redirects import is_claimed, redirect_problem
 from latchgate.services.oauth_ports import ClientFields

@@ -91,7 +91,7 @@ class SigningKeyService:
         kid = self.entropy.random_bytes(_KID_BYTES).hex()
         made = generate_signing_key(algorithm, kid)
         nonce = self.entropy.random_bytes(NONCE_BYTES)
-        sealed = self.peppers.seal(Purpose.SIGNING_KEY, made.private_jwk.text.encode(), nonce, kid)
+        sealed = self.peppers.seal(Purpose.SIGNING_KEY, made.signing_key.private_jwk.text.encode(), nonce, kid)
         return NewSigningKey(kid, algorithm, made.public_jwk, sealed, self.clock.now())
 
     def _replace(self, tx: Transaction, new: NewSigningKey) -> None:

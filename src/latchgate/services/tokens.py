@@ -13,7 +13,7 @@ from latchgate.oauth.id_tokens import IdTokenClaims, sign_id_token
 from latchgate.oauth.provider import Parameters, Provider, Refusal
 from latchgate.oauth.scopes import OPENID, write_scopes
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor, write_as
+from latchgate.services.actors import Actor
 from latchgate.services.authentication import Authenticator
 from latchgate.services.identities import claims_of, prepare_subjects, subject_of
 from latchgate.services.oauth_state import Lifetimes, OAuthState
@@ -24,7 +24,7 @@ __all__ = ["TokenService", "Userinfo"]
 
 Userinfo = dict[str, object]
 
-_NOTHING = {"active": False}
+_NOTHING: dict[str, object] = {"active": False}
 
 
 @dataclass(frozen=True, slots=True)

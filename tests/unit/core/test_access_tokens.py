@@ -68,7 +68,7 @@ def test_lookups_under_each_pepper() -> None:
 )
 def test_judge_token(changes: dict[str, int], reason: Reason | None) -> None:
     """A token ends at the second that it says, and at once when revoked, whatever clock wrote it."""
-    assert judge_token(replace(_STORED, **changes), NOW) == reason  # type: ignore[arg-type]  # fields by name
+    assert judge_token(replace(_STORED, **changes), NOW, "https://here.example") == reason  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(

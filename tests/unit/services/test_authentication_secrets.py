@@ -5,6 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from latchgate.core.credentials import Scheme
+from latchgate.core.policy import ANY_SCHEME
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
@@ -13,7 +14,7 @@ from support.house import OLD_PEPPERS, OTHER_PEPPERS, USER, House, present_pair,
 _PAIRS = (Scheme.TOKEN, Scheme.BASIC)
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_a_stolen_database_lets_nobody_in(house: House, scheme: Scheme) -> None:
     """Under another key file the same database, with every right secret, authenticates nobody."""
     house.add_user()
@@ -25,7 +26,7 @@ def test_a_stolen_database_lets_nobody_in(house: House, scheme: Scheme) -> None:
     assert elsewhere.admit(presented).principal is None
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_what_an_older_pepper_hashed_still_works(house: House, scheme: Scheme) -> None:
     """Rotating the key file ends no credential while it still holds the former pepper."""
     before = house.with_peppers(OLD_PEPPERS)
@@ -36,7 +37,7 @@ def test_what_an_older_pepper_hashed_still_works(house: House, scheme: Scheme) -
     assert house.principal(presented).user == USER
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_what_a_lost_pepper_hashed_is_refused(house: House, scheme: Scheme) -> None:
     """A digest under a pepper that the key file does not hold matches nothing."""
     house.add_user()
@@ -50,7 +51,7 @@ def test_what_a_lost_pepper_hashed_is_refused(house: House, scheme: Scheme) -> N
 def test_a_stored_hash_is_no_secret(house: House) -> None:
     """Whatever a thief reads in the database, sent as it is, opens nothing by any scheme."""
     house.add_user()
-    for scheme in Scheme:
+    for scheme in sorted(ANY_SCHEME):
         house.carry(scheme)
     columns = {
         "api_key": ["key_id", "hash"],

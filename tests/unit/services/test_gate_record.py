@@ -8,7 +8,7 @@ import pytest
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.log_entries import LogEntry
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Decision, Requirement
+from latchgate.core.policy import ANY_SCHEME, PUBLIC, SIGNED_IN, Decision, Requirement
 from latchgate.errors import StorageError
 from latchgate.services.port_values import UserChanges
 from support.house import (
@@ -70,7 +70,7 @@ def test_a_row_tells_the_whole_request(house: House) -> None:
     assert admission.arrived_us // 1_000_000 == NOW
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_an_accepted_request_names_user_and_credential(house: House, scheme: Scheme) -> None:
     """Whichever scheme carried it, the row names the user and the credential's public id."""
     house.add_user()
@@ -154,7 +154,7 @@ def test_an_expired_credential_names_its_user(house: House, scheme: Scheme) -> N
     assert row.reason == "expired"
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_a_disabled_user_is_named(house: House, scheme: Scheme) -> None:
     """A genuine credential of a user that may not act any more leaves that user's name."""
     user = house.add_user()

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchgate.core.credentials import Presented, Scheme
-from latchgate.core.policy import PUBLIC
+from latchgate.core.policy import ANY_SCHEME, PUBLIC
 from latchgate.core.tokens import TokenKind, issue_token
 from latchgate.services.port_values import UserChanges
 from support.house import ADDRESS, NOTHING_PRESENTED, USER, House, present_pair, present_session
 
 
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "refused"])
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_the_secret_is_in_no_row(house: House, scheme: Scheme, accepted: bool) -> None:
     """What a request presents as its secret, or the header that holds it, is never stored."""
     user = house.add_user()
@@ -30,7 +30,7 @@ def test_the_secret_is_in_no_row(house: House, scheme: Scheme, accepted: bool) -
     assert header.rpartition(":")[2].rpartition(" ")[2] not in repr(row)
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_a_secret_that_is_repeated_elsewhere_is_blanked(house: House, scheme: Scheme) -> None:
     """A tool that puts its credential into the address or its own name as well does not put it into the log."""
     house.add_user()

@@ -8,7 +8,7 @@ import pytest
 
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Presented, Scheme
-from latchgate.core.policy import Decision
+from latchgate.core.policy import ANY_SCHEME, Decision
 from latchgate.core.principals import Reason, Rejected
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
@@ -134,7 +134,7 @@ def test_guesses_are_forgotten_after_a_minute(house: House) -> None:
     assert _reasons(house, _GUESS, 1) == [Reason.UNKNOWN_KEY]
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_a_good_credential_passes_whoever_guesses_beside_it(house: House, scheme: Scheme) -> None:
     """One address hammering wrong secrets, even those of the same key, keeps no good credential out."""
     house.add_user()

@@ -76,7 +76,7 @@ class AuthorizationPages:
             case RefusedRequest(location=location) | Granted(location=location):
                 return RedirectResponse(str(location), _REDIRECT)
             case SignInFirst(login_hint=hint, parameters=again):
-                back = f"{self.addresses.authorize}?{urlencode(list(again))}"
+                back = f"{self.addresses.authorization}?{urlencode(list(again))}"
                 query = {"redirect-to": back, **({"login_hint": hint} if hint else {})}
                 return RedirectResponse(f"/login?{urlencode(query)}", _REDIRECT)
             case Asked(request=request):

@@ -151,7 +151,11 @@ class Registration:
         actor = call.actor if principal else None
         made = await anyio.to_thread.run_sync(self.clients.register, order, actor, address)
         issued_at = made.client.creation // _MICROSECONDS
-        return Reply(registration_answer(made.client, made.secret, issued_at, metadata.contacts), status=201)
+        answer = registration_answer(made.client, made.secret, issued_at)
+        if metadata.contacts:
+            # Said back, and not kept: nobody here writes to them.
+            answer["contacts"] = list(metadata.contacts)
+        return Reply(answer, status=201)
 
 
 def refuse(error: str, description: str, *, status: int = 400) -> Reply:

@@ -9,6 +9,7 @@ from latchgate.oauth.metadata import ServerAddresses
 from latchgate.oauth.scopes import OPENID
 from latchgate.server.desk.frame import Frame
 from latchgate.server.oauth.authorize import BY_SESSION, AuthorizationPages
+from latchgate.server.oauth.end_session import EndSession
 from latchgate.server.oauth.endpoints import (
     DeviceAuthorization,
     Introspection,
@@ -17,7 +18,6 @@ from latchgate.server.oauth.endpoints import (
     Token,
     Userinfo,
 )
-from latchgate.server.oauth.end_session import EndSession
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import WITHOUT_SESSION, Handler, Method
 
@@ -44,9 +44,7 @@ def oauth_methods(latchgate: Latchgate, frame: Frame, end_session: EndSession) -
         "introspect_token": Method(CLIENT, _POST, Introspection(tokens), Dialect.OAUTH),
         "openid_profile": Method(_BY_TOKEN, _GET_POST, Userinfo(tokens), cross_origin=True),
         "device_authorization": _of_clients(DeviceAuthorization(latchgate.devices, addresses)),
-        "end_session": Method(
-            BY_SESSION, _GET_POST, end_session, requires_by={"POST": WITHOUT_SESSION}
-        ),
+        "end_session": Method(BY_SESSION, _GET_POST, end_session, requires_by={"POST": WITHOUT_SESSION}),
     }
     registration = Registration(latchgate.clients, latchgate.settings.oauth_registration)
     methods["register_client"] = Method(
