@@ -121,6 +121,8 @@ def is_claimed(uri: str) -> bool:
 
 
 def _split(text: str) -> _Parts | None:
+    if len(text) > URI_LENGTH_MAX:
+        return None
     if private := _PRIVATE.fullmatch(text):
         authority = re.split(r"[/?]", private["rest"][2:], maxsplit=1)[0] if private["rest"].startswith("//") else ""
         return None if "@" in authority or "%" in authority else _Parts("", "", "", private["rest"])

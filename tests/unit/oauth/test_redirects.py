@@ -134,6 +134,7 @@ def test_what_is_no_redirect_uri(text: str, told: str) -> None:
         ("https://app.example/cb", "https://app.example@evil.example/cb", False),
         ("https://app.example/cb", "http://app.example/cb", False),
         ("https://app.example/cb", "", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:1/cb" + "/" * 2_000, False),
         ("https://localhost:1/cb", "https://localhost:2/cb", False),
         ("http://127.0.0.1/cb", "http://127.0.0.1:51000/cb", True),
         ("http://127.0.0.1:3000/cb", "http://127.0.0.1:51000/cb", True),

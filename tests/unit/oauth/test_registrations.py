@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
-from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm, StoredClient
-from latchgate.core.tokens import Digest, Secret
+from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm
 from latchgate.errors import ErrorCode, OAuthError
-from latchgate.oauth.client_keys import ClientKeys, parse_client_keys
-from latchgate.oauth.registrations import ClientMetadata, parse_client_metadata, registration_answer
+from latchgate.oauth.registrations import ClientMetadata, parse_client_metadata
 
 NOW = 1_800_000_000
 _ALLOWED = frozenset({"openid", "profile", "email"})
@@ -253,80 +251,3 @@ def _outcome(document: Mapping[str, object]) -> ClientMetadata | OAuthError:
         return parse_client_metadata(document, _ALLOWED)
     except OAuthError as error:
         return error
-
-
-_CLIENT = {
-    "id": 1,
-    "client_id": "dc00000001",
-    "app_name": "Dyn",
-    "digest": Digest(1, b"x"),
-    "previous_digest": None,
-    "previous_until": None,
-    "resources": (),
-    "user": None,
-    "allowed_roles": frozenset(),
-    "skip_authorization": False,
-    "require_pkce": True,
-    "registered": True,
-    "creation": NOW * 1_000_000,
-    "owner": "Guest",
-    "modified": NOW * 1_000_000,
-    "modified_by": "Guest",
-    "revoked_at": None,
-}
-
-
-def _stored(read: ClientMetadata) -> StoredClient:
-    """Store what a client said, as the service will."""
-    chosen = {
-        "auth_method": read.auth_method,
-        "jwks": read.jwks,
-        "redirect_uris": read.redirect_uris,
-        "post_logout_redirect_uris": read.post_logout_redirect_uris,
-        "grant_types": read.grant_types,
-        "scopes": read.scopes,
-        "id_token_alg": read.id_token_alg,
-        "client_uri": read.client_uri,
-    }
-    return StoredClient(**{**_CLIENT, **chosen})  # type: ignore[arg-type]  # the two are all fields
-
-
-def test_the_answer_is_that_of_the_recording() -> None:
-    """A client is told its id, its secret once, and all that it is."""
-    read = _parse({"client_name": "Dyn", "client_uri": "https://app.example", "scope": "all"}, frozenset({"all"}))
-
-    assert registration_answer(_stored(read), Secret("lgc_secret"), NOW) == {
-        "client_id": "dc00000001",
-        "client_id_issued_at": NOW,
-        "client_name": "Dyn",
-        "client_secret": "lgc_secret",
-        "client_secret_expires_at": 0,
-        "client_uri": "https://app.example/",
-        "grant_types": ["authorization_code"],
-        "redirect_uris": ["https://a.example/cb"],
-        "response_types": ["code"],
-        "scope": "all",
-        "token_endpoint_auth_method": "client_secret_basic",
-        "id_token_signed_response_alg": "RS256",
-    }
-
-
-def test_a_public_client_is_told_of_no_secret() -> None:
-    """Without a secret there is no such field, nor one for an address that was not given."""
-    answer = registration_answer(_stored(_parse({"token_endpoint_auth_method": "none"})), None, NOW)
-
-    assert {"client_secret", "client_uri", "jwks", "post_logout_redirect_uris"}.isdisjoint(answer)
-    assert answer["token_endpoint_auth_method"] == "none"
-
-
-def test_a_client_with_keys_is_told_them() -> None:
-    """All that was registered is answered (RFC 7591, section 3.2.1)."""
-    said = {"grant_types": [GrantType.DEVICE_CODE.value], "post_logout_redirect_uris": ["https://a.example/bye"]}
-    read = _parse({**said, "token_endpoint_auth_method": "private_key_jwt", "jwks": _JWKS})
-
-    answer = registration_answer(_stored(read), None, NOW)
-
-    assert isinstance(parse_client_keys(json.dumps(answer["jwks"])), ClientKeys)
-    assert answer["jwks"] == _JWKS
-    assert answer["post_logout_redirect_uris"] == ["https://a.example/bye"]
-    assert answer["response_types"] == []
