@@ -175,8 +175,8 @@ class Settings(BaseSettings):
     """Whether users may make keys for themselves; `false`: only whoever has the right on all keys. Counts until an
     administrator decides it in System Settings."""
     oauth_registration: Literal["off", "token", "open"] = "off"
-    """Whether OAuth clients may register themselves (RFC 7591): `off`, `open` to anybody, or with a `token`: an API key or
-    access token that may create an OAuth Client."""
+    """Whether OAuth clients may register themselves (RFC 7591): `off`, `open` to anybody, or with a `token`: an API key
+    or access token that may create an OAuth Client."""
     authorization_code_seconds: int = Field(default=60, ge=10, le=600)
     """How many seconds an OAuth authorization code can be exchanged."""
     access_token_seconds: _Seconds = 3600
@@ -184,8 +184,8 @@ class Settings(BaseSettings):
     refresh_token_seconds: _Seconds = 30 * 86_400
     """How many seconds an OAuth refresh token lives unless it is used; each use gives another, which lives as long."""
     refresh_grace_seconds: int = Field(default=10, ge=0, le=60)
-    """For how many seconds after its use a refresh token may be sent again, by a client that lost the reply; later it ends
-    all tokens that descend from the same approval. 0: every second use does."""
+    """For how many seconds after its use a refresh token may be sent again, by a client that lost the reply; later it
+    ends all tokens that descend from the same approval. 0: every second use does."""
     device_code_seconds: int = Field(default=600, ge=60, le=3600)
     """How many seconds a device's code waits for its user."""
     signing_key_days: int = Field(default=90, ge=1, le=3650)

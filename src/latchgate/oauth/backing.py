@@ -28,7 +28,7 @@ class CodeOrder:
 
 @dataclass(frozen=True, slots=True)
 class TokenOrder:
-    """Tokens to be made, and what they are made from: a code, a refresh token, a device's code, or nothing but a client."""
+    """Tokens to be made, and what from: a code, a refresh token, a device's code, or nothing but a client."""
 
     client: StoredClient
     user: StoredUser

@@ -1,6 +1,6 @@
 """The four grants: Authlib's classes, which judge the requests, joined with the state behind them.
 
-Authlib wants its grants inherited from; each here says where its answers come from and adds the rules that Authlib lacks.
+Authlib wants its grants inherited from; each says where its answers come from and adds the rules that Authlib lacks.
 Source: RFC 6749, sections 4.1, 4.4 and 6; RFC 8628, section 3.4; RFC 9700.
 """
 
@@ -41,7 +41,7 @@ class _CodeView:
 
 
 class ChallengeCheck(CodeChallenge):  # type: ignore[misc]  # Authlib has no types
-    """PKCE with S256 alone; whether a code has a challenge, the authorization endpoint decided. Source: RFC 7636, 4.6."""
+    """PKCE with S256 alone; whether a code has a challenge, the authorization endpoint decided. RFC 7636, 4.6."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD: ClassVar[list[str]] = ["S256"]
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from authlib.oauth2 import OAuth2Error, OAuth2Payload, OAuth2Request
-from authlib.oauth2.rfc6749 import InvalidScopeError
+from authlib.oauth2 import OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Payload
 
 from latchgate.core.clients import GrantType, StoredClient
 from latchgate.oauth.authorization_requests import AuthorizationRequest

@@ -227,16 +227,20 @@ def _require_form(request: ProtocolRequest) -> None:
     ]
     if odd:
         raise InvalidRequestError(f"Parameters are of visible ASCII characters: {_shown(odd)}")
+    _require_response(asked)
+    if len(asked.get("state", "")) > _STATE_LENGTH_MAX or len(asked.get("nonce", "")) > _NONCE_LENGTH_MAX:
+        raise InvalidRequestError(
+            f"The state has at most {_STATE_LENGTH_MAX} characters, the nonce {_NONCE_LENGTH_MAX}"
+        )
+
+
+def _require_response(asked: dict[str, str]) -> None:
     if "response_type" not in asked:
         raise InvalidRequestError("Missing response_type parameter.")
     if asked["response_type"] != "code":
         raise OAuth2Error("The only response_type is code", error="unsupported_response_type")
     if asked.get("response_mode", "query") != "query":
         raise InvalidRequestError("The only response_mode is query")
-    if len(asked.get("state", "")) > _STATE_LENGTH_MAX or len(asked.get("nonce", "")) > _NONCE_LENGTH_MAX:
-        raise InvalidRequestError(
-            f"The state has at most {_STATE_LENGTH_MAX} characters, the nonce {_NONCE_LENGTH_MAX}"
-        )
 
 
 def _require_resources(backing: Backing, request: ProtocolRequest, issuer: str) -> None:

@@ -17,6 +17,7 @@ from latchgate.core.document_types import DocumentType
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.server.desk.assets import Asset
 from latchgate.server.openapi_errors import ERRORS, error_references, error_responses
+from latchgate.server.openapi_oauth import OAUTH_PREFIX, oauth_operations
 from latchgate.server.openapi_records import about_operation, record_operation
 from latchgate.server.openapi_schemas import (
     SECURITY_SCHEMES,
@@ -63,7 +64,7 @@ class OpenApi:
 def build_document(table: Table, public_url: str) -> dict[str, Any]:
     """Describe every route of a table."""
     paths: dict[str, dict[str, Any]] = {}
-    for path, verb, operation in (*_methods(table.methods), *_records(table), *_pages(table.pages)):
+    for path, verb, operation in _operations(table):
         operation["operationId"] = re.sub(r"[^A-Za-z0-9]+", "_", f"{verb} {path}").strip("_")
         paths.setdefault(path, {})[verb.lower()] = operation
     schemas = dict(ERRORS)
@@ -80,12 +81,20 @@ def build_document(table: Table, public_url: str) -> dict[str, Any]:
         "servers": [{"url": public_url}],
         "tags": [
             {"name": "Methods", "description": "Remote methods, by Frappe's names"},
+            {"name": "OAuth 2", "description": "The endpoints of OAuth 2 and OpenID Connect"},
             *(_tag(doctype) for doctype in _TYPES.values()),
             {"name": "Pages", "description": "For people, and for whoever watches the service"},
         ],
         "paths": paths,
         "components": {"schemas": schemas, "responses": error_responses(), "securitySchemes": SECURITY_SCHEMES},
     }
+
+
+def _operations(table: Table) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    yield from _methods({name: method for name, method in table.methods.items() if not name.startswith(OAUTH_PREFIX)})
+    yield from oauth_operations(table.methods)
+    yield from _records(table)
+    yield from _pages(table.pages)
 
 
 def _tag(doctype: DocumentType) -> dict[str, str]:

@@ -265,6 +265,11 @@ PAGES: Mapping[str, str] = {
     "/livez": "Tell that the process lives",
     "/readyz": "Tell that database and log answer",
     "/.well-known/oauth-protected-resource": "Tell how to authenticate (RFC 9728)",
+    "/.well-known/oauth-authorization-server": "Tell clients where everything is (RFC 8414)",
+    "/.well-known/openid-configuration": "Tell OpenID Connect clients where everything is",
+    "/.well-known/jwks.json": "The public keys by which ID tokens are verified",
+    "/device": "Connect a device by the code that it shows",
+    "/end-session": "Take the answer to whether to sign out for an application too",
     "/api/openapi.json": "This document",
     "/api/docs": "A page to read this document, and to try what is in it",
 }

@@ -202,7 +202,7 @@ def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
             # Each 401 names a scheme; no browser asks its user for it, since no page of ours comes here.
             headers["WWW-Authenticate"] = 'Basic realm="OAuth client"'
     error = str(fault.extra.get("error") or errors.get(status, "server_error"))
-    told = OAuthError(error, fault.message or fault.quiet or _OAUTH_WORDS.get(error, "")).public
+    told = OAuthError(error, _OAUTH_WORDS.get(error) or fault.message or fault.quiet).public
     document = {"error": error, **({"error_description": told} if told else {})}
     return _json_response(document, status, headers)
 

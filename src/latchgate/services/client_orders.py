@@ -82,10 +82,11 @@ def fields_of(tx: Transaction, order: ClientOrder, issuer: str) -> ClientFields:
     if wrong:
         raise Invalid(wrong, Flaw.LINK if set(wrong) <= {"user", "allowed_roles"} else Flaw.VALUE)
     user = tx.users.find(parse_user_name(order.user) or "") if order.user else None
+    keys = parse_client_keys(order.jwks) if order.jwks else ""
     return ClientFields(
         app_name=order.app_name.strip(),
         auth_method=order.auth_method,
-        jwks=order.jwks,
+        jwks=keys if isinstance(keys, str) else keys.text,
         redirect_uris=order.redirect_uris,
         post_logout_redirect_uris=order.post_logout_redirect_uris,
         grant_types=order.grant_types,

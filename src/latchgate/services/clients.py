@@ -1,4 +1,4 @@
-"""OAuth clients: made, changed, given new secrets, ended. Registration by clients themselves is one way to make them."""
+"""OAuth clients: made, changed, given new secrets, ended; some register themselves."""
 
 from dataclasses import dataclass, field
 
@@ -82,7 +82,7 @@ class ClientService:
             return made
 
     def import_in(self, tx: Transaction, actor: Actor, client_id: str, order: ClientOrder, secret: Secret) -> None:
-        """Take a client from elsewhere with its id and secret; only the secret's digest stays. Raises Conflict, Invalid."""
+        """Take a client from elsewhere with its id and secret; only a digest stays. Raises Conflict, Invalid."""
         if not client_id or not client_id.isascii() or not client_id.isprintable():
             raise Invalid({"client_id": "must be visible ASCII characters"})
         if not secret.text:
@@ -161,7 +161,7 @@ class ClientService:
             return NewlyMadeClient(_get(tx, client_id), secret)
 
     def revoke(self, actor: Actor, client_id: str) -> StoredClient:
-        """End a client for good, and all that was issued to it, from the next request on. Raises NotFound, NotPermitted."""
+        """End a client for good, and all that was issued to it, at once. Raises NotFound, NotPermitted."""
         judge_early(self.store, actor, lambda tx: require_on(tx, actor, OAUTH_CLIENT, Action.WRITE, client_id))
         with write_as(self.store, actor) as tx:
             require_on(tx, actor, OAUTH_CLIENT, Action.WRITE, client_id)

@@ -1,7 +1,7 @@
 """The state behind the protocol: codes and tokens are made, redeemed and ended here, on one transaction.
 
-One writer works at a time (decision 0010), so that what is read here stays true until the commit: of eight requests with
-one code, one finds it unused.
+One writer works at a time (decision 0010), so that what is read here stays true until the commit: of eight requests
+with one code, one finds it unused.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The keys that ID tokens are signed with: made when first needed, replaced in time, kept encrypted.
 
-Source: OpenID Connect Core, section 10.1.1: a new key signs at once, and the old one stays in the key set for as long as
-something that it signed may still be verified.
+Source: OpenID Connect Core, section 10.1.1: a new key signs at once, and the old one stays in the key set for as long
+as something that it signed may still be verified.
 """
 
 from dataclasses import dataclass, field

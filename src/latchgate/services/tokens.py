@@ -1,4 +1,4 @@
-"""The token endpoint and its siblings: exchange, revoke, introspect. Its callers are clients that the gate has proved."""
+"""The token endpoint and its siblings: exchange, revoke, introspect. The gate has proved which client calls."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,7 +81,7 @@ class TokenService:
             return {"sub": subject_of(tx, found.id), **claims_of(found), "iss": self.issuer}
 
     def revoke(self, client: StoredClient, token: Secret, address: str) -> bool:
-        """End a token of a client, with all of its family; unknown ones are ended already. Source: RFC 7009, 2.1 and 2.2.
+        """End a token of a client, with all of its family; unknown ones are ended already. RFC 7009, 2.1 and 2.2.
 
         Returns:
             Whether that is done; False if it is another client's.
@@ -106,7 +106,7 @@ class TokenService:
             return True
 
     def introspect(self, client: StoredClient, token: Secret) -> dict[str, object]:
-        """Tell a client of a token that is its own or meant for it; of any other nothing. Source: RFC 7662, section 2.2."""
+        """Tell a client of a token that is its own or meant for it; of any other nothing. RFC 7662, section 2.2."""
         prepare_subjects(self.store, self.entropy)
         with self.store.read() as tx:
             access = self.authenticator.find_live_token(tx, token)

@@ -152,8 +152,8 @@ class Frame:
         Args:
             template: One that extends `plain.html`.
             status: The answer's.
-            leads_to: The source of a redirect that may follow the page's form, proved to be a client's: Chromium applies
-                `form-action` to that too.
+            leads_to: The source of a redirect that may follow the page's form, proved to be a client's: Chromium
+                applies `form-action` to that too.
             values: What the template shows.
         """
         response = self._render(template, status, values)

@@ -1,7 +1,7 @@
 """What a browser is sent to a client by: the authorization endpoint, its page of consent, and what the user says there.
 
-Source: RFC 6749, section 3.1; OpenID Connect Core, section 3.1.2. Errors go to the client only where its redirect URI was
-proved; all others are told to the person at the browser, or, as recorded, in JSON.
+Source: RFC 6749, section 3.1; OpenID Connect Core, section 3.1.2. Errors go to the client only where its redirect URI
+was proved; all others are told to the person at the browser, or, as recorded, in JSON.
 """
 
 from dataclasses import dataclass

@@ -166,10 +166,11 @@ def refuse(error: str, description: str, *, status: int = 400) -> Reply:
 
 
 def _client_of(call: Call) -> StoredClient:
-    who = call.admission.who
-    if not isinstance(who, Client):
-        raise AssertionError("the route is for clients")
-    return who.client
+    match call.admission.who:
+        case Client(client=client):
+            return client
+        case _:
+            raise AssertionError("the route is for clients")
 
 
 def _shown(issued: Issued) -> dict[str, object]:
