@@ -99,7 +99,7 @@ def _operation(endpoint: _Endpoint, verb: str) -> dict[str, Any]:
         "security": [],
     }
     if verb == "POST":
-        properties = {name: _ANY if endpoint.json_body else _TEXT for name in endpoint.asks}
+        properties = dict.fromkeys(endpoint.asks, _ANY if endpoint.json_body else _TEXT)
         kind = "application/json" if endpoint.json_body else _FORM
         operation["requestBody"] = {"content": {kind: {"schema": {"type": "object", "properties": properties}}}}
     else:
