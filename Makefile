@@ -47,7 +47,7 @@ soak: $(VENV)/dev postgresql
 	@$(BIN)/python -m pytest -m soak --hypothesis-profile=soak --timeout=7200
 
 bench: $(VENV)/dev
-	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py
+	@$(BIN)/python bench/verify.py && echo && $(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py && echo && $(BIN)/python bench/oauth.py
 
 screenshots: $(VENV)/dev chromium
 	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py

@@ -14,8 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
-__all__ = ["Load", "Measured", "cli", "free_port", "machine", "require_wrk", "serve_empty", "serve_latchgate"]
+__all__ = [
+    "Load",
+    "Measured",
+    "cli",
+    "free_port",
+    "machine",
+    "measure",
+    "require_wrk",
+    "running",
+    "serve_empty",
+    "serve_latchgate",
+]
 
 _SERVER_CPU, _LOAD_CPU = "0", "1"
 _START_SECONDS = 30
@@ -25,10 +37,15 @@ _SETTINGS = {"LATCHGATE_CREDENTIAL_FAILURES_PER_MINUTE": "1000000", "LATCHGATE_A
 
 @dataclass(frozen=True)
 class Load:
-    """What to ask: an address and a header."""
+    """What to ask: an address and a header, or what a script of the load generator makes of its arguments."""
 
     url: str
     header: str = ""
+    script: str = ""
+    """A file beside this one."""
+    arguments: tuple[str, ...] = ()
+    threads: int = 1
+    connections: int = 32
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ def serve_latchgate(home: Path) -> Iterator[tuple[int, int]]:
     """Serve an instance; give its port and process id."""
     port = free_port()
     environment = os.environ | {"LATCHGATE_HOME": str(home), "LATCHGATE_PORT": str(port)} | _SETTINGS
-    with _running([sys.executable, "-m", "latchgate", "serve"], environment, port) as pid:
+    with running([sys.executable, "-m", "latchgate", "serve"], environment, port) as pid:
         yield port, pid
 
 
@@ -93,27 +110,34 @@ def serve_empty() -> Iterator[tuple[int, int]]:
     """Serve an empty ASGI application on the same protocol; give its port and process id."""
     port = free_port()
     script = str(Path(__file__).with_name("empty.py"))
-    with _running([sys.executable, script, str(port)], dict(os.environ), port) as pid:
+    with running([sys.executable, script, str(port)], dict(os.environ), port) as pid:
         yield port, pid
 
 
 def measure(wrk: str, load: Load, pid: int, seconds: int) -> Measured:
-    """Ask for some seconds over 32 connections, from the other processor."""
+    """Ask for some seconds, from the other processor."""
     before = _cpu_seconds(pid)
-    command = ["taskset", "-c", _LOAD_CPU, wrk, "-t1", "-c32", f"-d{seconds}s", "--latency"]
-    command += ["-s", str(Path(__file__).with_name("report.lua"))]
-    if load.header:
-        command += ["-H", load.header]
-    done = subprocess.run([*command, load.url], capture_output=True, text=True, check=True)
+    command = ["taskset", "-c", _LOAD_CPU, wrk, f"-t{load.threads}", f"-c{load.connections}", f"-d{seconds}s"]
+    command += ["--latency", *(["-H", load.header] if load.header else [])]
+    with NamedTemporaryFile("w", suffix=".lua") as script:
+        # The load generator takes one script.
+        names = ("report.lua", *([load.script] if load.script else []))
+        script.write("\n".join(Path(__file__).with_name(name).read_text() for name in names))
+        script.flush()
+        arguments = ["--", *load.arguments] if load.arguments else []
+        command += ["-s", script.name, load.url, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout.strip().splitlines()[-1])
-    if document["errors"]:
-        sys.exit(f"{document['errors']} requests failed at {load.url}")
+    if document["errors"] or document["timeouts"]:
+        failed = f"{document['errors']} requests failed and {document['timeouts']} took more than two seconds"
+        sys.exit(f"{failed} at {load.url}")
     cpu_us = (_cpu_seconds(pid) - before) / document["requests"] * 1e6
     return Measured(document["requests"] / document["seconds"], document["p50_ms"], document["p99_ms"], cpu_us)
 
 
 @contextmanager
-def _running(command: list[str], environment: dict[str, str], port: int) -> Iterator[int]:
+def running(command: list[str], environment: dict[str, str], port: int) -> Iterator[int]:
+    """Run a server on the first processor until the block ends; give its process id once it answers."""
     process = subprocess.Popen(
         ["taskset", "-c", _SERVER_CPU, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -5,8 +5,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
@@ -50,6 +51,8 @@ class Database:
     writing: Engine
     sqlite_path: Path | None
     """None on PostgreSQL."""
+    turn: Lock = field(default_factory=Lock, repr=False)
+    """Whose turn it is to write among the threads of this process."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -62,7 +65,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that is alone in writing, committed at the end. Raises Conflict and StorageError."""
-        with self.change_tables() as connection:
+        with self._next_turn(), self.change_tables() as connection:
             if not self.sqlite_path:
                 connection.execute(_WRITERS_LOCK)
             yield connection
@@ -74,6 +77,20 @@ class Database:
             if self.sqlite_path:
                 _begin(connection, "BEGIN IMMEDIATE")
             yield connection
+
+    @contextmanager
+    def _next_turn(self) -> Iterator[None]:
+        # SQLite's writers look again and again whether the lock is free, each after a longer sleep: of many threads
+        # some would wait for seconds while others pass them. PostgreSQL keeps a queue by itself.
+        if not self.sqlite_path:
+            yield
+            return
+        if not self.turn.acquire(timeout=_BUSY_TIMEOUT_MS / 1000):
+            raise StorageError("The database is busy: another writer took too long")
+        try:
+            yield
+        finally:
+            self.turn.release()
 
     def close(self) -> None:
         """Close every connection that is not in use."""
