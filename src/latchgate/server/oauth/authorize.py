@@ -24,7 +24,7 @@ from latchgate.server.desk.frame import Frame
 from latchgate.server.oauth.scope_words import scope_sentences
 from latchgate.server.replies import Fault, prefers_html
 from latchgate.server.requests import Call, read_parameters
-from latchgate.services.authorizations import Asked, AuthorizationService, Granted, SignInFirst
+from latchgate.services.authorizations import AuthorizationService, ConsentNeeded, Granted, SignInFirst
 
 __all__ = ["AUTHORIZE", "BY_SESSION", "AuthorizationPages", "authorization_target", "read_query"]
 
@@ -68,7 +68,7 @@ class AuthorizationPages:
         return self._show(call, parameters, answer)
 
     def _show(
-        self, call: Call, parameters: Parameters, answer: RefusedRequest | SignInFirst | Asked | Granted
+        self, call: Call, parameters: Parameters, answer: RefusedRequest | SignInFirst | ConsentNeeded | Granted
     ) -> Response:
         match answer:
             case RefusedRequest(location=None):
@@ -79,7 +79,7 @@ class AuthorizationPages:
                 back = f"{self.addresses.authorization}?{urlencode(list(again))}"
                 query = {"redirect-to": back, **({"login_hint": hint} if hint else {})}
                 return RedirectResponse(f"/login?{urlencode(query)}", _REDIRECT)
-            case Asked(request=request):
+            case ConsentNeeded(request=request):
                 return self._ask(call, parameters, request)
             case _:
                 assert_never(answer)
