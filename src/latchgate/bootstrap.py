@@ -277,7 +277,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
     lifetimes = _lifetimes(settings)
-    clients = ClientService(store, peppers, clock, entropy, issuer)
+    clients, consents = ClientService(store, peppers, clock, entropy, issuer), ConsentService(store, clock)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -292,13 +292,24 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         api_keys=api_keys,
         system_settings=system_settings,
         documents=DocumentService(
-            store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
+            store=store,
+            request_log=request_log,
+            clock=clock,
+            users=users,
+            roles=roles,
+            permissions=permissions,
+            sources=sources,
+            api_keys=api_keys,
+            system_settings=system_settings,
+            clients=clients,
+            consents=consents,
+            access_tokens=access_tokens,
         ),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
         clients=clients,
-        consents=ConsentService(store, clock),
+        consents=consents,
         authorizations=AuthorizationService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys),
         tokens=TokenService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys, authenticator),
         devices=DeviceService(store, peppers, clock, entropy, issuer, lifetimes, throttles),

@@ -28,6 +28,8 @@ from latchgate.services.access_tokens import AccessTokenService, TokenOrder
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owner
 from latchgate.services.authentication import Authenticator, Rules
+from latchgate.services.clients import ClientService
+from latchgate.services.consents import ConsentService
 from latchgate.services.documents import DocumentService
 from latchgate.services.gate import Admission, Gate
 from latchgate.services.passwords import PasswordService
@@ -303,7 +305,20 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         sources=sources,
         keys=keys,
         system_settings=system_settings,
-        documents=DocumentService(store, log, clock, users, roles, permissions, sources, keys, system_settings),
+        documents=DocumentService(
+            store,
+            log,
+            clock,
+            users,
+            roles,
+            permissions,
+            sources,
+            keys,
+            system_settings,
+            clients=ClientService(store, peppers, clock, entropy, ISSUER),
+            consents=ConsentService(store, clock),
+            access_tokens=AccessTokenService(store, peppers, clock, entropy),
+        ),
         tokens=AccessTokenService(store, peppers, clock, entropy),
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from latchgate.core.access_tokens import StoredToken, digest_token, lookup_values, parse_foreign_token
 from latchgate.core.api_keys import Limits
+from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import GUEST
 from latchgate.errors import Conflict, Invalid, NotFound
@@ -11,10 +12,12 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, require_within, write_as
 from latchgate.services.port_values import NewToken
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
+from latchgate.services.rights import judge_early, require_on
 from latchgate.services.user_rights import get_user
 
-__all__ = ["AccessTokenService", "TokenOrder", "import_token"]
+__all__ = ["BEARER_TOKEN", "AccessTokenService", "TokenOrder", "import_token"]
 
+BEARER_TOKEN = "OAuth Bearer Token"
 _PUBLIC_ID_BYTES = 8
 _TIME_MAX = 253_402_300_799
 """The last second of the year 9999, in Unix seconds: later ones cannot be shown."""
@@ -64,6 +67,29 @@ class AccessTokenService:
                 tx.access_tokens.revoke(stored.id, self.clock.now())
                 note(tx, self.clock, actor, "access_token.revoked", stored.public_id, detail=stored.user.name)
             return _get_token(tx, self.peppers, token)
+
+    def end(self, actor: Actor, public_id: str) -> None:
+        """End an access token by its name, with all that descends from the same approval.
+
+        Raises NotFound, NotPermitted.
+        """
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, BEARER_TOKEN, Action.DELETE, public_id))
+        with write_as(self.store, actor) as tx:
+            self.end_in(tx, actor, public_id)
+
+    def end_in(self, tx: Transaction, actor: Actor, public_id: str) -> None:
+        """End an access token by its name. Raises as `end`."""
+        require_on(tx, actor, BEARER_TOKEN, Action.DELETE, public_id)
+        stored = tx.access_tokens.find_public(public_id)
+        if stored is None:
+            raise NotFound("OAuth Bearer Token not found")
+        if stored.revoked_at is None:
+            now = self.clock.now()
+            tx.access_tokens.revoke(stored.id, now)
+            if stored.family_id is not None:
+                # Its refresh token would have another made within the hour.
+                tx.token_families.revoke_family(stored.family_id, now)
+            note(tx, self.clock, actor, "access_token.revoked", public_id, detail=stored.user.name)
 
 
 def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, order: TokenOrder) -> StoredToken:

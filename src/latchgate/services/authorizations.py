@@ -139,6 +139,9 @@ class AuthorizationService:
             if Prompt.NONE in request.prompts:
                 return self._refuse(request, "login_required", "The user has to sign in")
             return SignInFirst(request.login_hint, self._with_proof(request, parameters))
+        if request.id_token_hint and not self._hint_fits(tx, request, session):
+            # Who has just signed in is not asked to do so for ever.
+            return self._refuse(request, "login_required", "Another user signed in than the one that is meant")
         if not may_use(session.user, request.client):
             return self._refuse(request, "access_denied", "This user may not sign in through this client")
         return ConsentNeeded(request, session)
@@ -146,11 +149,11 @@ class AuthorizationService:
     def _must_sign_in(
         self, tx: Transaction, request: AuthorizationRequest, parameters: Parameters, session: StoredSession
     ) -> bool:
-        if request.id_token_hint and not self._hint_fits(tx, request, session):
-            return True
         since = self._proved_since(request, parameters)
         if since is not None and session.created_at >= since:
             return False
+        if request.id_token_hint and not self._hint_fits(tx, request, session):
+            return True
         if request.prompts & {Prompt.LOGIN, Prompt.SELECT_ACCOUNT}:
             return True
         return request.max_age is not None and self.clock.now() - session.created_at > request.max_age

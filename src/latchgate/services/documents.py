@@ -1,6 +1,6 @@
 """Records of every document type through one door: list, count, get, create, update, delete, as their fields."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,8 +13,11 @@ from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
 from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
+from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import Actor, read_as, write_as
 from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.clients import ClientService
+from latchgate.services.consents import ConsentService
 from latchgate.services.document_lists import DocumentPage, list_page, whole
 from latchgate.services.document_rights import Seen, get_type, require_action, require_extends, see
 from latchgate.services.document_values import parse_changes, parse_new, show
@@ -30,7 +33,7 @@ from latchgate.services.document_writers import (
 from latchgate.services.key_documents import ApiKeyWriter
 from latchgate.services.key_rights import KeyRights
 from latchgate.services.key_values import KeyValues
-from latchgate.services.oauth_documents import ReadOnlyWriter
+from latchgate.services.oauth_documents import ClientWriter, ConsentWriter, TokenWriter
 from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
 from latchgate.services.rights import find_reach
@@ -66,6 +69,9 @@ class DocumentService:
     sources: SourceService
     api_keys: ApiKeyService
     system_settings: SystemSettingsService
+    clients: ClientService
+    consents: ConsentService
+    access_tokens: AccessTokenService
 
     def get_type(self, actor: Actor, doctype: str) -> DocumentType:
         """Give the description of a type that the actor may read. Raises NotPermitted, NotFound."""
@@ -262,23 +268,18 @@ class DocumentService:
             return {"password_hash": self.users.hash_password(actor, Secret(wanted["new_password"]), user)}
 
     def _writer(self, doctype: DocumentType) -> DocumentWriter:
-        match doctype.name:
-            case "User":
-                return UserWriter(self.users, self.roles)
-            case "Role":
-                return RoleWriter(self.roles)
-            case "Role Permission":
-                return PermissionWriter(self.permissions)
-            case "API Key":
-                return ApiKeyWriter(self.api_keys)
-            case "Authorization Source":
-                return SourceWriter(self.sources)
-            case "System Settings":
-                return SettingsWriter(self.system_settings)
-            case "OAuth Client" | "OAuth Bearer Token" | "OAuth Consent":
-                return ReadOnlyWriter(doctype)
-            case _:
-                return SourceRecordWriter(self.sources, doctype.name)
+        writers: dict[str, Callable[[], DocumentWriter]] = {
+            "User": lambda: UserWriter(self.users, self.roles),
+            "Role": lambda: RoleWriter(self.roles),
+            "Role Permission": lambda: PermissionWriter(self.permissions),
+            "API Key": lambda: ApiKeyWriter(self.api_keys),
+            "Authorization Source": lambda: SourceWriter(self.sources),
+            "System Settings": lambda: SettingsWriter(self.system_settings),
+            "OAuth Client": lambda: ClientWriter(self.clients),
+            "OAuth Bearer Token": lambda: TokenWriter(self.access_tokens),
+            "OAuth Consent": lambda: ConsentWriter(self.consents),
+        }
+        return writers.get(doctype.name, lambda: SourceRecordWriter(self.sources, doctype.name))()
 
 
 def require_few(records: Sequence[object]) -> None:
