@@ -27,7 +27,7 @@ def test_a_code_becomes_tokens(oauth: OAuthHouse) -> None:
     tokens = oauth.begin(client, oauth.sign_in())
 
     principal = oauth.house.principal(present_token(tokens.access_token.text))
-    assert (principal.user_id, principal.scopes) == (user.id, {ALL})
+    assert (principal.user_id, principal.scopes) == (user.id, frozenset({ALL}))
     assert tokens.expires_in == LIFETIMES.access_token_seconds
     assert tokens.refresh_token is not None
     assert tokens.id_token is None

@@ -34,7 +34,7 @@ def test_a_refresh_token_is_followed_by_another(oauth: OAuthHouse) -> None:
 
     assert len({tokens.access_token.text for tokens in (first, second, third)}) == 3
     assert all(map(oauth.opens, (first, second, third)))
-    assert (second.scopes, second.id_token) == ({"openid", "all"}, None)
+    assert (second.scopes, second.id_token) == (frozenset({"openid", "all"}), None)
 
 
 @pytest.mark.parametrize("seconds", [0, _GRACE])
