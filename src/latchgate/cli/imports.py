@@ -1,4 +1,4 @@
-"""latchgate import: take users, keys, tokens and sources over from another server."""
+"""latchgate import: take users, keys, OAuth clients, tokens and sources over from another server."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON document; - is standard input.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Take users, keys, tokens and sources over: all of a document in one transaction, or nothing of it."""
+    """Take users, keys, OAuth clients, tokens and sources over: all of a document in one transaction, or nothing of it."""
     from latchgate.errors import BadRequest, Invalid
     from latchgate.services.actors import COMMAND_LINE
 
