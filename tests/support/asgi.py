@@ -146,6 +146,21 @@ class Service:
 
         return self._runner.run(ask_all())
 
+    def forms_together(
+        self, target: str, form: Sequence[tuple[str, str]], authorization: str | None, count: int
+    ) -> list[tuple[int, bytes]]:
+        """Send the same form so many times at the same moment, and give the answers' statuses and bodies."""
+        headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+        headers += [(b"authorization", authorization.encode())] if authorization else []
+        scopes = [_scope("POST", target.encode(), headers, self.new_peer()) for _ in range(count)]
+
+        async def ask_all() -> list[tuple[int, bytes]]:
+            body = urlencode(form).encode()
+            answers = await asyncio.gather(*(_exchange(self.application, scope, body) for scope in scopes))
+            return [(status, content) for status, _, content in answers]
+
+        return self._runner.run(ask_all())
+
     def new_peer(self) -> str:
         """Give an address from which nobody has failed yet."""
         high, low = divmod(next(self._peers), 65_536)
