@@ -70,7 +70,11 @@ class World:
         return self.oauth.code(app or self.web, USER, changes)
 
     def exchange(
-        self, app: App | None = None, code: str | None = None, asked: Mapping[str, str | None] | None = None, **changes: str | None
+        self,
+        app: App | None = None,
+        code: str | None = None,
+        asked: Mapping[str, str | None] | None = None,
+        **changes: str | None,
     ) -> Answer:
         """Exchange a code, a fresh one if none is named."""
         app = app or self.web
@@ -79,7 +83,8 @@ class World:
     def refreshed(self, app: App | None = None, by: App | None = None, **changes: str | None) -> Answer:
         """Exchange a fresh refresh token, perhaps by another client than it was issued to."""
         app = app or self.web
-        return self.oauth.refresh(by or app, self.tokens(app)["refresh_token"], changes)
+        scope = "read openid" if app is self.narrow else "all openid"
+        return self.oauth.refresh(by or app, self.tokens(app, scope=scope)["refresh_token"], changes)
 
     def tokens(self, app: App | None = None, **changes: str | None) -> dict[str, Any]:
         """Go the whole way."""
@@ -186,9 +191,7 @@ def build_world(oauth: OAuth) -> World:
     service.make_user(MACHINE_USER)
     return World(
         oauth=oauth,
-        web=oauth.make(
-            "Web", grant_types=ALL_GRANTS, user=MACHINE_USER, scopes=frozenset({"all", "openid", "custom"})
-        ),
+        web=oauth.make("Web", grant_types=ALL_GRANTS, user=MACHINE_USER, scopes=frozenset({"all", "openid", "custom"})),
         two=oauth.make("Two", redirect_uris=(CALLBACK, OTHER_CALLBACK)),
         public=oauth.make_public("Public", grant_types=ALL_GRANTS - {"client_credentials"}),
         native=oauth.make_public("Native", redirect_uris=(NATIVE, PRIVATE)),
