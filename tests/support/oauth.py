@@ -1,4 +1,4 @@
-"""OAuth 2 as clients and their users do it: a client made, its user asked by the page's own form, the code exchanged."""
+"""OAuth 2 as clients and users do it: a client made, its user asked by the page's own form, the code exchanged."""
 
 import base64
 import hashlib

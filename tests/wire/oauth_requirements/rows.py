@@ -1,7 +1,7 @@
 """What the standards ask of an authorization server, a row each, and what an answer must be to fulfil one.
 
-A row names its source, says the requirement in our words and holds the request with what must come of it. What is not met
-stands among the rows too, with the reason instead of a request.
+A row names its source, says the requirement in our words and holds the request with what must come of it. What is not
+met stands among the rows too, with the reason instead of a request.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -207,6 +207,6 @@ def is_same_host(location: str | None, path: str) -> bool:
     return not parts.netloc and parts.path == path
 
 
-def names(rows: Sequence[Row]) -> list[Row]:
+def met(rows: Sequence[Row]) -> list[Row]:
     """Give the rows that are checked by a request."""
     return [row for row in rows if not row.unmet]

@@ -8,7 +8,7 @@ import pytest
 from latchgate.errors import Invalid
 from support.asgi import Answer
 from support.oauth import CALLBACK, ENDPOINTS, fields_of_form, told_in
-from wire.oauth_requirements.rows import HERE, OTHER_CALLBACK, PAGE, USER, Row, World, given, is_same_host, names, told
+from wire.oauth_requirements.rows import HERE, OTHER_CALLBACK, PAGE, USER, Row, World, given, is_same_host, met, told
 
 _SCRIPT = "\"><script>alert('1')</script>"
 
@@ -18,7 +18,7 @@ def _posted(world: World) -> Answer:
 
 
 def _approved(world: World, **changes: str | None) -> Answer:
-    page = world.ask(**{"prompt": "consent", **changes})
+    page = world.oauth.ask(world.oauth.request(world.web, {"prompt": "consent", **changes}), USER)
     return world.oauth.decide(page, USER)
 
 
@@ -26,10 +26,10 @@ def _denied(world: World) -> Answer:
     return world.oauth.decide(world.ask(prompt="consent"), USER, "deny")
 
 
-def _cannot_be_made(**order: object) -> Callable[[World], bool]:
+def _cannot_be_made(redirect_uris: tuple[str, ...]) -> Callable[[World], bool]:
     def holds(world: World) -> bool:
         with pytest.raises(Invalid):
-            world.oauth.make(**order)
+            world.oauth.make(redirect_uris=redirect_uris)
         return True
 
     return holds
@@ -273,7 +273,7 @@ def _native(world: World) -> Answer:
     return page
 
 
-@pytest.mark.parametrize("row", names(ROWS), ids=str)
+@pytest.mark.parametrize("row", met(ROWS), ids=str)
 def test_the_authorization_endpoint_meets_its_requirements(world: World, row: Row) -> None:
     """Each row of RFC 6749 about the authorization endpoint holds."""
     row.check(world)

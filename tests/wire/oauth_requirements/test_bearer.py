@@ -1,18 +1,17 @@
 """RFC 6750, RFC 9728, RFC 8707 and the MCP text, on the side where tokens are used: row by row."""
 
+from collections.abc import Callable
+
 import pytest
 
-from latchgate.services.port_values import UserChanges
-from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Answer
 from support.oauth import ENDPOINTS
-from wire.oauth_requirements.rows import RESOURCE, USER, Row, World, answered, names, told
+from wire.oauth_requirements.rows import RESOURCE, USER, Row, World, answered, met, told
 
-_USERS = "/api/resource/User"
 _PROFILE = f"{ENDPOINTS}openid_profile"
 
 
-def _challenged(status: int, *parts: str, without: str = "\x00") -> object:
+def _challenged(status: int, *parts: str, without: str = "\x00") -> Callable[[Answer], bool]:
     def check(answer: Answer) -> bool:
         challenge = answer.header("www-authenticate") or ""
         assert challenge.startswith("Bearer "), challenge
@@ -212,7 +211,7 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize("row", names(ROWS), ids=str)
+@pytest.mark.parametrize("row", met(ROWS), ids=str)
 def test_the_use_of_tokens_meets_its_requirements(world: World, row: Row) -> None:
     """Each row about tokens where they are used, and for whom they are, holds."""
     row.check(world)
