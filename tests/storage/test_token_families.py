@@ -79,6 +79,21 @@ class TestFamilies:
         assert counts == [1, 1, 0]
         assert [_family(store, family_id).revoked_at for family_id in ids] == [100, 200, 300, None]
 
+    def test_what_waits_ends_along(self, store: Store) -> None:
+        """With a user's families the codes expire that wait to be exchanged, but not those of other users and clients."""
+        with store.write() as tx:
+            one, ann = _begin(tx)
+            two, bob = tx.clients.add(new_client("client-2"), 1), tx.users.add(new_user("bob@example.com"), 1)
+            for name, client, user_id in ((b"a", one, ann), (b"b", two, ann), (b"c", one, bob)):
+                tx.token_families.add_code(replace(new_code(client, user_id), lookup=name, expires_at=1_060))
+            tx.token_families.revoke_families(1_010, user_id=ann, client_row_id=one)
+            ends = [_code_end(tx, name) for name in (b"a", b"b", b"c")]
+            tx.token_families.revoke_families(1_020, user_id=ann)
+            later = [_code_end(tx, name) for name in (b"a", b"b", b"c")]
+
+        assert ends == [1_010, 1_060, 1_060]
+        assert later == [1_010, 1_020, 1_060]
+
     def test_end_with_their_user(self, store: Store, outside: Outside) -> None:
         """With a user everything is gone that was issued to clients in its name."""
         with store.write() as tx:
@@ -266,3 +281,9 @@ class TestForgetting:
             counts += outside("SELECT (SELECT count(*) FROM oauth_refresh_token), (SELECT count(*) FROM oauth_family)")
 
         assert counts == [(50, 1), (0, 0)]
+
+
+def _code_end(tx: Transaction, lookup: bytes) -> int:
+    code = tx.token_families.find_code([lookup])
+    assert code is not None
+    return code.expires_at

@@ -180,7 +180,10 @@ class TokenFamilies(Protocol):
         ...
 
     def revoke_families(self, now: int, *, user_id: int, client_row_id: int | None = None) -> int:
-        """End every live family of a user, or those of the user with one client; tells how many."""
+        """End every live family of a user, or those of the user with one client; tells how many.
+
+        The codes that wait to be exchanged expire, which would begin others.
+        """
         ...
 
     def add_code(self, new: NewCode) -> int:

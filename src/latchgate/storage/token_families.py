@@ -14,6 +14,7 @@ from latchgate.storage.rows import add_row, any_lookup, change_row, delete_some,
 from latchgate.storage.schema import (
     oauth_client,
     oauth_code,
+    oauth_device_code,
     oauth_family,
     oauth_refresh_token,
     oauth_token,
@@ -71,6 +72,17 @@ _USE_CODE = (
     update(oauth_code)
     .where(oauth_code.c.id == bindparam("row_id"), oauth_code.c.used_at.is_(None))
     .values(used_at=bindparam("now"), family_id=bindparam("family"))
+)
+# What waits to be exchanged would begin a family after all had ended.
+_END_WAITING = tuple(
+    update(table)
+    .where(table.c.user_id == bindparam("owner"), table.c.used_at.is_(None), table.c.expires_at > bindparam("now"))
+    .values(expires_at=bindparam("now"))
+    for table in (oauth_code, oauth_device_code)
+)
+_END_WAITING_WITH_CLIENT = (
+    _END_WAITING[0].where(oauth_code.c.client_row_id == bindparam("client")),
+    _END_WAITING[1].where(oauth_device_code.c.client_row_id == bindparam("client")),
 )
 _FORGET_CODES = delete_some(oauth_code, oauth_code.c.expires_at <= bindparam("horizon"))
 
@@ -154,9 +166,12 @@ class SqlTokenFamilies:
 
     def revoke_families(self, now: int, *, user_id: int, client_row_id: int | None = None) -> int:
         values = {"now": now, "owner": user_id}
-        if client_row_id is None:
-            return self._connection.execute(_REVOKE_ALL, values).rowcount
-        return self._connection.execute(_REVOKE_WITH_CLIENT, {**values, "client": client_row_id}).rowcount
+        revoke, waiting = _REVOKE_ALL, _END_WAITING
+        if client_row_id is not None:
+            revoke, waiting, values = _REVOKE_WITH_CLIENT, _END_WAITING_WITH_CLIENT, {**values, "client": client_row_id}
+        for statement in waiting:
+            self._connection.execute(statement, values)
+        return self._connection.execute(revoke, values).rowcount
 
     def add_code(self, new: NewCode) -> int:
         self._connection.execute(_FORGET_CODES, {"horizon": new.issued_at - CODES_KEPT_SECONDS})
