@@ -80,7 +80,7 @@ class TestFamilies:
         assert [_family(store, family_id).revoked_at for family_id in ids] == [100, 200, 300, None]
 
     def test_what_waits_ends_along(self, store: Store) -> None:
-        """With a user's families the codes expire that wait to be exchanged, but not those of other users and clients."""
+        """With a user's families the codes expire that wait to be exchanged, but not those of others."""
         with store.write() as tx:
             one, ann = _begin(tx)
             two, bob = tx.clients.add(new_client("client-2"), 1), tx.users.add(new_user("bob@example.com"), 1)

@@ -40,9 +40,9 @@ def _refused(answer: Answer, error: str = "invalid_grant", status: int = 400) ->
 
 
 def _reuses(oauth: OAuth) -> list[str]:
-    activity = oauth.service.latchgate.store
-    with activity.read() as tx:
-        entries = tx.activity.list_newest(100)
+    """Name the clients whose tokens came twice, as the log of activity does."""
+    with oauth.service.latchgate.store.read() as tx:
+        entries = tx.activity.list_latest(100)
     return [entry.subject for entry in entries if entry.operation == "oauth_tokens.reuse_detected"]
 
 
@@ -62,6 +62,7 @@ def test_a_code_that_is_sent_twice_ends_what_it_gave(oauth: OAuth) -> None:
     assert not oauth.works(second["access_token"])
     _refused(oauth.refresh(app, second["refresh_token"]))
     assert oauth.live_families(app) == 0
+    assert app.client_id in _reuses(oauth)
 
 
 @pytest.mark.parametrize("changes", [{"code_verifier": "b" * 60}, {"code_verifier": None}, {"redirect_uri": OTHER}])
