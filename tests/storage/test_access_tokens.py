@@ -36,6 +36,17 @@ class TestAccessTokens:
             1_500,
         )
 
+    def test_found_with_whom_its_client_is_for(self, store: Store) -> None:
+        """A token that was issued here comes back with the roles for which its client is."""
+        with store.write() as tx:
+            client = tx.clients.add(new_client(allowed_roles=frozenset({"Sales", "Support"})), 1)
+            tx.access_tokens.add(new_token(tx.users.add(new_user(), 1), client_row_id=client))
+
+        with store.read() as tx:
+            found = tx.access_tokens.find([b"lookup"])
+        assert found is not None
+        assert found.allowed_roles == {"Sales", "Support"}
+
     @pytest.mark.parametrize("lookups", [[], [b""], [b"Lookup"], [b"lookup\0"], [b"look", b"up"]])
     def test_unknown_token(self, store: Store, lookups: list[bytes]) -> None:
         """No other look-up value finds a token, nor does none."""

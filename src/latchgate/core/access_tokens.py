@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from latchgate.core.principals import Reason
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
-from latchgate.core.users import StoredUser
+from latchgate.core.users import StoredUser, effective_roles
 
 __all__ = ["StoredToken", "digest_token", "judge_token", "lookup_values", "parse_foreign_token", "token_matches"]
 
@@ -30,6 +30,8 @@ class StoredToken:
     client_row_id: int | None = None
     """Of the client that it was issued to here; None for one that was imported."""
     family_id: int | None = None
+    allowed_roles: frozenset[str] = frozenset()
+    """One of these a user of its client must have; none means any user."""
 
 
 def lookup_values(peppers: Peppers, token: Secret) -> list[bytes]:
@@ -52,7 +54,7 @@ def token_matches(peppers: Peppers, stored: StoredToken, token: Secret) -> bool:
 
 
 def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
-    """Tell why a genuine token is refused here, or None; its user is judged apart.
+    """Tell why a genuine token is refused here, or None; whether its user may act at all is judged apart.
 
     Args:
         stored: The token.
@@ -64,6 +66,9 @@ def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
         return Reason.REVOKED
     if stored.expires_at <= now:
         return Reason.EXPIRED
+    # Whoever lost the role that its client asks for, lost what was given through it too.
+    if stored.allowed_roles and not stored.allowed_roles & effective_roles(stored.user):
+        return Reason.ROLE_MISSING
     return Reason.OTHER_AUDIENCE if stored.audience and issuer not in stored.audience else None
 
 

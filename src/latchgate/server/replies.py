@@ -121,6 +121,8 @@ _BEARER_ERRORS = {**_BOTH_ERRORS, 401: "invalid_token", 403: "insufficient_scope
 _OAUTH_WORDS = {"invalid_client": "Client authentication failed", "invalid_token": "The token opens nothing here"}
 # Source: RFC 6749, section 5.1.
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# Each 401 names a scheme; no browser asks its user for it, since no page of ours comes here.
+_CLIENT_CHALLENGE = {"WWW-Authenticate": 'Basic realm="OAuth client"'}
 _REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
 _MESSAGE_LENGTH_MAX = 500
 
@@ -153,7 +155,8 @@ def reason_of(status: int) -> str | None:
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
     if dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
-        return _json_response(reply.value, reply.status, _NOT_KEPT)
+        refused = dialect is Dialect.OAUTH and reply.status == _CLIENT_STATUS[_FORBIDDEN]
+        return _json_response(reply.value, reply.status, {**_NOT_KEPT, **(_CLIENT_CHALLENGE if refused else {})})
     value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
     document = {**reply.beside, "data": value}
     if dialect not in {Dialect.FRAPPE_V2, Dialect.RECORDS_V1}:
@@ -199,8 +202,7 @@ def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
         # A client that says nothing of itself has failed to prove itself as much as one that lies.
         status, errors = _CLIENT_STATUS.get(status, status), _CLIENT_ERRORS
         if status == _CLIENT_STATUS[_FORBIDDEN]:
-            # Each 401 names a scheme; no browser asks its user for it, since no page of ours comes here.
-            headers["WWW-Authenticate"] = 'Basic realm="OAuth client"'
+            headers |= _CLIENT_CHALLENGE
     error = str(fault.extra.get("error") or errors.get(status, "server_error"))
     told = OAuthError(error, _OAUTH_WORDS.get(error) or fault.message or fault.quiet).public
     document = {"error": error, **({"error_description": told} if told else {})}

@@ -132,6 +132,10 @@ class AuthorizationService:
     ) -> RefusedRequest | SignInFirst | ConsentNeeded:
         request = self._provider(tx).check(_theirs(parameters))
         if isinstance(request, RefusedRequest):
+            if request.location and actor is None and ("prompt", Prompt.NONE.value) not in parameters:
+                # Any client can have a bad request made: a link to this service must not lead a stranger on to
+                # whatever address somebody registered (RFC 9700, section 4.11.2).
+                return SignInFirst("", _theirs(parameters))
             return request
         principal = actor.principal if actor else None
         session = tx.sessions.find_public(principal.credential) if principal else None

@@ -10,7 +10,7 @@ from latchgate.core.policy import PUBLIC
 from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
-from latchgate.oauth.authorization_requests import AuthorizationRequest
+from latchgate.oauth.authorization_requests import AuthorizationRequest, RefusedRequest
 from latchgate.oauth.redirects import origin_source
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.passwords import chosen_password
@@ -66,15 +66,20 @@ class SignInPages:
         home = "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
         return with_cookies(RedirectResponse(target or home, 303), self.door.cookies(signed_in))
 
-    def _behind(self, target: str) -> AuthorizationRequest | None:
+    def _behind(self, target: str) -> AuthorizationRequest | RefusedRequest | None:
         return authorization_target(self.authorizations, target) if target else None
 
     def _show_login(
-        self, target: str, request: AuthorizationRequest | None, *, user: str, error: str = "", status: int = 200
+        self,
+        target: str,
+        request: AuthorizationRequest | RefusedRequest | None,
+        *,
+        user: str,
+        error: str = "",
+        status: int = 200,
     ) -> Response:
-        # What was allowed before leads from the form to the application at once.
-        leads_to = origin_source(request.redirect_uri) if request else ""
-        client = request.client.app_name if request else ""
+        # What was allowed before, or is refused, leads from the form to the application at once.
+        leads_to, client = _application(request)
         return self.frame.plain(
             "login.html", status, leads_to=leads_to, error=error, user=user, target=target, client=client
         )
@@ -102,6 +107,17 @@ class SignInPages:
         except NotFound:
             return self.frame.secretly("setup_ended.html", 404)
         return RedirectResponse("/login", 303)
+
+
+def _application(request: AuthorizationRequest | RefusedRequest | None) -> tuple[str, str]:
+    """Give the source to which a sign-in may lead, and the application's name as far as it is to be shown."""
+    match request:
+        case AuthorizationRequest():
+            return origin_source(request.redirect_uri), request.client.app_name
+        case RefusedRequest(location=str() as location):
+            return origin_source(location.partition("?")[0]), ""
+        case _:
+            return "", ""
 
 
 def _shown_name(typed: object) -> str:

@@ -115,8 +115,13 @@ def read_query(request: Request) -> list[tuple[str, str]]:
         raise BadRequest(f"The query holds no UTF-8, or more than {_FIELDS_MAX} fields") from error
 
 
-def authorization_target(authorizations: AuthorizationService, target: str) -> AuthorizationRequest | None:
-    """Tell what stands behind a sign-in that leads to an authorization request; None where it leads elsewhere."""
+def authorization_target(
+    authorizations: AuthorizationService, target: str
+) -> AuthorizationRequest | RefusedRequest | None:
+    """Tell what stands behind a sign-in that leads to an authorization request; None where it leads elsewhere.
+
+    A refused one is of those that their client is told about.
+    """
     address, _, query = target.partition("?")
     if address != AUTHORIZE:
         return None
@@ -125,4 +130,4 @@ def authorization_target(authorizations: AuthorizationService, target: str) -> A
     except ValueError:
         return None
     checked = authorizations.check(parameters)
-    return checked if isinstance(checked, AuthorizationRequest) else None
+    return None if isinstance(checked, RefusedRequest) and checked.location is None else checked
