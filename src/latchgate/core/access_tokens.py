@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from latchgate.core.clients import roles_admit
 from latchgate.core.principals import Reason
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
 from latchgate.core.users import StoredUser
@@ -30,6 +31,8 @@ class StoredToken:
     client_row_id: int | None = None
     """Of the client that it was issued to here; None for one that was imported."""
     family_id: int | None = None
+    client_roles: frozenset[str] = frozenset()
+    """One of these its user must have, as its client says now; none means any user."""
 
 
 def lookup_values(peppers: Peppers, token: Secret) -> list[bytes]:
@@ -52,7 +55,7 @@ def token_matches(peppers: Peppers, stored: StoredToken, token: Secret) -> bool:
 
 
 def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
-    """Tell why a genuine token is refused here, or None; its user is judged apart.
+    """Tell why a genuine token is refused here, or None; whether its user may act at all is judged apart.
 
     Args:
         stored: The token.
@@ -64,7 +67,9 @@ def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
         return Reason.REVOKED
     if stored.expires_at <= now:
         return Reason.EXPIRED
-    return Reason.OTHER_AUDIENCE if stored.audience and issuer not in stored.audience else None
+    if stored.audience and issuer not in stored.audience:
+        return Reason.OTHER_AUDIENCE
+    return None if roles_admit(stored.client_roles, stored.user) else Reason.CLIENT_ROLE_MISSING
 
 
 def parse_foreign_token(token: Secret) -> str | None:

@@ -41,9 +41,7 @@ class ClientWriter:
             raise AssertionError("the record was found in this transaction")
         order = _changed(order_of(client), changes)
         if order.auth_method.by_secret and not client.auth_method.by_secret:
-            raise Invalid(
-                {"token_endpoint_auth_method": "needs a secret, which is not told here: make a new client"}
-            )
+            raise Invalid({"token_endpoint_auth_method": "needs a secret, which is not told here: make a new client"})
         with in_fields(**_NAMES):
             self.clients.change_in(tx, actor, client_id, order)
 

@@ -28,6 +28,7 @@ _TOKEN_COLUMNS = (
     oauth_token.c.audience,
     oauth_token.c.client_row_id,
     oauth_token.c.family_id,
+    oauth_client.c.allowed_roles,
     oauth_token.c.revoked_at,
     oauth_family.c.revoked_at,
     oauth_client.c.revoked_at,
@@ -98,7 +99,7 @@ def _find(count: int) -> Select[Any]:
 
 def _decode(row: Sequence[Any]) -> StoredToken:
     id_, public_id, client, scopes, pepper, value, issued_at, expires_at, *issued = row[:_WIDTH]
-    audience, client_row_id, family_id, *ends = issued
+    audience, client_row_id, family_id, client_roles, *ends = issued
     return StoredToken(
         id_,
         public_id,
@@ -112,4 +113,6 @@ def _decode(row: Sequence[Any]) -> StoredToken:
         decode_scopes(audience),
         client_row_id,
         family_id,
+        # None of a token that was imported.
+        frozenset() if client_roles is None else decode_scopes(client_roles),
     )
