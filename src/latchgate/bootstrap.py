@@ -277,7 +277,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
     lifetimes = _lifetimes(settings)
-    clients, consents = ClientService(store, peppers, clock, entropy, issuer), ConsentService(store, clock)
+    clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
+    consents = ConsentService(store, clock)
     return Latchgate(
         settings=settings,
         clock=clock,

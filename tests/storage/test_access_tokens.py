@@ -36,17 +36,6 @@ class TestAccessTokens:
             1_500,
         )
 
-    def test_found_with_whom_its_client_is_for(self, store: Store) -> None:
-        """A token that was issued here comes back with the roles for which its client is."""
-        with store.write() as tx:
-            client = tx.clients.add(new_client(allowed_roles=frozenset({"Sales", "Support"})), 1)
-            tx.access_tokens.add(new_token(tx.users.add(new_user(), 1), client_row_id=client))
-
-        with store.read() as tx:
-            found = tx.access_tokens.find([b"lookup"])
-        assert found is not None
-        assert found.allowed_roles == {"Sales", "Support"}
-
     @pytest.mark.parametrize("lookups", [[], [b""], [b"Lookup"], [b"lookup\0"], [b"look", b"up"]])
     def test_unknown_token(self, store: Store, lookups: list[bytes]) -> None:
         """No other look-up value finds a token, nor does none."""
@@ -112,6 +101,19 @@ class TestAccessTokens:
             assert found == tx.access_tokens.find_public(found.public_id)
         assert found.revoked_at == end
         assert (found.audience, found.client_row_id, found.family_id) == (audience, client_id, family_id)
+
+    def test_whom_its_client_is_for(self, store: Store) -> None:
+        """A token tells the roles that its client asks for now; one that was imported asks for none."""
+        roles = frozenset({"Editor", 'Größe, "klein"'})
+        with store.write() as tx:
+            user_id = tx.users.add(new_user(), 1)
+            of_some = tx.clients.add(new_client("some", allowed_roles=roles), 1)
+            for lookup, client in ((b"some", of_some), (b"any", tx.clients.add(new_client("any"), 1)), (b"none", None)):
+                tx.access_tokens.add(new_token(user_id, lookup, client_row_id=client))
+
+        with store.read() as tx:
+            found = [tx.access_tokens.find([lookup]) for lookup in (b"some", b"any", b"none")]
+        assert [token and token.client_roles for token in found] == [roles, frozenset(), frozenset()]
 
     def test_all_that_belong_to_no_family(self, store: Store) -> None:
         """What a client was issued for itself ends together; its families and other clients' tokens go on."""

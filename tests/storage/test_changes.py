@@ -14,6 +14,7 @@ from support.changes import Changes, fill, id_of, ref_column
 from support.databases import Databases, Outside
 from support.new_rows import (
     APPROVAL,
+    client_fields,
     digest,
     new_client,
     new_record,
@@ -166,12 +167,14 @@ class TestRows:
         token_id, session_id = id_of(outside, "oauth_token"), id_of(outside, "session")
         family_id, client_id = id_of(outside, "oauth_family"), id_of(outside, "oauth_client")
         record_id = id_of(outside, "source_record")
+        for_editors = client_fields(allowed_roles=frozenset({"Editor"}))
         acts: list[tuple[str, int, Callable[[Transaction], object]]] = [
             ("api_key", key_id, lambda tx: tx.api_keys.replace_secret(key_id, digest("new"), 100)),
             ("api_key", key_id, lambda tx: tx.api_keys.revoke(key_id, 5)),
             ("oauth_token", token_id, lambda tx: tx.access_tokens.set_digest(token_id, digest("new"))),
             ("oauth_token", token_id, lambda tx: tx.access_tokens.revoke(token_id, 5)),
             ("oauth_family", family_id, lambda tx: tx.token_families.revoke_family(family_id, 5)),
+            ("oauth_client", client_id, lambda tx: tx.clients.change(client_id, for_editors, "Administrator", 5)),
             ("oauth_client", client_id, lambda tx: tx.clients.revoke(client_id, 5, "Administrator", 5)),
             ("session", session_id, lambda tx: tx.sessions.revoke_all(user_id, 5)),
             (

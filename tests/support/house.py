@@ -316,7 +316,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
             sources,
             keys,
             system_settings,
-            clients=ClientService(store, peppers, clock, entropy, ISSUER),
+            clients=ClientService(store, peppers, clock, entropy, ISSUER, throttles),
             consents=ConsentService(store, clock),
             access_tokens=AccessTokenService(store, peppers, clock, entropy),
         ),

@@ -19,7 +19,7 @@ _LIFETIMES = Lifetimes(60, 3600, REFRESH_SECONDS, 600, 10)
 
 def build_importer(house: House) -> ImportService:
     """Build the service of imports over a house."""
-    clients = ClientService(house.store, house.peppers, house.clock, house.entropy, ISSUER)
+    clients = ClientService(house.store, house.peppers, house.clock, house.entropy, ISSUER, house.throttles)
     return ImportService(
         house.store, house.peppers, house.clock, house.entropy, PROFILE, house.tokens, clients, REFRESH_SECONDS
     )

@@ -146,7 +146,7 @@ def build_oauth_house(house: House) -> OAuthHouse:
     keys = SigningKeyService(store, peppers, clock, entropy, KEY_SECONDS)
     return OAuthHouse(
         house=house,
-        clients=ClientService(store, peppers, clock, entropy, ISSUER),
+        clients=ClientService(store, peppers, clock, entropy, ISSUER, house.throttles),
         consents=ConsentService(store, clock),
         authorizations=AuthorizationService(store, peppers, clock, entropy, ISSUER, LIFETIMES, keys),
         tokens=TokenService(store, peppers, clock, entropy, ISSUER, LIFETIMES, keys, house.gate.authenticator),

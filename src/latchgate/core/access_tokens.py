@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
+from latchgate.core.clients import roles_admit
 from latchgate.core.principals import Reason
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret, has_our_prefix, verify_checksum
-from latchgate.core.users import StoredUser, effective_roles
+from latchgate.core.users import StoredUser
 
 __all__ = ["StoredToken", "digest_token", "judge_token", "lookup_values", "parse_foreign_token", "token_matches"]
 
@@ -30,8 +31,8 @@ class StoredToken:
     client_row_id: int | None = None
     """Of the client that it was issued to here; None for one that was imported."""
     family_id: int | None = None
-    allowed_roles: frozenset[str] = frozenset()
-    """One of these a user of its client must have; none means any user."""
+    client_roles: frozenset[str] = frozenset()
+    """One of these its user must have, as its client says now; none means any user."""
 
 
 def lookup_values(peppers: Peppers, token: Secret) -> list[bytes]:
@@ -66,10 +67,9 @@ def judge_token(stored: StoredToken, now: int, issuer: str) -> Reason | None:
         return Reason.REVOKED
     if stored.expires_at <= now:
         return Reason.EXPIRED
-    # Whoever lost the role that its client asks for, lost what was given through it too.
-    if stored.allowed_roles and not stored.allowed_roles & effective_roles(stored.user):
-        return Reason.ROLE_MISSING
-    return Reason.OTHER_AUDIENCE if stored.audience and issuer not in stored.audience else None
+    if stored.audience and issuer not in stored.audience:
+        return Reason.OTHER_AUDIENCE
+    return None if roles_admit(stored.client_roles, stored.user) else Reason.CLIENT_ROLE_MISSING
 
 
 def parse_foreign_token(token: Secret) -> str | None:

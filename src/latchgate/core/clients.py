@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
-from latchgate.core.users import StoredUser
+from latchgate.core.users import StoredUser, effective_roles
 
 __all__ = [
     "AuthMethod",
@@ -13,6 +13,7 @@ __all__ = [
     "StoredClient",
     "client_secret_matches",
     "digest_client_secret",
+    "roles_admit",
 ]
 
 
@@ -90,6 +91,11 @@ class StoredClient:
     def public(self) -> bool:
         """Whether it can keep no secret. Source: RFC 6749, section 2.1."""
         return self.auth_method is AuthMethod.NONE
+
+
+def roles_admit(allowed_roles: frozenset[str], user: StoredUser) -> bool:
+    """Whether a client that is for users with one of these roles is for this one; without any it is for everybody."""
+    return not allowed_roles or not allowed_roles.isdisjoint(effective_roles(user))
 
 
 def digest_client_secret(peppers: Peppers, row_id: int, client_id: str, secret: Secret) -> Digest:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     WRONG_ASSERTION = "wrong_assertion"
     ASSERTION_REPLAYED = "assertion_replayed"
     OTHER_AUDIENCE = "other_audience"
+    CLIENT_ROLE_MISSING = "client_role_missing"
     REVOKED = "revoked"
     EXPIRED = "expired"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"

@@ -7,13 +7,14 @@ from latchgate.core.clients import StoredClient, digest_client_secret
 from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.core.users import GUEST, parse_user_name
-from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
+from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted, RateLimited
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, read_as, require_within, write_as
 from latchgate.services.client_orders import ClientOrder, fields_of, order_of
 from latchgate.services.oauth_ports import NewClient
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import is_manager, judge_early, require_act_for, require_on, require_reach
+from latchgate.services.throttles import Throttles
 
 __all__ = ["OAUTH_CLIENT", "ClientService", "NewlyMadeClient"]
 
@@ -43,6 +44,7 @@ class ClientService:
     clock: Clock
     entropy: Entropy
     issuer: str
+    throttles: Throttles
 
     def create(self, actor: Actor, order: ClientOrder) -> NewlyMadeClient:
         """Make a client, and its secret if it has one.
@@ -70,9 +72,18 @@ class ClientService:
             order: What it says of itself.
             actor: Who let it, where registration needs a credential; None where anybody may.
             address: From where it came.
+
+        Raises:
+            Invalid: A field cannot be accepted.
+            NotPermitted: The actor may not make clients.
+            RateLimited: Too many came from that address without a credential.
         """
         if order.user or order.skip_authorization or order.resources or order.allowed_roles:
             raise AssertionError("a registration chooses none of these")
+        wait = 0 if actor else self.throttles.count_registration(address)
+        if wait:
+            told = "Too many clients were registered from this address. Try again later."
+            raise RateLimited(told, retry_after_seconds=wait)
         by = actor or Actor(GUEST, address, None)
         with write_as(self.store, by) as tx:
             if actor is not None:

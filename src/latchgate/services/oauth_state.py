@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from latchgate.core.access_tokens import digest_token, lookup_values
-from latchgate.core.clients import StoredClient
+from latchgate.core.clients import StoredClient, roles_admit
 from latchgate.core.token_families import (
     Approval,
     Redeemed,
@@ -21,7 +21,7 @@ from latchgate.core.token_families import (
     refresh_token_matches,
 )
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.core.users import GUEST, StoredUser, effective_roles
+from latchgate.core.users import GUEST, StoredUser
 from latchgate.oauth.backing import CodeOrder, Issued, TokenOrder
 from latchgate.oauth.scopes import OPENID
 from latchgate.services.activity import note
@@ -256,9 +256,7 @@ _SUCCESSORS = (TokenKind.ACCESS_TOKEN, TokenKind.REFRESH_TOKEN)
 
 def may_use(user: StoredUser, client: StoredClient) -> bool:
     """Whether a user may act at all, and through a client that is for some roles only."""
-    if not user.enabled or user.name == GUEST:
-        return False
-    return not client.allowed_roles or bool(client.allowed_roles & effective_roles(user))
+    return user.enabled and user.name != GUEST and roles_admit(client.allowed_roles, user)
 
 
 def find_refresh_token(tx: Transaction, peppers: Peppers, token: Secret) -> StoredRefreshToken | None:

@@ -23,6 +23,10 @@ _USER_CODES = RateLimitItemPerSecond(20, 600, namespace="user_code")
 """Each code is shown for minutes, and one in 25,600,000,000: twenty tries find none."""
 
 
+_REGISTRATIONS = RateLimitItemPerSecond(20, 3600, namespace="registration")
+"""Nobody writes twenty applications an hour, and each is a row that stays."""
+
+
 class BoundedStorage(Storage):
     """Counters in memory, at most `counters_max`; beyond that the one that was started first is forgotten."""
 
@@ -108,6 +112,7 @@ class Throttles:
         self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
         self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
         self._user_codes = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._registrations = FixedWindowRateLimiter(BoundedStorage(clock))
 
     def count_use(self, credential: str, per_minute: int) -> int:
         """Count a request with a key that is limited to so many a minute."""
@@ -132,6 +137,10 @@ class Throttles:
     def count_user_code(self, user: str) -> int:
         """Count a device's code that a user typed. Source: RFC 8628, section 5.1."""
         return self._hit(self._user_codes, _USER_CODES, user)
+
+    def count_registration(self, address: str) -> int:
+        """Count a client that registers itself without a credential. Source: RFC 7591, section 5."""
+        return self._hit(self._registrations, _REGISTRATIONS, throttle_unit(address))
 
     def has_failed_often(self, address: str) -> bool:
         """Whether an address has had its share of wrong passwords in this window."""

@@ -16,7 +16,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor
 from latchgate.services.authentication import Authenticator
 from latchgate.services.identities import claims_of, prepare_subjects, subject_of
-from latchgate.services.oauth_state import Lifetimes, OAuthState, find_refresh_token
+from latchgate.services.oauth_state import Lifetimes, OAuthState, find_refresh_token, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.signing_keys import SigningKeyService
 
@@ -127,7 +127,9 @@ class TokenService:
                 return self._describe(tx, access) if meant else _NOTHING
             _, refresh = self._find(tx, token)
             good = refresh and judge_refresh_token(refresh, self.clock.now(), 0) is Redeemed.GOOD
-            if refresh is None or not good or not _is_refresh_of(refresh, client) or not refresh.family.user.enabled:
+            if refresh is None or not good or not _is_refresh_of(refresh, client):
+                return _NOTHING
+            if not may_use(refresh.family.user, client):
                 return _NOTHING
             family = refresh.family
             told = {"exp": refresh.expires_at, "iat": refresh.issued_at}

@@ -99,7 +99,7 @@ def _find(count: int) -> Select[Any]:
 
 def _decode(row: Sequence[Any]) -> StoredToken:
     id_, public_id, client, scopes, pepper, value, issued_at, expires_at, *issued = row[:_WIDTH]
-    audience, client_row_id, family_id, allowed_roles, *ends = issued
+    audience, client_row_id, family_id, client_roles, *ends = issued
     return StoredToken(
         id_,
         public_id,
@@ -113,6 +113,6 @@ def _decode(row: Sequence[Any]) -> StoredToken:
         decode_scopes(audience),
         client_row_id,
         family_id,
-        # One that was imported knows no row of its client.
-        decode_scopes(allowed_roles or "[]"),
+        # None of a token that was imported.
+        frozenset() if client_roles is None else decode_scopes(client_roles),
     )

@@ -477,7 +477,7 @@ VERDICT_COLUMNS: dict[str, frozenset[str]] = {
     "source_record": frozenset({"id", "source", "name", "user_id", "enabled"}),
     "api_key": frozenset(column.name for column in api_key.c)
     - frozenset({"label", "is_primary", "creation", "created_by", "modified", "modified_by"}),
-    "oauth_client": frozenset({"id", "revoked_at", "allowed_roles"}),
+    "oauth_client": frozenset({"id", "allowed_roles", "revoked_at"}),
     "oauth_family": frozenset({"id", "client_row_id", "user_id", "revoked_at"}),
     "oauth_token": frozenset(column.name for column in oauth_token.c),
     "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),

@@ -19,6 +19,7 @@ from unit.core.examples import NEW_PEPPER, NOW, OLD_PEPPER, PEPPERS, PRESENTED, 
 
 _TEXT = Secret("bearer-ok-00000000000000000001")
 _STORED = replace(TOKEN, digest=digest_token(PEPPERS, TOKEN.id, TOKEN.public_id, _TEXT))
+_HERE = frozenset({"https://here.example"})
 
 
 @given(st.text(st.characters()))
@@ -66,10 +67,19 @@ def test_lookups_under_each_pepper() -> None:
         ({"revoked_at": NOW}, Reason.REVOKED),
         ({"revoked_at": NOW + 1}, Reason.REVOKED),
         ({"revoked_at": NOW, "expires_at": NOW}, Reason.REVOKED),
+        ({"audience": _HERE}, None),
+        ({"audience": _HERE | {"https://there.example"}}, None),
+        ({"audience": frozenset({"https://there.example"})}, Reason.OTHER_AUDIENCE),
+        ({"audience": frozenset({"https://here.example/"})}, Reason.OTHER_AUDIENCE),
+        ({"client_roles": frozenset({"Auditor", "All"})}, None),
+        ({"client_roles": frozenset({"Report Manager"})}, None),
+        ({"client_roles": frozenset({"Auditor"})}, Reason.CLIENT_ROLE_MISSING),
+        ({"client_roles": frozenset({"Auditor"}), "audience": _HERE}, Reason.CLIENT_ROLE_MISSING),
+        ({"client_roles": frozenset({"Auditor"}), "expires_at": NOW}, Reason.EXPIRED),
     ],
 )
-def test_judge_token(changes: dict[str, int], reason: Reason | None) -> None:
-    """A token ends at the second that it says, and at once when revoked, whatever clock wrote it."""
+def test_judge_token(changes: dict[str, object], reason: Reason | None) -> None:
+    """A token ends at the second that it says, at once when revoked, and opens what it is for to whom it is for."""
     assert judge_token(replace(_STORED, **changes), NOW, "https://here.example") == reason  # type: ignore[arg-type]  # fields by name
 
 

@@ -120,3 +120,17 @@ def test_no_window_lets_more_through_than_its_amount(moves: list[tuple[int, int]
 
             assert passed <= amount
             assert wait == 0 or began + 60 == clock.now() + wait
+
+
+def test_registrations_are_counted_by_address() -> None:
+    """Twenty clients an hour register from an address, or from an IPv6 network; another address is not held up."""
+    clock = FakeClock()
+    throttles = Throttles(clock, _RULES)
+    for number in range(20):
+        assert throttles.count_registration(f"2001:db8::{number + 1:x}") == 0
+    clock.advance(600)
+
+    assert throttles.count_registration("2001:db8::1") == 3_000
+    assert throttles.count_registration("2001:db8:0:1::1") == 0
+    clock.advance(3_000)
+    assert throttles.count_registration("2001:db8::1") == 0

@@ -21,6 +21,7 @@ REASONS: dict[str, str] = {
     Reason.WRONG_ASSERTION: "what the client signed did not prove it",
     Reason.ASSERTION_REPLAYED: "what the client signed had been used before",
     Reason.OTHER_AUDIENCE: "the token is for another service",
+    Reason.CLIENT_ROLE_MISSING: "the user had none of the roles that the token's client is for",
     Reason.REVOKED: "the key, token or client had been revoked",
     Reason.EXPIRED: "the key, token or session had expired",
     Reason.ADDRESS_NOT_ALLOWED: "the key is not allowed from this address",

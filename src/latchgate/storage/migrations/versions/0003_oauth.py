@@ -267,7 +267,7 @@ def _grant_defaults() -> None:
 # Each change adds a row to `change`, as in 0001. A fresh client or family ends no verdict and adds none.
 
 _COLUMNS = {
-    "oauth_client": "id revoked_at allowed_roles",
+    "oauth_client": "id allowed_roles revoked_at",
     "oauth_family": "id client_row_id user_id revoked_at",
     "oauth_token": "id public_id lookup pepper hash user_id client scopes issued_at expires_at revoked_at audience"
     " client_row_id family_id",
