@@ -59,8 +59,6 @@ def test_lookups_under_each_pepper() -> None:
     [
         ({}, None),
         ({"expires_at": NOW + 1}, None),
-        ({"allowed_roles": frozenset({"Report Manager", "Nobody's"})}, None),
-        ({"allowed_roles": frozenset({"Nobody's"})}, Reason.ROLE_MISSING),
         ({"expires_at": NOW}, Reason.EXPIRED),
         ({"expires_at": NOW - 1}, Reason.EXPIRED),
         ({"revoked_at": NOW - 1}, Reason.REVOKED),

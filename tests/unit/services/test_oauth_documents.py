@@ -7,7 +7,7 @@ import pytest
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.questions import Asked
 from latchgate.core.users import SYSTEM_MANAGER
-from latchgate.errors import Invalid, NotFound, NotPermitted
+from latchgate.errors import NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.users import UserOrder
 from support.house import USER, House
@@ -83,17 +83,3 @@ def test_a_token_expires_by_itself(house: House) -> None:
     assert (before, after) == ([("active",), ("revoked",)], [("expired",), ("revoked",)])
     assert house.documents.get(actor, _TOKEN, name)["status"] == "expired"
     assert _rows(house, actor, _TOKEN, "client") == [("client",)] * 2
-
-
-@pytest.mark.parametrize(("doctype", "values"), [(_CLIENT, {"app_name": "Mail"}), (_TOKEN, {}), (_CONSENT, {})])
-def test_what_documents_only_show(approved: House, doctype: str, values: dict[str, object]) -> None:
-    """Whoever may make, change and delete all is told that it is not done here; nothing of it happens."""
-    ((name,),) = _rows(approved, COMMAND_LINE, doctype, "name")
-
-    with pytest.raises(Invalid, match="cannot be made here"):
-        approved.documents.create(COMMAND_LINE, doctype, values)
-    with pytest.raises(Invalid, match="cannot be deleted here"):
-        approved.documents.delete(COMMAND_LINE, doctype, name)
-    with pytest.raises(Invalid, match="cannot be changed"):
-        approved.documents.update(COMMAND_LINE, doctype, name, {"app_name": "Mail", "user": "Administrator"})
-    assert _rows(approved, COMMAND_LINE, doctype, "name") == [(name,)]
