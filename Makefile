@@ -37,7 +37,8 @@ check: $(VENV)/dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest --quiet tests/architecture tests/docs --ignore=tests/docs/test_examples.py
+	@$(BIN)/python -m pytest --quiet tests/architecture tests/docs --ignore=tests/docs/test_examples.py \
+		--ignore=tests/docs/test_oauth_examples.py
 
 fmt: $(VENV)/dev
 	@$(BIN)/ruff check --fix

@@ -21,7 +21,7 @@ def build_importer(house: House) -> ImportService:
     """Build the service of imports over a house."""
     clients = ClientService(house.store, house.peppers, house.clock, house.entropy, ISSUER, house.throttles)
     return ImportService(
-        house.store, house.peppers, house.clock, house.entropy, PROFILE, house.tokens, clients, REFRESH_SECONDS
+        house.store, house.peppers, house.clock, house.entropy, PROFILE, house.tokens, clients, _LIFETIMES
     )
 
 

@@ -29,6 +29,7 @@ from latchgate.services.import_documents import (
 )
 from latchgate.services.import_reports import ImportReport, naming
 from latchgate.services.key_orders import import_pair
+from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.roles import add_role
@@ -63,8 +64,8 @@ class ImportService:
     profile: Parameters = field(repr=False)
     access_tokens: AccessTokenService
     clients: ClientService
-    refresh_token_seconds: int
-    """How long a refresh token that is taken over lives unless it is used."""
+    lifetimes: Lifetimes
+    """A refresh token that is taken over lives as long as one of our own."""
 
     def import_document(self, actor: Actor, text: bytes, on_progress: Callable[[int, int], None]) -> ImportReport:
         """Take a document over, in one transaction. What exists already stays as it is.
@@ -126,7 +127,12 @@ class _Import:
             self._take_source(f"alternate_sources[{index}]", source)
         service = self.service
         oauth = ClientImport(
-            self.tx, self.actor, self.report, service.clients, service.access_tokens, service.refresh_token_seconds
+            self.tx,
+            self.actor,
+            self.report,
+            service.clients,
+            service.access_tokens,
+            service.lifetimes.refresh_token_seconds,
         )
         for user_name in oauth.take(document):
             self._count_credential(user_name)
