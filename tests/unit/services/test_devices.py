@@ -200,7 +200,7 @@ def test_a_user_who_tries_too_many_codes_waits(oauth: OAuthHouse) -> None:
         oauth.devices.answer(actor, started.user_code, allow=True)
 
     assert refused.value.retry_after_seconds == 600
-    assert oauth.devices.find(other, started.user_code)
+    assert oauth.devices.find(other, started.user_code).client == client
     oauth.house.clock.advance(600)
     with pytest.raises(NotFound):
         oauth.devices.find(actor, started.user_code)
