@@ -15,7 +15,9 @@ from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.tokens import Secret
 from latchgate.core.users import ADMINISTRATOR, UserType
 from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.client_orders import ClientOrder
 from support.asgi import PASSWORD, Answer, Service, opened_service
+from support.issued import approve
 
 _TYPES = (
     "User",
@@ -27,8 +29,12 @@ _TYPES = (
     "API Request Log",
     "Activity Log",
     "System Settings",
+    "OAuth Client",
+    "OAuth Bearer Token",
+    "OAuth Consent",
 )
 _LOGS = {"API Request Log", "Activity Log"}
+_ISSUED = {"OAuth Bearer Token", "OAuth Consent"}
 _OTHER = "other@example.com"
 
 # The matrix as the documents state it: what each role may do with every type, to all records and to one's own.
@@ -40,6 +46,7 @@ _EXTRA = {
     "Remover": ({Action.READ, Action.DELETE}, False),
     "Owner": (set(EVERY_ACTION), True),
 }
+_OWNED_BY_MAKER = {"Role", "Authorization Source", "Event Consumer", "OAuth Client"}
 _ROLES = ("System Manager", "", *_EXTRA)
 _SCHEMES = ("session", "token", "Basic", "Bearer", "scoped", "read only", "elsewhere")
 
@@ -48,14 +55,16 @@ def _expected(role: str, doctype: str, action: Action, *, own: bool) -> bool:
     """Say what the matrix and the rules beside it allow."""
     if doctype in _LOGS and action is not Action.READ:
         return False  # written by the product alone
+    if doctype in _ISSUED and action is Action.CREATE:
+        return False  # they come of OAuth 2 alone
     if doctype == "System Settings":
         own = False  # there is one, and it is Administrator's
         if action in {Action.CREATE, Action.DELETE}:
             return False
     if role == "System Manager":
-        return True
+        return doctype not in _ISSUED or action is not Action.WRITE
     # Whoever makes such a record owns it.
-    own = own or (action is Action.CREATE and doctype in {"Role", "Authorization Source", "Event Consumer"})
+    own = own or (action is Action.CREATE and doctype in _OWNED_BY_MAKER)
     if doctype in {"Role Permission", "System Settings"} and action is not Action.READ:
         return False  # nobody else gives rights
     if _allowed_to_all(doctype, action) and own:
@@ -70,6 +79,7 @@ def _allowed_to_all(doctype: str, action: Action) -> bool:
         (doctype == "User" and action in {Action.READ, Action.WRITE})
         or doctype == "API Key"
         or (doctype in _LOGS and action is Action.READ)
+        or (doctype in _ISSUED and action in {Action.READ, Action.DELETE})
     )
 
 
@@ -123,7 +133,9 @@ def test_what_is_allowed_is_what_the_matrix_says(service: Service, role: str, sc
         answer = _attempt(service, headers, (doctype, action, user if own else _OTHER))
         allowed = _expected(role, doctype, action, own=own) and scheme != "elsewhere"
         allowed = allowed and (scheme != "read only" or action is Action.READ)
-        if (answer.status in {200, 202}) != allowed or (not allowed and answer.status not in {403, 404}):
+        # Who may make what nobody makes is told so; all others, that they may not.
+        refusals = {403, 404} | ({417} if doctype in _ISSUED and action is Action.CREATE else set())
+        if (answer.status in {200, 202}) != allowed or (not allowed and answer.status not in refusals):
             wrong.append((doctype, str(action), "own" if own else "other's", answer.status, answer.text[:200]))
 
     assert wrong == []
@@ -138,6 +150,8 @@ def test_administrator_may_do_everything(service: Service, scheme: str) -> None:
         headers = _headers(service, ADMINISTRATOR, scheme, doctype, action)
         answer = _attempt(service, headers, (doctype, action, _OTHER))
         allowed = _expected("System Manager", doctype, action, own=False) and scheme != "elsewhere"
+        # To change nothing of what has nothing to change is no use, and no harm.
+        allowed = allowed or (doctype in _ISSUED and action is Action.WRITE and scheme != "elsewhere")
         allowed = allowed and (scheme != "read only" or action is Action.READ)
         if (answer.status in {200, 202}) != allowed:
             wrong.append((doctype, str(action), answer.status, answer.text[:200]))
@@ -229,6 +243,8 @@ def _new(service: Service, doctype: str, whose: str) -> dict[str, Any]:
             return {"source_name": f"Made {number}"}
         case "Event Consumer":
             return {"record_name": f"made {number}"}
+        case "OAuth Client":
+            return {"app_name": f"made {number}", "scopes": "openid", "redirect_uris": "https://made.example/back"}
         case _:
             return {}
 
@@ -246,6 +262,8 @@ def _change(doctype: str) -> dict[str, Any]:
             return {"enabled": 0}
         case "System Settings":
             return {"allow_own_keys": 1}
+        case "OAuth Client":
+            return {"app_name": f"changed {number}"}
         case _:
             return {}  # nothing of it can be changed, and that much is allowed
 
@@ -259,6 +277,8 @@ def _record(service: Service, doctype: str, whose: str) -> str:
         return service.make_key(whose).key_id
     if doctype in _LOGS:
         return _row(service, doctype, whose)
+    if doctype in _ISSUED:
+        return _issue(service, doctype, whose)
     return _made_by(service, doctype, whose, number)
 
 
@@ -271,6 +291,17 @@ def _row(service: Service, doctype: str, user: str) -> str:
     )
     _execute(service, statement, user)
     return str(_ask(service, "latchgate.db", "SELECT max(id) FROM activity_log WHERE user = ?", user))
+
+
+def _issue(service: Service, doctype: str, user: str) -> str:
+    approve(service.latchgate, _make_client(service), user)
+    table = {"OAuth Bearer Token": "oauth_token", "OAuth Consent": "oauth_consent"}[doctype]
+    return str(_ask(service, "latchgate.db", f"SELECT public_id FROM {table} ORDER BY id DESC LIMIT 1"))  # noqa: S608
+
+
+def _make_client(service: Service) -> str:
+    order = ClientOrder("App", redirect_uris=("https://app.example/back",))
+    return service.latchgate.clients.create(COMMAND_LINE, order).client.client_id
 
 
 def _made_by(service: Service, doctype: str, owner: str, number: int) -> str:
@@ -291,6 +322,10 @@ def _made_by(service: Service, doctype: str, owner: str, number: int) -> str:
         case "Event Consumer":
             latchgate.documents.create(COMMAND_LINE, doctype, {"record_name": f"consumer {number}"})
             return _own(service, "source_record", f"consumer {number}", owner)
+        case "OAuth Client":
+            client_id = _make_client(service)
+            _execute(service, "UPDATE oauth_client SET owner = ? WHERE client_id = ?", owner, client_id)
+            return client_id
         case _:
             return "System Settings"
 

@@ -8,15 +8,20 @@ import pytest
 
 from latchgate.core.document_types import Writer
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.server.openapi_oauth import OAUTH_METHODS, OAUTH_PREFIX
 from latchgate.server.openapi_texts import METHODS, PAGES
 from support.asgi import Pair, Service
 from support.oauth_rows import add_oauth_rows
 from wire.conftest import MANAGER
 
+_PREFIXES = ("/api/method/", "/api/v1/method/", "/api/v2/method/")
+_SECRETS = {"api_secret", "client_secret"}
+"""What is answered once, or in asterisks, beside a record's fields."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _something_of_each_type(service: Service, manager_key: Pair) -> None:
-    """A client, a token and a consent, which nobody makes as documents."""
+    """A client with a token and a consent, which nobody makes as documents."""
     add_oauth_rows(service.latchgate.documents.store, MANAGER)
 
 
@@ -47,7 +52,8 @@ def test_every_route_is_in_it(service: Service, document: dict[str, Any]) -> Non
         (prefix + name, verb.lower())
         for name, method in table.methods.items()
         for verb in method.http_methods
-        for prefix in ("/api/method/", "/api/v1/method/", "/api/v2/method/")
+        # What OAuth's clients ask stands at one address: that of the metadata.
+        for prefix in (("/api/method/",) if name.startswith(OAUTH_PREFIX) else _PREFIXES)
     }
     expected |= {(path, verb.lower()) for path, page in table.pages.items() for verb in page.http_methods}
     for route in table.records:
@@ -66,7 +72,7 @@ def test_every_text_is_of_a_route(service: Service) -> None:
     """No text is left of a method or page that is gone; one page is there in development only."""
     table = service.application.table
 
-    assert set(METHODS) == set(table.methods)
+    assert {*METHODS, *(OAUTH_PREFIX + name for name in OAUTH_METHODS)} == set(table.methods)
     assert set(PAGES) - {"/app/components"} == set(table.pages)
 
 
@@ -96,7 +102,7 @@ def test_records_have_the_fields_that_it_names(
     for row in rows:
         target = f"/api/resource/{quote(doctype)}/{quote(row['name'], safe='')}"
         record = service.ask(target, manager_key.token).document["data"]
-        assert set(record) | {"api_secret"} == described | {"api_secret"}
+        assert set(record) | _SECRETS == described | _SECRETS
         assert set(schemas[name]["required"]) <= set(record)
 
 
@@ -133,4 +139,4 @@ def test_a_change_by_session_needs_its_token(document: dict[str, Any]) -> None:
 def test_it_tells_no_secret_and_no_other_host(document: dict[str, Any]) -> None:
     """It is public: only this server's address is in it."""
     assert document["servers"] == [{"url": "http://127.0.0.1:8000"}]
-    assert set(document["components"]["securitySchemes"]) == {"token", "basic", "bearer", "session", "csrf"}
+    assert set(document["components"]["securitySchemes"]) == {"token", "basic", "bearer", "client", "session", "csrf"}

@@ -15,6 +15,15 @@ from latchgate.server.wire import Refusal, WireLimits, bad_request, body_too_lar
 __all__ = ["ERRORS", "EXAMPLES", "ErrorExample", "error_document", "error_references", "error_responses"]
 
 ERRORS: Mapping[str, Any] = {
+    "OAuthError": {
+        "type": "object",
+        "description": "What the endpoints of OAuth 2 refuse with (RFC 6749, section 5.2)",
+        "required": ["error"],
+        "properties": {
+            "error": {"type": "string", "description": "The RFC's code of the fault: what to branch on"},
+            "error_description": {"type": "string", "description": "For whoever writes the client"},
+        },
+    },
     "Error": {
         "type": "object",
         "required": ["exc_type"],

@@ -9,6 +9,7 @@ from typing import Any
 from latchgate.core.document_types import DocumentType, Kind, Reader, Writer
 
 __all__ = [
+    "EXAMPLE_CLIENT_SECRET",
     "EXAMPLE_SECRET",
     "changed_example",
     "created_example",
@@ -23,7 +24,7 @@ _ANN = "ann@example.com"
 _KEY = "lgk_04ZsgM4VWe9mNhTEk0d7P1V"
 _ROLE = "Log Reader"
 _LOG = "API Request Log"
-_CLIENT = "calendar-0001"
+_CLIENT = "4f1d0c9ab2e87d635a10"
 _ANNS = {"owner": _ANN, "modified_by": _ANN}
 
 _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
@@ -111,8 +112,9 @@ _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 }
 _SOURCE_RECORD: Mapping[str, Any] = {"name": "night-reader", "record_name": "night-reader", "user": _ANN}
 
-# In form a secret, and by its checksum none.
+# In form secrets, and by their checksums none.
 EXAMPLE_SECRET = "lgs_ExampleExampleExampleExampleExample0000"
+EXAMPLE_CLIENT_SECRET = "lgc_ExampleExampleExampleExampleExample0000"
 _HIDDEN_SECRET = "***************"  # what is answered for a secret that there is
 _TIME = "2026-02-19 09:30:00.123456"
 _MADE = {"owner": "Administrator", "creation": _TIME, "modified": _TIME, "modified_by": "Administrator"}
@@ -137,7 +139,10 @@ def record_example(doctype: DocumentType) -> dict[str, Any]:
 
 
 def created_example(doctype: DocumentType) -> dict[str, Any]:
-    """Give a record as it is answered to whoever has just made it: a user without a key, a key with its secret."""
+    """Give a record as it is answered to whoever has just made it.
+
+    A user has no key yet; a key and a client come with their secrets.
+    """
     record = record_example(doctype)
     match doctype.name:
         case "User":
@@ -145,6 +150,8 @@ def created_example(doctype: DocumentType) -> dict[str, Any]:
             return {**record, "api_key": None, "key_count": 0}
         case "API Key":
             return {**record, "api_secret": EXAMPLE_SECRET}
+        case "OAuth Client":
+            return {**record, "client_secret": EXAMPLE_CLIENT_SECRET}
         case _:
             return record
 

@@ -31,6 +31,7 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     },
     "basic": {"type": "http", "scheme": "basic", "description": "API key and API secret as user and password"},
     "bearer": {"type": "http", "scheme": "bearer", "description": "An OAuth 2 access token"},
+    "client": {"type": "http", "scheme": "basic", "description": "An OAuth client's `client_id` and `client_secret`"},
     "session": {"type": "apiKey", "in": "cookie", "name": "sid", "description": "A browser's session"},
     "csrf": {
         "type": "apiKey",
@@ -42,6 +43,12 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
 _SAFE = frozenset({"GET"})
 # What is beside the fields of a child table's rows.
 _ROW_FIELDS = ("doctype", "parent", "parenttype", "parentfield")
+_SECRETS = {
+    "User": ("api_secret", "Asterisks where there is a key"),
+    "API Key": ("api_secret", "Shown once, when a key is made"),
+    "OAuth Client": ("client_secret", "Shown once, when a client is made that has one"),
+}
+"""By type, what of a secret is answered beside the fields."""
 
 
 class Part(StrEnum):
@@ -157,9 +164,9 @@ def _record(doctype: DocumentType, fields: Mapping[str, Any]) -> dict[str, Any]:
         if access[name].read is not Reader.NOBODY
     }
     shown["doctype"] = {"const": doctype.name, "readOnly": True}
-    if doctype.name in {"User", "API Key"}:
-        told = "Shown once, when a key is made" if doctype.name == "API Key" else "Asterisks where there is a key"
-        shown["api_secret"] = {"type": "string", "readOnly": True, "description": told}
+    if doctype.name in _SECRETS:
+        secret, told = _SECRETS[doctype.name]
+        shown[secret] = {"type": "string", "readOnly": True, "description": told}
     always = [name for name in fields if access[name].read is Reader.ANYONE]
     return _object(doctype.name, shown, [*always, "doctype"])
 

@@ -30,6 +30,7 @@ __all__ = [
     "SettingsWriter",
     "SourceRecordWriter",
     "SourceWriter",
+    "find_known_user",
     "in_fields",
 ]
 
@@ -139,7 +140,7 @@ class SourceRecordWriter:
 
     def create(self, tx: Transaction, actor: Actor, wanted: Mapping[str, Any]) -> Made:
         """Make a record."""
-        name, user = wanted["record_name"], _find_user(tx, actor, wanted["user"])
+        name, user = wanted["record_name"], find_known_user(tx, actor, wanted["user"])
         with in_fields(name="record_name"):
             record = SourceRecord(0, self.source, name, user, bool(wanted["enabled"]))
             return Made(self.sources.create_record_in(tx, actor, record).name)
@@ -147,7 +148,7 @@ class SourceRecordWriter:
     def change(self, tx: Transaction, actor: Actor, found: FoundDocument, changes: Mapping[str, Any]) -> None:
         """Replace whom a record's keys run as, or whether they work."""
         stored = {**found.values, **changes}
-        user = _find_user(tx, actor, stored["user"]) if "user" in changes else stored["user"]
+        user = find_known_user(tx, actor, stored["user"]) if "user" in changes else stored["user"]
         record = SourceRecord(found.id, self.source, str(stored["name"]), user, bool(stored["enabled"]))
         self.sources.change_record_in(tx, actor, record)
 
@@ -175,8 +176,12 @@ class SettingsWriter:
         raise Invalid({"name": "System Settings cannot be deleted"})
 
 
-def _find_user(tx: Transaction, actor: Actor, name: str | None) -> str | None:
-    """Give the user that a record is to run as; one that the actor may not know of is as good as absent."""
+def find_known_user(tx: Transaction, actor: Actor, name: str | None) -> str | None:
+    """Give the user that a record is to run as; one that the actor may not know of is as good as absent.
+
+    Raises:
+        Invalid: With Flaw.LINK, if there is none.
+    """
     if not name:
         return None
     user = parse_user_name(name) or name

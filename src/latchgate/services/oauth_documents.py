@@ -12,7 +12,7 @@ from latchgate.services.actors import Actor
 from latchgate.services.client_orders import ClientOrder, order_of
 from latchgate.services.clients import ClientService
 from latchgate.services.consents import ConsentService
-from latchgate.services.document_writers import Made, in_fields
+from latchgate.services.document_writers import Made, find_known_user, in_fields
 from latchgate.services.port_values import FoundDocument
 from latchgate.services.ports import Transaction
 
@@ -29,6 +29,7 @@ class ClientWriter:
 
     def create(self, tx: Transaction, actor: Actor, wanted: Mapping[str, Any]) -> Made:
         """Make a client."""
+        find_known_user(tx, actor, wanted["user"])
         with in_fields(**_NAMES):
             made = self.clients.create_in(tx, actor, _changed(ClientOrder(""), wanted))
         return Made(made.client.client_id, {"client_secret": made.secret.text} if made.secret else {})
@@ -39,6 +40,7 @@ class ClientWriter:
         client = tx.clients.find(client_id)
         if client is None:
             raise AssertionError("the record was found in this transaction")
+        find_known_user(tx, actor, changes.get("user"))
         order = _changed(order_of(client), changes)
         if order.auth_method.by_secret and not client.auth_method.by_secret:
             raise Invalid({"token_endpoint_auth_method": "needs a secret, which is not told here: make a new client"})
