@@ -279,6 +279,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     lifetimes = _lifetimes(settings)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     consents = ConsentService(store, clock)
+    before_oauth = users, roles, permissions, sources, api_keys, system_settings
+    documents = DocumentService(store, request_log, clock, *before_oauth, clients, consents, access_tokens)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -292,20 +294,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         sources=sources,
         api_keys=api_keys,
         system_settings=system_settings,
-        documents=DocumentService(
-            store=store,
-            request_log=request_log,
-            clock=clock,
-            users=users,
-            roles=roles,
-            permissions=permissions,
-            sources=sources,
-            api_keys=api_keys,
-            system_settings=system_settings,
-            clients=clients,
-            consents=consents,
-            access_tokens=access_tokens,
-        ),
+        documents=documents,
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
