@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ class RunningLatchgate:
             try:
                 with urllib.request.urlopen(f"{self.base}/livez", timeout=5):
                     return self
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:  # not there yet, or slow to answer while it begins
                 time.sleep(0.02)
         self.kill()
         raise AssertionError(f"the server did not start:\n{self.output.read_text()}")
