@@ -9,7 +9,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["ACTIONS", "ALL", "READ", "parse_scopes", "scope_covers", "scopes_within"]
+__all__ = ["ACTIONS", "ALL", "READ", "is_foreign", "parse_scopes", "scope_covers", "scopes_within"]
 
 ALL = "all"
 READ = "read"
@@ -46,6 +46,12 @@ def scope_covers(held: frozenset[str], needed: str) -> bool:
 def scopes_within(wanted: frozenset[str], held: frozenset[str]) -> bool:
     """Whether a credential with `wanted` can do nothing that one with `held` cannot."""
     return all(scope_covers(held, scope) for scope in wanted)
+
+
+def is_foreign(scope: str) -> bool:
+    """Whether a scope is a name of somebody else's, which opens nothing here: its meaning is not ours to cover."""
+    on_doctype = _ON_DOCTYPE.fullmatch(scope)
+    return scope not in {ALL, READ} and not (on_doctype and (" " in scope or scope[0].isupper()))
 
 
 def _problem(scope: str) -> str | None:

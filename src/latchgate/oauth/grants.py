@@ -11,12 +11,12 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredenti
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
-from latchgate.core.scopes import scopes_within
 from latchgate.core.token_families import DeviceState, Redeemed, StoredCode, StoredDeviceCode, StoredRefreshToken
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
 from latchgate.oauth.backing import Backing, CodeOrder, TokenOrder
 from latchgate.oauth.protocol_requests import ClientView, ProtocolRequest, read_scopes
+from latchgate.oauth.scopes import asks_within
 
 __all__ = ["ChallengeCheck", "ClientCredentials", "CodeExchange", "DeviceExchange", "Refresh"]
 
@@ -156,7 +156,7 @@ class Refresh(RefreshTokenGrant):  # type: ignore[misc]
     def _validate_token_scope(self, token: _RefreshView) -> None:
         # By our own grammar, in which a scope may cover another.
         scopes = read_scopes(self.request.payload.scope)
-        if not scopes_within(scopes, token.stored.family.approval.scopes):
+        if not asks_within(scopes, token.stored.family.approval.scopes):
             raise InvalidScopeError("The scope is wider than what was allowed")
 
     def issue_token(self, user: StoredUser, refresh_token: _RefreshView) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
 
     def validate_requested_scope(self) -> None:
         """Refuse what the client may not ask for."""
-        if not scopes_within(read_scopes(self.request.payload.scope), self.request.client.client.scopes):
+        if not asks_within(read_scopes(self.request.payload.scope), self.request.client.client.scopes):
             raise InvalidScopeError("The scope is wider than what this client may ask for")
 
     def generate_token(self, *, scope: str | None, include_refresh_token: bool) -> dict[str, Any]:  # noqa: ARG002

@@ -13,7 +13,6 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
 
 from latchgate.core.clients import StoredClient
-from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
 from latchgate.oauth.authorization_requests import (
@@ -32,7 +31,7 @@ from latchgate.oauth.protocol_requests import (
     is_resource,
     read_scopes,
 )
-from latchgate.oauth.scopes import OPENID
+from latchgate.oauth.scopes import OPENID, asks_within
 
 __all__ = ["Parameters", "Provider", "Refusal", "redirection"]
 
@@ -188,7 +187,7 @@ def _judge(
     _require_resources(server.backing, request, issuer)
     asked = request.form
     scopes = read_scopes(asked.get("scope")) or client.scopes
-    if not scopes_within(scopes, client.scopes):
+    if not asks_within(scopes, client.scopes):
         raise InvalidScopeError("The scope is wider than what this client may ask for")
     prompts, max_age = parse_prompts(asked.get("prompt", "")), parse_max_age(asked.get("max_age", "0"))
     if prompts is None:

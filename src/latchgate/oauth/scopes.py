@@ -6,9 +6,18 @@ A scope of ours may hold a space, as the name of a document type does; on the wi
 import re
 from collections.abc import Iterable
 
-from latchgate.core.scopes import parse_scopes
+from latchgate.core.scopes import is_foreign, parse_scopes, scope_covers
 
-__all__ = ["EMAIL", "OFFLINE_ACCESS", "OPENID", "PROFILE", "ROLES", "parse_scope_parameter", "write_scopes"]
+__all__ = [
+    "EMAIL",
+    "OFFLINE_ACCESS",
+    "OPENID",
+    "PROFILE",
+    "ROLES",
+    "asks_within",
+    "parse_scope_parameter",
+    "write_scopes",
+]
 
 # OpenID Connect Core, sections 3.1.2.1, 5.4 and 11; `roles` is ours, as Frappe's.
 OPENID = "openid"
@@ -17,6 +26,7 @@ EMAIL = "email"
 ROLES = "roles"
 OFFLINE_ACCESS = "offline_access"
 
+_OF_OPENID = frozenset({OPENID, PROFILE, EMAIL, ROLES, OFFLINE_ACCESS})
 _SPACE = "%20"
 _LENGTH_MAX = 4_000
 _CHARACTERS = re.compile(r"[ !#-\[\]-~]*")
@@ -38,6 +48,18 @@ def parse_scope_parameter(text: str) -> frozenset[str] | str:
     if padded:
         return f"'{padded[0][:60]}' begins or ends with a space"
     return parse_scopes(scopes) if scopes else frozenset()
+
+
+def asks_within(wanted: frozenset[str], allowed: frozenset[str]) -> bool:
+    """Whether a request asks for no more than was allowed.
+
+    `all` covers what is ours. A name of a protected resource's own must have been allowed by that name: only the
+    resource knows what it opens, and nobody read it on the page of consent. Source: RFC 6749, section 6.
+    """
+    return all(
+        scope in allowed or (scope_covers(allowed, scope) and (scope in _OF_OPENID or not is_foreign(scope)))
+        for scope in wanted
+    )
 
 
 def write_scopes(scopes: Iterable[str]) -> str:

@@ -7,13 +7,13 @@ OpenID Connect Core, section 3.1.2; RFC 9700, section 2.1.
 from dataclasses import dataclass, field
 
 from latchgate.core.principals import Principal
-from latchgate.core.scopes import scopes_within
 from latchgate.core.token_families import Approval
 from latchgate.core.tokens import Peppers, Purpose
 from latchgate.core.users import StoredUser
 from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest
 from latchgate.oauth.id_tokens import read_id_token_hint
 from latchgate.oauth.provider import Parameters, Provider
+from latchgate.oauth.scopes import asks_within
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.identities import prepare_subjects, subject_of
@@ -221,7 +221,7 @@ def _needs_answer(tx: Transaction, answer: Asked) -> bool:
     consent = tx.consents.find(answer.user.id, request.client.id)
     if consent is None:
         return True
-    return not (scopes_within(request.scopes, consent.scopes) and request.audience <= consent.audience)
+    return not (asks_within(request.scopes, consent.scopes) and request.audience <= consent.audience)
 
 
 def _theirs(parameters: Parameters) -> Parameters:
