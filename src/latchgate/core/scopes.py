@@ -9,7 +9,7 @@
 import re
 from collections.abc import Iterable
 
-__all__ = ["ACTIONS", "ALL", "READ", "parse_scopes", "scope_covers", "scopes_within"]
+__all__ = ["ACTIONS", "ALL", "READ", "asks_within", "is_foreign", "parse_scopes", "scope_covers", "scopes_within"]
 
 ALL = "all"
 READ = "read"
@@ -18,6 +18,8 @@ ACTIONS = ("read", "write", "create", "delete")
 # RFC 6749, section 3.3, but without the comma, by which lists of scopes are joined in settings and headers.
 _NAME = re.compile(r"[!#-+\--\[\]-~]+")
 _ON_DOCTYPE = re.compile(r"(?P<doctype>[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*):(?P<action>[A-Za-z]+)")
+# OpenID Connect Core, sections 3.1.2.1, 5.4 and 11; what these tell of a user is ours, as `roles` is.
+_OF_OPENID = frozenset({"openid", "profile", "email", "roles", "offline_access"})
 # A DocType's name has up to 140 characters.
 _LENGTH_MAX = 147
 
@@ -46,6 +48,24 @@ def scope_covers(held: frozenset[str], needed: str) -> bool:
 def scopes_within(wanted: frozenset[str], held: frozenset[str]) -> bool:
     """Whether a credential with `wanted` can do nothing that one with `held` cannot."""
     return all(scope_covers(held, scope) for scope in wanted)
+
+
+def asks_within(wanted: frozenset[str], allowed: frozenset[str]) -> bool:
+    """Whether a request asks for no more than was allowed.
+
+    `all` covers what is ours. A name of a protected resource's own must have been allowed by that name: only the
+    resource knows what it opens, and nobody read it on the page of consent. Source: RFC 6749, section 6.
+    """
+    return all(
+        scope in allowed or (scope_covers(allowed, scope) and (scope in _OF_OPENID or not is_foreign(scope)))
+        for scope in wanted
+    )
+
+
+def is_foreign(scope: str) -> bool:
+    """Whether a scope is a name of somebody else's, which opens nothing here: its meaning is not ours to cover."""
+    on_doctype = _ON_DOCTYPE.fullmatch(scope)
+    return scope not in {ALL, READ} and not (on_doctype and (" " in scope or scope[0].isupper()))
 
 
 def _problem(scope: str) -> str | None:

@@ -7,7 +7,7 @@ its user, its client or the consent ends, or when it is revoked. Times are Unix 
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
-from latchgate.core.scopes import scopes_within
+from latchgate.core.scopes import asks_within
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
 from latchgate.core.users import StoredUser
 
@@ -168,7 +168,7 @@ def consent_covers(consent: StoredConsent, scopes: frozenset[str], audience: fro
     """Whether a user allowed before all that is asked for now, so that there is no need to ask again."""
     # No audience means this service: it is not the least of audiences, but another one.
     within = audience == consent.audience or (bool(audience) and audience <= consent.audience)
-    return within and scopes_within(scopes, consent.scopes)
+    return within and asks_within(scopes, consent.scopes)
 
 
 def widen_consent(before: StoredConsent | None, approval: Approval) -> Approval:

@@ -11,7 +11,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredenti
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
-from latchgate.core.scopes import scopes_within
+from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, Redeemed, StoredCode, StoredDeviceCode, StoredRefreshToken
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
@@ -153,7 +153,7 @@ class Refresh(RefreshTokenGrant):  # type: ignore[misc]
     def _validate_token_scope(self, token: _RefreshView) -> None:
         # By our own grammar, in which a scope may cover another.
         scopes = read_scopes(self.request.payload.scope)
-        if not scopes_within(scopes, token.stored.family.approval.scopes):
+        if not asks_within(scopes, token.stored.family.approval.scopes):
             raise InvalidScopeError("The scope is wider than what was allowed")
 
     def issue_token(self, user: StoredUser, refresh_token: _RefreshView) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def _require_user(backing: Backing, user: StoredUser, view: ClientView) -> Store
 
 
 def _issue(backing: Backing, order: TokenOrder) -> dict[str, Any]:
-    if not scopes_within(order.scopes, order.client.scopes):
+    if not asks_within(order.scopes, order.client.scopes):
         # The client's own may have become fewer since the user allowed them.
         raise InvalidScopeError("The scope is wider than what this client may ask for")
     issued = backing.issue(order)

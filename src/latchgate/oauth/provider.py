@@ -13,7 +13,7 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
 
 from latchgate.core.clients import StoredClient
-from latchgate.core.scopes import scopes_within
+from latchgate.core.scopes import asks_within
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
 from latchgate.oauth.authorization_requests import (
@@ -136,7 +136,7 @@ class Provider:
         _require_resources(self._server.backing, request, self._issuer)
         asked = request.form
         scopes = read_scopes(asked.get("scope")) or client.scopes
-        if not scopes_within(scopes, client.scopes):
+        if not asks_within(scopes, client.scopes):
             raise InvalidScopeError("The scope is wider than what this client may ask for")
         prompts, max_age = parse_prompts(asked.get("prompt", "")), parse_max_age(asked.get("max_age", "0"))
         if prompts is None:

@@ -8,7 +8,15 @@ from collections.abc import Iterable
 
 from latchgate.core.scopes import parse_scopes
 
-__all__ = ["EMAIL", "OFFLINE_ACCESS", "OPENID", "PROFILE", "ROLES", "parse_scope_parameter", "write_scopes"]
+__all__ = [
+    "EMAIL",
+    "OFFLINE_ACCESS",
+    "OPENID",
+    "PROFILE",
+    "ROLES",
+    "parse_scope_parameter",
+    "write_scopes",
+]
 
 # OpenID Connect Core, sections 3.1.2.1, 5.4 and 11; `roles` is ours, as Frappe's.
 OPENID = "openid"

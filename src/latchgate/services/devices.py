@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from latchgate.core.clients import GrantType, StoredClient
-from latchgate.core.scopes import scopes_within
+from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, StoredDeviceCode
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import NotFound, OAuthError, RateLimited
@@ -67,7 +67,7 @@ class DeviceService:
         scopes = parse_scope_parameter(asked.get("scope", ""))
         if isinstance(scopes, str):
             raise OAuthError("invalid_scope", scopes)
-        if not scopes_within(scopes, client.scopes):
+        if not asks_within(scopes, client.scopes):
             raise OAuthError("invalid_scope", "The scope is wider than what this client may ask for")
         device_code = Secret(
             issue_token(TokenKind.DEVICE_CODE, self.entropy.random_bytes(entropy_bytes(TokenKind.DEVICE_CODE)))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchgate.core.scopes import ACTIONS, ALL
+from latchgate.core.scopes import ACTIONS, ALL, asks_within
 from latchgate.oauth.scopes import parse_scope_parameter, write_scopes
 
 _OURS = st.builds("{}:{}".format, st.sampled_from(["User", "API Key", "My-Type X_1"]), st.sampled_from(ACTIONS))
@@ -75,3 +75,28 @@ def test_what_was_read_is_read_again(text: str) -> None:
 def test_scopes_are_written_in_order() -> None:
     """The same scopes are always the same text."""
     assert write_scopes({"profile", "API Key:read", "email"}) == "API%20Key:read email profile"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed", "within"),
+    [
+        ("", "all", True),
+        ("all openid", "all", True),
+        ("User:read API%20Key:write read", "all", True),
+        ("User:read", "read", True),
+        ("User:write", "read", False),
+        ("files", "all", False),
+        ("files:read", "all openid", False),
+        ("files:read", "read", False),
+        ("files all", "all files", True),
+        ("openid", "read", False),
+        ("READ", "read", False),
+    ],
+)
+def test_what_is_asked_for_is_within_what_was_allowed(wanted: str, allowed: str, within: bool) -> None:
+    """`all` and `read` cover what is ours; a name of somebody else's must have been allowed itself."""
+    asked, given = parse_scope_parameter(wanted), parse_scope_parameter(allowed)
+
+    assert isinstance(asked, frozenset)
+    assert isinstance(given, frozenset)
+    assert asks_within(asked, given) == within

@@ -225,6 +225,13 @@ ROWS = (
     Row(
         "RFC 6749",
         "4.1.2.1",
+        "A name that the client was not registered with is invalid_scope, though it has all",
+        lambda w: w.ask(scope="all files"),
+        told("invalid_scope"),
+    ),
+    Row(
+        "RFC 6749",
+        "4.1.2.1",
         "error_description holds neither quotes nor backslashes nor other alphabets",
         lambda w: w.ask(prompt='\\"é'),
         lambda answer: set(told_in(answer.header("location"))["error_description"]).isdisjoint('"\\é'),

@@ -56,7 +56,7 @@ def _public_cannot(world: World) -> bool:
 
 
 def _narrowed(world: World) -> Answer:
-    answer = world.refreshed(scope="custom")
+    answer = world.refreshed(scope="openid")
     return world.oauth.refresh(world.web, answer.document["refresh_token"])
 
 
@@ -229,6 +229,13 @@ ROWS = (
         "6",
         "A scope beyond what was granted is refused",
         lambda w: w.refreshed(w.narrow, scope="read custom"),
+        answered(400, "invalid_scope"),
+    ),
+    Row(
+        "RFC 6749",
+        "6",
+        "A name that was not granted is refused, though all was",
+        lambda w: w.refreshed(scope="all openid files"),
         answered(400, "invalid_scope"),
     ),
     Row(
