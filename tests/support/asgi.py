@@ -235,7 +235,7 @@ def opened_service(home: Path, **options: object) -> Iterator[Service]:
 
 def _assert_sound(answer: Answer) -> None:
     """Hold any answer to what all promise: no caching, no sniffing, no traceback, a row that is its own."""
-    assert answer.header("cache-control") in {"no-store", "public, max-age=3600"}
+    assert answer.header("cache-control") in {"no-store", "public, max-age=300", "public, max-age=3600"}
     assert answer.header("x-content-type-options") == "nosniff"
     assert b"Traceback" not in answer.body
     assert b'File "' not in answer.body

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from latchgate.core.credentials import Scheme
+from latchgate.core.policy import ANY_SCHEME
 from latchgate.core.tokens import Secret
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
@@ -64,7 +65,7 @@ def _actor(house: House, scheme: Scheme) -> Actor:
     return Actor.of(admission.principal, ADDRESS, admission.judge_again)
 
 
-@pytest.mark.parametrize("scheme", Scheme)
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 @pytest.mark.parametrize(("change", "reason"), _TAKEN.values(), ids=_TAKEN)
 def test_what_was_taken_meanwhile_is_gone(house: House, scheme: Scheme, change: Change, reason: str) -> None:
     """By any scheme: the request that was let in before writes nothing, and the log can tell why."""
@@ -121,13 +122,21 @@ def test_who_reads_is_judged_again_where_a_body_was_waited_for(house: House) -> 
         raise AssertionError("nothing may be read")
 
 
-@pytest.mark.parametrize("scheme", Scheme)
+@pytest.mark.parametrize("scheme", sorted(ANY_SCHEME))
 def test_whoever_still_stands_acts(house: House, scheme: Scheme) -> None:
     """Also under another name of a person, which gives and takes nothing."""
     actor = _actor(house, scheme)
     house.users.change(COMMAND_LINE, USER, UserChanges(first_name="Other"))
 
     assert house.roles.create(actor, "Mine") == "Mine"
+
+
+def test_a_client_is_nobody_to_be_judged_again(house: House) -> None:
+    """It acts for no user, so that a principal of its scheme would be a fault of ours."""
+    actor = _actor(house, Scheme.TOKEN)
+    assert actor.principal is not None
+    with house.store.read() as tx, pytest.raises(AssertionError):
+        house.gate.authenticator.verify_again(replace(actor.principal, scheme=Scheme.CLIENT), "192.0.2.1", tx)
 
 
 @pytest.mark.parametrize("scheme", [Scheme.BEARER, Scheme.SESSION])
