@@ -138,7 +138,7 @@ def test_the_times(chosen: dict[str, str], conditions: list[list[str]], chips: l
         ("status", "600", "Status: choose"),
         ("status", "٤٠١", "Status: choose"),
         ("status", "99999999999999999999", "Status: choose"),
-        ("scheme", "bearer", "Scheme: choose token, Basic, Bearer or session."),
+        ("scheme", "bearer", "Scheme: choose token, Basic, Bearer, session or client."),
         ("since", "tomorrow", "Time: choose 1h, 24h, 7d, 30d or any."),
         ("from", "rubbish", "From: give a date and time such as 2026-11-24 09:30."),
         ("to", "9999-12-31T23:59-23:59", "Until: give a date and time"),
@@ -191,11 +191,29 @@ def test_a_time_as_its_field_takes_it(text: str, typed: str) -> None:
     assert typed_time(text) == typed
 
 
+# What the endpoints of OAuth answer. Source: RFC 6749, 5.2; RFC 8707, 2; RFC 8628, 3.5; RFC 7591, 3.2.2.
+_OAUTH_ERRORS = {
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+    "authorization_pending",
+    "slow_down",
+    "access_denied",
+    "expired_token",
+    "invalid_redirect_uri",
+    "invalid_client_metadata",
+}
+
+
 def test_every_reason_has_words() -> None:
     """Those of the gate and those of what was let in and then refused."""
     codes = {reason.value for reason in Reason} | {code.value for code in ErrorCode if code is not ErrorCode.SETTINGS}
 
-    assert codes | {"beyond", "internal"} == set(REASONS)
+    assert codes | {"beyond", "internal"} | _OAUTH_ERRORS == set(REASONS)
     assert (reason_words("csrf_token_missing_or_wrong"), reason_words("of_old")) == (
         "the CSRF token was missing or wrong",
         "of_old",

@@ -43,7 +43,9 @@ def test_the_metadata_tells_where_credentials_go(service: Service) -> None:
     """The resource's own address and how it takes tokens (RFC 9728, section 2)."""
     assert service.ask(METADATA).document == {
         "resource": "http://127.0.0.1:8000",
+        "authorization_servers": ["http://127.0.0.1:8000"],
         "resource_name": "Latchgate",
+        "scopes_supported": ["all", "read", "openid", "profile", "email", "roles"],
         "bearer_methods_supported": ["header"],
     }
 

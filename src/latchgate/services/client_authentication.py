@@ -1,6 +1,7 @@
 """Verify an OAuth client: its secret, the assertion that it signed, or that it is a public one. Part of the gate."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from latchgate.core.clients import AuthMethod, StoredClient, client_secret_matches
 from latchgate.core.credentials import ClientCredential, Scheme
@@ -51,6 +52,8 @@ class ClientAuthenticator:
             case AuthMethod.NONE:
                 # One that has a secret must send it: leaving it out proves nothing.
                 return None if client and client.public else Reason.WRONG_SECRET
+            case _:
+                assert_never(credential.method)
 
     def _prove_secret(self, client: StoredClient | None, secret: Secret) -> Reason | None:
         if client is None or not client.auth_method.by_secret:

@@ -195,20 +195,17 @@ class OAuthState:
 
     def _begin_family(self, order: TokenOrder) -> int | None:
         source, now = order.made_from, self.clock.now()
-        families = self.tx.token_families
-        match source:
-            case StoredCode() | StoredDeviceCode():
-                # A family's audience and scopes are what was allowed, however little this token is for.
-                family_id = families.add_family(
-                    self._public_id("family"), order.client.id, order.user.id, source.approval, now
-                )
-                if isinstance(source, StoredCode):
-                    families.use_code(source.id, family_id, now)
-                else:
-                    self.tx.device_codes.use(source.id, now)
-                return family_id
-            case StoredRefreshToken() | None:
-                return None
+        if not isinstance(source, StoredCode | StoredDeviceCode):
+            return None
+        # A family's audience and scopes are what was allowed, however little this token is for.
+        family_id = self.tx.token_families.add_family(
+            self._public_id("family"), order.client.id, order.user.id, source.approval, now
+        )
+        if isinstance(source, StoredCode):
+            self.tx.token_families.use_code(source.id, family_id, now)
+        else:
+            self.tx.device_codes.use(source.id, now)
+        return family_id
 
     def _add_access_token(self, token: Secret, order: TokenOrder, family_id: int | None) -> Issued:
         now, public_id = self.clock.now(), self._public_id("token")

@@ -149,7 +149,7 @@ def test_a_request_that_is_not_in_order_asks_nobody(oauth: OAuthHouse) -> None:
     client, actor = oauth.add_client(), oauth.sign_in()
     asked = oauth.ask_for(client, scope='"')
 
-    assert _told(oauth.authorizations.ask(asked, None)) == "invalid_scope"
+    assert _told(oauth.authorizations.ask(asked, actor)) == "invalid_scope"
     assert _told(oauth.authorizations.answer(asked, actor, allow=True)) == "invalid_scope"
 
 

@@ -181,6 +181,8 @@ def test_the_gate_lets_a_client_in_where_clients_are_asked_for(oauth: OAuthHouse
     form = PresentedClient((made.client.client_id,), (made.secret.text if made.secret else "",))
     presented = replace(NOTHING_PRESENTED, client=form)
 
+    row = oauth.house.logged(presented, CLIENT)
+    assert (row.scheme, row.api_key, row.user, row.reason) == ("client", made.client.client_id, None, None)
     assert oauth.house.admit(presented, CLIENT).decision is Decision.ALLOWED
     assert oauth.house.admit(presented, SIGNED_IN).decision is not Decision.ALLOWED
     assert oauth.house.admit(replace(presented, client=PresentedClient()), CLIENT).decision is not Decision.ALLOWED

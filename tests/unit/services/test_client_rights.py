@@ -115,6 +115,17 @@ def test_who_may_read_and_end_clients(oauth: OAuthHouse, user: str, *, reads: bo
     assert _try(lambda: oauth.clients.delete(actor, other.client_id)) is ends
 
 
+def test_who_may_read_their_own_sees_no_others(oauth: OAuthHouse) -> None:
+    """Clients of the command line are Administrator's."""
+    grant = Grant("All", "OAuth Client", if_owner=True, actions=frozenset({Action.READ}))
+    with oauth.house.store.write() as tx:
+        tx.permissions.add(grant, "Administrator", 1)
+    client = oauth.add_client()
+
+    assert oauth.clients.list_all(oauth.house.actor(PLAIN)) == []
+    assert oauth.clients.list_all(oauth.house.actor(HELPER)) == [client]
+
+
 def test_a_right_that_was_taken_meanwhile_makes_no_client(oauth: OAuthHouse) -> None:
     """Who waited for others' writes is judged once more where it writes."""
     actor = oauth.house.actor(HELPER)

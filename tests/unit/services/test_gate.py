@@ -248,7 +248,7 @@ def test_every_reason_of_the_gate_is_met() -> None:
     """No reason can be added without a request that brings it about."""
     met = {case[0] for case in _REJECTIONS} | {Reason.ROLE_MISSING, Reason.SCHEME_NOT_ACCEPTED, Reason.SCOPE_MISSING}
 
-    # A store that does not answer is met in test_gate_record.py; the others come of handling what the gate let in.
+    # A store that does not answer is met in test_gate_record.py; these come of handling what the gate let in.
     elsewhere = {Reason.STORAGE, Reason.NOT_PERMITTED, Reason.CHANGED, Reason.BODY_TOO_LARGE, Reason.CLIENT_GONE}
     # OAuth clients are met in test_client_authentication.py, their tokens in test_client_roles.py and
     # tests/unit/core/test_access_tokens.py.

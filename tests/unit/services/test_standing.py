@@ -131,6 +131,14 @@ def test_whoever_still_stands_acts(house: House, scheme: Scheme) -> None:
     assert house.roles.create(actor, "Mine") == "Mine"
 
 
+def test_a_client_is_nobody_to_be_judged_again(house: House) -> None:
+    """It acts for no user, so that a principal of its scheme would be a fault of ours."""
+    actor = _actor(house, Scheme.TOKEN)
+    assert actor.principal is not None
+    with house.store.read() as tx, pytest.raises(AssertionError):
+        house.gate.authenticator.verify_again(replace(actor.principal, scheme=Scheme.CLIENT), "192.0.2.1", tx)
+
+
 @pytest.mark.parametrize("scheme", [Scheme.BEARER, Scheme.SESSION])
 def test_a_credential_that_ended_by_itself_writes_nothing(house: House, scheme: Scheme) -> None:
     """While its request waited."""
