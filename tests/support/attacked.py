@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Answer, Service, opened_service
+from support.oauth_rows import add_oauth_rows
 from support.postgres import PostgresServer
 
 __all__ = ["HIDDEN", "MANAGER", "PLAIN", "SOURCE", "Attacked", "opened_attacked"]
@@ -73,6 +74,7 @@ def opened_attacked(home: Path, postgres: PostgresServer | None) -> Iterator[Att
         latchgate = service.latchgate
         latchgate.sources.create(COMMAND_LINE, SOURCE)
         latchgate.documents.create(COMMAND_LINE, SOURCE, {"record_name": "arm", "user": HIDDEN})
+        add_oauth_rows(latchgate.documents.store, HIDDEN)
         service.ask(authorization=service.make_key(HIDDEN).token)
         yield Attacked(service, service.make_key(MANAGER).token, service.make_key(PLAIN).token)
 

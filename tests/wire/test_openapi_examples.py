@@ -16,6 +16,7 @@ from latchgate.server.openapi_examples import EXAMPLE_SECRET, listed_example, ne
 from latchgate.server.openapi_records import refusal_of_verb
 from latchgate.server.openapi_texts import METHODS
 from support.asgi import PASSWORD, Answer, Service, opened_service
+from support.oauth_rows import add_oauth_rows
 
 ANN = "ann@example.com"
 _TYPES = {**DOCUMENT_TYPES, "Event Consumer": source_type("Event Consumer")}
@@ -38,6 +39,7 @@ class World:
         self.service = service
         self.administrator = service.make_key("Administrator").token
         self.made = {doctype: self._make(doctype) for doctype in _MADE}
+        add_oauth_rows(service.latchgate.documents.store, ANN)
         service.ask(
             f"/api/resource/User/{ANN}",
             self.administrator,

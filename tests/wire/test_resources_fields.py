@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from latchgate.core.document_fields import Record
 from latchgate.core.document_types import FieldSpec, Kind, Viewer
-from latchgate.core.documents import DOCUMENT_TYPES, Record, source_type
+from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.core.permissions import Reach
 from support.attacked import MANAGER, SOURCE, Attacked, opened_attacked
 from support.databases import ENGINES

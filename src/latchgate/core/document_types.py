@@ -164,6 +164,8 @@ class DocumentType:
     """The field that a new record's name is taken from; None where the name is given out."""
     log: bool = False
     """Whether it is written by the product alone, kept in order of time, and paged by `after`."""
+    issued: bool = False
+    """Whether its records come of OAuth 2 alone: they are read and ended, no more."""
     single: bool = False
     """Whether there is one record of it, called as the type is."""
     ignored: frozenset[str] = frozenset()
@@ -174,6 +176,8 @@ class DocumentType:
         """What can be done to its records at all, whatever is permitted."""
         if self.log:
             return frozenset({Action.READ})
+        if self.issued:
+            return frozenset({Action.READ, Action.DELETE})
         return frozenset({Action.READ, Action.WRITE}) if self.single else EVERY_ACTION
 
     @cached_property

@@ -6,100 +6,46 @@ show come from it. It is stored where `storage/document_columns.py` says.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import Field
 
+from latchgate.core.document_fields import Check, Hour, PerMinute, Record, Row, Text, Texts
 from latchgate.core.document_types import Access, DocumentType, Kind, Reader, Writer
+from latchgate.core.oauth_documents import OAuthBearerToken, OAuthClient, OAuthConsent
 from latchgate.core.users import UserType
 
-__all__ = ["API_KEY", "DOCUMENT_TYPES", "USER", "document_of", "source_type"]
-
-_NAME_LENGTH_MAX = 140
+__all__ = ["API_KEY", "BEARER_TOKEN", "DOCUMENT_TYPES", "USER", "document_of", "source_type"]
 
 
-def _check(value: object) -> object:
-    if isinstance(value, (bool, int)) and value in (0, 1):
-        return int(value)
-    if isinstance(value, str) and value in {"0", "1"}:
-        return int(value)
-    raise ValueError("must be 0 or 1")
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, (bool, float)):
-        raise ValueError("must be a whole number")  # noqa: TRY004  # one error for the caller
-    return value
-
-
-def _plain(value: object) -> object:
-    # What stands in a name or a label ends up in pages, logs and terminals.
-    if isinstance(value, str) and not value.isprintable():
-        raise ValueError("must hold no line breaks and no characters that cannot be seen")
-    return value
-
-
-def _texts(value: object) -> object:
-    if isinstance(value, str):
-        return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
-    return value
-
-
-_Text = Annotated[str, Field(max_length=_NAME_LENGTH_MAX), BeforeValidator(_plain)]
-_Check = Annotated[int, BeforeValidator(_check)]
-_Hour = Annotated[int, Field(ge=0, le=24), BeforeValidator(_whole)]
-_PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
-_Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
-
-
-class _Row(BaseModel, extra="ignore"):
-    """A row of a child table; what Frappe keeps beside the value (idx, parent, …) is ignored."""
-
-
-class RoleRow(_Row):
+class RoleRow(Row):
     """A role of a user."""
 
-    role: _Text
-
-
-class Record(BaseModel):
-    """What every record has. Times are UTC; two changes never have the same `modified`."""
-
-    name: Annotated[str, Access(Kind.DATA, "ID")] = Field("", description="The record's name, by which it is addressed")
-    owner: Annotated[str, Access(Kind.LINK, "Created By", link="User")] = Field("", description="Who made it")
-    creation: Annotated[str, Access(Kind.DATETIME, "Created On")] = Field("", description="When it was made, UTC")
-    modified: Annotated[str, Access(Kind.DATETIME, "Last Updated On")] = Field(
-        "", description="When it was last changed, UTC; send it back with an update to be told if another came between"
-    )
-    modified_by: Annotated[str, Access(Kind.LINK, "Last Updated By", link="User")] = Field(
-        "", description="Who changed it last"
-    )
-    docstatus: Annotated[int, Access(Kind.INT, "Document Status")] = Field(0, description="Always 0")
-    idx: Annotated[int, Access(Kind.INT, "Index")] = Field(0, description="Always 0")
+    role: Text
 
 
 class User(Record):
     """Who a request acts as."""
 
-    email: Annotated[_Text, Access(Kind.DATA, "Email", write=Writer.ONCE, required=True)] = Field(
+    email: Annotated[Text, Access(Kind.DATA, "Email", write=Writer.ONCE, required=True)] = Field(
         "", description="The e-mail address, which is the user's name"
     )
-    first_name: Annotated[_Text, Access(Kind.DATA, "First Name", write=Writer.ANYONE)] = ""
-    last_name: Annotated[_Text, Access(Kind.DATA, "Last Name", write=Writer.ANYONE)] = ""
+    first_name: Annotated[Text, Access(Kind.DATA, "First Name", write=Writer.ANYONE)] = ""
+    last_name: Annotated[Text, Access(Kind.DATA, "Last Name", write=Writer.ANYONE)] = ""
     full_name: Annotated[str, Access(Kind.DATA, "Full Name")] = Field(
         "", description="First and last name; the name where there is neither"
     )
     user_type: Annotated[UserType, Access(Kind.SELECT, "User Type", write=Writer.MANAGER)] = Field(
         UserType.SYSTEM, description="A System User comes to the desk, a Website User to the account page alone"
     )
-    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = Field(
+    enabled: Annotated[Check, Access(Kind.CHECK, "Enabled", write=Writer.MANAGER)] = Field(
         1, description="0: every request as this user is refused, by whatever credential"
     )
     restrict_ip: Annotated[
         str, Access(Kind.LONG, "Restrict IP", read=Reader.OWNER, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=4000, description="From where the user may act: addresses and networks, by commas")
-    login_after: Annotated[_Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
+    login_after: Annotated[Hour, Access(Kind.INT, "Login After", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
         0, description="The hour from which the user may act; 0 for any"
     )
-    login_before: Annotated[_Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
+    login_before: Annotated[Hour, Access(Kind.INT, "Login Before", read=Reader.OWNER, write=Writer.MANAGER)] = Field(
         0, description="The hour until which the user may act; 0 for any; one before `login_after` spans midnight"
     )
     api_key: Annotated[str | None, Access(Kind.DATA, "API Key", read=Reader.OWNER)] = Field(
@@ -122,7 +68,7 @@ class User(Record):
 class Role(Record):
     """A name that permissions are granted to."""
 
-    role_name: Annotated[_Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = Field(
+    role_name: Annotated[Text, Access(Kind.DATA, "Role Name", write=Writer.ONCE, required=True)] = Field(
         "", description="The role, as users are granted it and as it is addressed"
     )
     disabled: Annotated[int, Access(Kind.CHECK, "Disabled")] = Field(0, description="Always 0")
@@ -132,43 +78,43 @@ class Role(Record):
 class RolePermission(Record):
     """What a role may do to the records of a document type."""
 
-    role: Annotated[_Text, Access(Kind.LINK, "Role", write=Writer.ONCE, required=True, link="Role")] = ""
-    document_type: Annotated[_Text, Access(Kind.DATA, "Document Type", write=Writer.ONCE, required=True)] = ""
-    if_owner: Annotated[_Check, Access(Kind.CHECK, "If user is the owner", write=Writer.ONCE)] = Field(
+    role: Annotated[Text, Access(Kind.LINK, "Role", write=Writer.ONCE, required=True, link="Role")] = ""
+    document_type: Annotated[Text, Access(Kind.DATA, "Document Type", write=Writer.ONCE, required=True)] = ""
+    if_owner: Annotated[Check, Access(Kind.CHECK, "If user is the owner", write=Writer.ONCE)] = Field(
         0, description="1: of records that are one's own alone"
     )
-    read: Annotated[_Check, Access(Kind.CHECK, "Read", write=Writer.ANYONE)] = 0
-    write: Annotated[_Check, Access(Kind.CHECK, "Write", write=Writer.ANYONE)] = 0
-    create: Annotated[_Check, Access(Kind.CHECK, "Create", write=Writer.ANYONE)] = 0
-    delete: Annotated[_Check, Access(Kind.CHECK, "Delete", write=Writer.ANYONE)] = 0
+    read: Annotated[Check, Access(Kind.CHECK, "Read", write=Writer.ANYONE)] = 0
+    write: Annotated[Check, Access(Kind.CHECK, "Write", write=Writer.ANYONE)] = 0
+    create: Annotated[Check, Access(Kind.CHECK, "Create", write=Writer.ANYONE)] = 0
+    delete: Annotated[Check, Access(Kind.CHECK, "Delete", write=Writer.ANYONE)] = 0
 
 
 class ApiKey(Record):
     """A credential of a user or of a source's record. Its secret is answered once, when it is made."""
 
     api_key: Annotated[str, Access(Kind.DATA, "API Key")] = Field("", description="The public half, also the name")
-    source: Annotated[_Text, Access(Kind.DATA, "Authorization Source", write=Writer.ONCE)] = Field(
+    source: Annotated[Text, Access(Kind.DATA, "Authorization Source", write=Writer.ONCE)] = Field(
         "User", description="The document type of the record to whom the key belongs"
     )
-    record: Annotated[_Text, Access(Kind.DATA, "Record", write=Writer.ONCE)] = Field(
+    record: Annotated[Text, Access(Kind.DATA, "Record", write=Writer.ONCE)] = Field(
         "", description="To whom the key belongs: a user, or a record of its source; oneself if not given"
     )
     user: Annotated[str | None, Access(Kind.LINK, "User", link="User")] = Field(
         None, description="Whom its requests run as"
     )
-    label: Annotated[_Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = Field(
+    label: Annotated[Text, Access(Kind.DATA, "Label", write=Writer.ANYONE)] = Field(
         "", description="What the key is for, to tell it from others"
     )
     is_primary: Annotated[int, Access(Kind.CHECK, "First Key")] = Field(
         0, description="1: the key to which `generate_keys` gives a new secret"
     )
-    scopes: Annotated[_Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, compared=False)] = Field(
+    scopes: Annotated[Texts, Access(Kind.LIST, "Scopes", write=Writer.ONCE, compared=False)] = Field(
         ["all"], description="What the key is limited to; it never allows more than the user's roles"
     )
-    allowed_networks: Annotated[_Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, compared=False)] = (
+    allowed_networks: Annotated[Texts, Access(Kind.LIST, "Allowed Addresses", write=Writer.ONCE, compared=False)] = (
         Field([], description="From where the key works: addresses and networks; none for anywhere")
     )
-    limit_per_minute: Annotated[_PerMinute | None, Access(Kind.INT, "Requests a Minute", write=Writer.ONCE)] = Field(
+    limit_per_minute: Annotated[PerMinute | None, Access(Kind.INT, "Requests a Minute", write=Writer.ONCE)] = Field(
         None, description="None for no limit"
     )
     expires: Annotated[str | None, Access(Kind.DATETIME, "Expires", write=Writer.ONCE)] = Field(
@@ -194,7 +140,7 @@ class ApiKey(Record):
 class AuthorizationSource(Record):
     """A document type whose records own keys."""
 
-    source_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
+    source_name: Annotated[Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
         "", description="The document type that there is from then on, exact, as `Frappe-Authorization-Source` names it"
     )
 
@@ -202,13 +148,13 @@ class AuthorizationSource(Record):
 class SourceRecord(Record):
     """A record of a source: what its keys belong to, and whose requests they make."""
 
-    record_name: Annotated[_Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
+    record_name: Annotated[Text, Access(Kind.DATA, "Name", write=Writer.ONCE, required=True)] = Field(
         "", description="What the record is called and addressed by"
     )
-    user: Annotated[_Text | None, Access(Kind.LINK, "User", write=Writer.MANAGER, link="User")] = Field(
+    user: Annotated[Text | None, Access(Kind.LINK, "User", write=Writer.MANAGER, link="User")] = Field(
         None, description="Whom requests with the record's keys run as; without one they are refused"
     )
-    enabled: Annotated[_Check, Access(Kind.CHECK, "Enabled", write=Writer.ANYONE)] = Field(
+    enabled: Annotated[Check, Access(Kind.CHECK, "Enabled", write=Writer.ANYONE)] = Field(
         1, description="0: the record's keys open nothing"
     )
 
@@ -257,7 +203,7 @@ class ActivityLog(Record):
 class SystemSettings(Record):
     """What administrators decide for everybody; the rest is set where the service starts."""
 
-    allow_own_keys: Annotated[_Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = Field(
+    allow_own_keys: Annotated[Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = Field(
         1, description="0: only who may change all keys may make, rotate and end any"
     )
 
@@ -265,6 +211,7 @@ class SystemSettings(Record):
 _USER_FIELDS_IGNORED = frozenset({"send_welcome_email", "language", "time_zone", "username", "mobile_no", "phone"})
 USER = DocumentType("User", User, "name", "email", ignored=_USER_FIELDS_IGNORED)
 API_KEY = DocumentType("API Key", ApiKey, "user")
+BEARER_TOKEN = DocumentType("OAuth Bearer Token", OAuthBearerToken, "user", issued=True)
 
 _BUILT_IN = (
     USER,
@@ -274,6 +221,9 @@ _BUILT_IN = (
     DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),
     DocumentType("API Request Log", ApiRequestLog, "user", log=True),
     DocumentType("Activity Log", ActivityLog, "user", log=True),
+    DocumentType("OAuth Client", OAuthClient, "owner"),
+    BEARER_TOKEN,
+    DocumentType("OAuth Consent", OAuthConsent, "user", issued=True),
     DocumentType("System Settings", SystemSettings, "owner", single=True),
 )
 DOCUMENT_TYPES = {found.name: found for found in _BUILT_IN}

@@ -14,8 +14,8 @@ __all__ = [
 
 EVENT_CONSUMER = "Event Consumer"
 BUILT_IN_SOURCES = ("User", EVENT_CONSUMER)
-RESERVED_NAMES = ("OAuth Client", "OAuth Bearer Token", "Access Rule", "DocType")
-"""Document types that are to come, or that clients of Frappe take for something else."""
+RESERVED_NAMES = ("Access Rule", "DocType")
+"""Document types that clients of Frappe take for something else."""
 
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
 _NAME_LENGTH_MAX = 140

@@ -23,6 +23,8 @@ _ANN = "ann@example.com"
 _KEY = "lgk_04ZsgM4VWe9mNhTEk0d7P1V"
 _ROLE = "Log Reader"
 _LOG = "API Request Log"
+_CLIENT = "calendar-0001"
+_ANNS = {"owner": _ANN, "modified_by": _ANN}
 
 _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "User": {
@@ -74,6 +76,36 @@ _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "operation": "role.created",
         "subject": _ROLE,
         "ip_address": "192.0.2.7",
+    },
+    "OAuth Client": {
+        "name": _CLIENT,
+        "client_id": _CLIENT,
+        "app_name": "Calendar",
+        "scopes": "User:read openid",
+        "redirect_uris": "https://calendar.example.com/callback",
+        "default_redirect_uri": "https://calendar.example.com/callback",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "allowed_roles": [_ROLE],
+        "client_uri": "https://calendar.example.com/",
+    },
+    "OAuth Bearer Token": {
+        "name": "token-4bdb5a8ee91514d5",
+        **_ANNS,
+        "user": _ANN,
+        "client": _CLIENT,
+        "scopes": "User:read openid",
+        "audience": ["https://calendar.example.com/api"],
+        "issued": "2026-02-19 09:30:00.000000",
+        "expires": "2099-12-31 23:59:59.000000",
+    },
+    "OAuth Consent": {
+        "name": "consent-9d59d4a7a3df8368",
+        **_ANNS,
+        "user": _ANN,
+        "client": _CLIENT,
+        "app_name": "Calendar",
+        "scopes": "User:read openid",
+        "audience": ["https://calendar.example.com/api"],
     },
     "System Settings": {"name": "System Settings"},
 }

@@ -30,6 +30,7 @@ from latchgate.services.document_writers import (
 from latchgate.services.key_documents import ApiKeyWriter
 from latchgate.services.key_rights import KeyRights
 from latchgate.services.key_values import KeyValues
+from latchgate.services.oauth_documents import ReadOnlyWriter
 from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
 from latchgate.services.rights import find_reach
@@ -274,6 +275,8 @@ class DocumentService:
                 return SourceWriter(self.sources)
             case "System Settings":
                 return SettingsWriter(self.system_settings)
+            case "OAuth Client" | "OAuth Bearer Token" | "OAuth Consent":
+                return ReadOnlyWriter(doctype)
             case _:
                 return SourceRecordWriter(self.sources, doctype.name)
 

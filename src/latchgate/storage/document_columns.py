@@ -1,27 +1,29 @@
 """What the fields of each document type are in the tables, as integers and texts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    Table,
     and_,
     case,
-    cast,
     exists,
     func,
-    literal,
     null,
     or_,
     select,
 )
 
-from latchgate.core.permissions import Own
-from latchgate.sql.questions import Columns, Comparable, RowsOf
+from latchgate.sql.questions import RowsOf
+from latchgate.storage.document_sources import (
+    DocumentSource,
+    as_check,
+    as_number,
+    as_time,
+    common_columns,
+    constant,
+    owner_is,
+)
+from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes
+from latchgate.storage.oauth_document_columns import CLIENT, CONSENT, TOKEN
 from latchgate.storage.schema import (
     activity_log,
     api_key,
@@ -34,67 +36,7 @@ from latchgate.storage.schema import (
 )
 from latchgate.storage.users import GRANTED
 
-__all__ = ["SOURCES", "DocumentSource", "record_source"]
-
-_SECOND_US = 1_000_000
-_COMMON = ("owner", "creation", "modified", "modified_by")
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentSource:
-    """Where the records of a type are."""
-
-    table: Table
-    columns: Columns
-    """What records can be compared by."""
-    owned_by: ColumnElement[Any]
-    """The name of the user whose record it is."""
-    is_own: Callable[[Own], ColumnElement[bool]]
-    owned_by_id: ColumnElement[Any] | None = None
-    name_tie: ColumnElement[Any] | None = None
-    """What tells two records of one name apart, where names are not unique and an index goes on with it."""
-    among: ColumnElement[bool] | None = None
-    """Which rows of the table are records of the type; None for all."""
-    further: Columns = field(default_factory=dict)
-    """What a record holds beside, as it lies in the tables."""
-    rows: Mapping[str, RowsOf] = field(default_factory=dict)
-    """The child tables that records can be compared by."""
-
-    @property
-    def comparable(self) -> Comparable:
-        """All that records can be compared by."""
-        return {**self.columns, **self.rows}
-
-    @property
-    def everything(self) -> Columns:
-        """All that a record holds."""
-        return {**self.columns, **self.further}
-
-
-# Whole numbers are wide, however narrow they lie: a caller may compare with any.
-def _one(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(cast(column, Integer), BigInteger)
-
-
-def _wide(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(column, BigInteger)
-
-
-def _microseconds(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return column * _SECOND_US
-
-
-def _constant(value: int) -> ColumnElement[Any]:
-    return literal(value, BigInteger)
-
-
-def _common(table: Table) -> dict[str, ColumnElement[Any]]:
-    return {name: table.c[name] for name in _COMMON} | {"docstatus": _constant(0), "idx": _constant(0)}
-
-
-def _owner_is(table: Table) -> Callable[[Own], ColumnElement[bool]]:
-    return lambda own: table.c.owner == own.user
-
+__all__ = ["SOURCES", "record_source"]
 
 _PRIMARY = (
     select(api_key.c.key_id)
@@ -114,7 +56,7 @@ _USER = DocumentSource(
     user,
     {
         "name": user.c.name,
-        **_common(user),
+        **common_columns(user),
         "email": user.c.name,
         "first_name": user.c.first_name,
         "last_name": user.c.last_name,
@@ -123,17 +65,21 @@ _USER = DocumentSource(
             else_=func.trim(user.c.first_name + " " + user.c.last_name),
         ),
         "user_type": user.c.user_type,
-        "enabled": _one(user.c.enabled),
-        "login_after": _wide(user.c.login_after),
-        "login_before": _wide(user.c.login_before),
+        "enabled": as_check(user.c.enabled),
+        "login_after": as_number(user.c.login_after),
+        "login_before": as_number(user.c.login_before),
         "api_key": _PRIMARY,
-        "key_count": _wide(_KEY_COUNT),
-        "can_sign_in": _one(user.c.password_hash.is_not(None)),
+        "key_count": as_number(_KEY_COUNT),
+        "can_sign_in": as_check(user.c.password_hash.is_not(None)),
     },
     owned_by=user.c.name,
     is_own=lambda own: user.c.id == own.user_id,
     owned_by_id=user.c.id,
     further={"restrict_ip": user.c.restrict_ip, "roles": GRANTED},
+    decode={
+        "restrict_ip": lambda text: ", ".join(map(str, decode_networks(text))),
+        "roles": lambda lines: sorted(decode_roles(lines)),
+    },
     rows={
         "roles": RowsOf(
             role.c.name, exists().select_from(_GRANTED_ROLES).where(user_role.c.user_id == user.c.id).correlate(user)
@@ -144,30 +90,30 @@ _ROLE = DocumentSource(
     role,
     {
         "name": role.c.name,
-        **_common(role),
+        **common_columns(role),
         "role_name": role.c.name,
-        "disabled": _constant(0),
-        "desk_access": _constant(1),
+        "disabled": constant(0),
+        "desk_access": constant(1),
     },
     owned_by=role.c.owner,
-    is_own=_owner_is(role),
+    is_own=owner_is(role),
 )
 _ROLE_NAME = select(role.c.name).where(role.c.id == permission.c.role_id).correlate(permission).scalar_subquery()
 _PERMISSION = DocumentSource(
     permission,
     {
         "name": permission.c.doctype + ":" + _ROLE_NAME + case((permission.c.if_owner, ":own"), else_=""),
-        **_common(permission),
+        **common_columns(permission),
         "role": _ROLE_NAME,
         "document_type": permission.c.doctype,
-        "if_owner": _one(permission.c.if_owner),
-        "read": _one(permission.c.can_read),
-        "write": _one(permission.c.can_write),
-        "create": _one(permission.c.can_create),
-        "delete": _one(permission.c.can_delete),
+        "if_owner": as_check(permission.c.if_owner),
+        "read": as_check(permission.c.can_read),
+        "write": as_check(permission.c.can_write),
+        "create": as_check(permission.c.can_create),
+        "delete": as_check(permission.c.can_delete),
     },
     owned_by=permission.c.owner,
-    is_own=_owner_is(permission),
+    is_own=owner_is(permission),
 )
 # Looked up for the rows that are given alone: joined, a page of names would cost a row of three tables each.
 _RECORD_USER = (
@@ -203,18 +149,18 @@ _API_KEY = DocumentSource(
         "name": api_key.c.key_id,
         **{name: api_key.c[name] for name in ("creation", "modified", "modified_by")},
         "owner": api_key.c.created_by,
-        "docstatus": _constant(0),
-        "idx": _constant(0),
+        "docstatus": constant(0),
+        "idx": constant(0),
         "api_key": api_key.c.key_id,
         "source": api_key.c.source,
         "record": func.coalesce(_RECORD_NAME, _OWNER_NAME),
         "user": _RUNS_AS_NAME,
         "label": api_key.c.label,
-        "is_primary": _one(api_key.c.is_primary),
-        "limit_per_minute": _wide(api_key.c.limit_per_minute),
-        "expires": _microseconds(api_key.c.expires_at),
-        "revoked": _microseconds(api_key.c.revoked_at),
-        "former_secret_until": _microseconds(api_key.c.previous_until),
+        "is_primary": as_check(api_key.c.is_primary),
+        "limit_per_minute": as_number(api_key.c.limit_per_minute),
+        "expires": as_time(api_key.c.expires_at),
+        "revoked": as_time(api_key.c.revoked_at),
+        "former_secret_until": as_time(api_key.c.previous_until),
     },
     owned_by=_RUNS_AS_NAME,
     is_own=lambda own: or_(
@@ -234,16 +180,20 @@ _API_KEY = DocumentSource(
         "last_used": null(),
         "last_used_from": null(),
     },
+    decode={
+        "scopes": lambda text: sorted(decode_scopes(text)),
+        "allowed_networks": lambda text: list(map(str, decode_networks(text))),
+    },
 )
 _SOURCE = DocumentSource(
     authorization_source,
     {
         "name": authorization_source.c.name,
-        **_common(authorization_source),
+        **common_columns(authorization_source),
         "source_name": authorization_source.c.name,
     },
     owned_by=authorization_source.c.owner,
-    is_own=_owner_is(authorization_source),
+    is_own=owner_is(authorization_source),
 )
 _ACTIVITY = DocumentSource(
     activity_log,
@@ -253,8 +203,8 @@ _ACTIVITY = DocumentSource(
         "creation": activity_log.c.time,
         "modified": activity_log.c.time,
         "modified_by": activity_log.c.user,
-        "docstatus": _constant(0),
-        "idx": _constant(0),
+        "docstatus": constant(0),
+        "idx": constant(0),
         "time": activity_log.c.time,
         "user": activity_log.c.user,
         "operation": activity_log.c.operation,
@@ -265,6 +215,7 @@ _ACTIVITY = DocumentSource(
     owned_by=activity_log.c.user,
     is_own=lambda own: activity_log.c.user_id == own.user_id,
     owned_by_id=activity_log.c.user_id,
+    decode={"name": str},
 )
 SOURCES: Mapping[str, DocumentSource] = {
     "User": _USER,
@@ -273,6 +224,9 @@ SOURCES: Mapping[str, DocumentSource] = {
     "API Key": _API_KEY,
     "Authorization Source": _SOURCE,
     "Activity Log": _ACTIVITY,
+    "OAuth Client": CLIENT,
+    "OAuth Bearer Token": TOKEN,
+    "OAuth Consent": CONSENT,
 }
 """The types that are always there; `record_source` gives those of an Authorization Source's records."""
 
@@ -284,12 +238,12 @@ def record_source(source: str) -> DocumentSource:
         source_record,
         {
             "name": source_record.c.name,
-            **_common(source_record),
+            **common_columns(source_record),
             "record_name": source_record.c.name,
             "user": named,
-            "enabled": _one(source_record.c.enabled),
+            "enabled": as_check(source_record.c.enabled),
         },
         owned_by=source_record.c.owner,
-        is_own=_owner_is(source_record),
+        is_own=owner_is(source_record),
         among=source_record.c.source == source,
     )

@@ -1,6 +1,6 @@
 """Records of any type in a transaction, as their stored fields."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,20 +11,12 @@ from latchgate.core.queries import DocumentQuery, Scalar
 from latchgate.errors import Conflict, Invalid
 from latchgate.services.port_values import FoundDocument
 from latchgate.sql.questions import after_row, conditions, counting, how_to_execute, numbered, paged, row_number
-from latchgate.storage.document_columns import SOURCES, DocumentSource, record_source
-from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes, is_storable
+from latchgate.storage.document_columns import SOURCES, record_source
+from latchgate.storage.document_sources import DocumentSource
+from latchgate.storage.encodings import is_storable
 from latchgate.storage.schema import activity_log
 
 __all__ = ["SqlDocuments"]
-
-_DECODE: Mapping[str, Callable[[Any], Any]] = {
-    "name": str,
-    "restrict_ip": lambda text: ", ".join(map(str, decode_networks(text))),
-    "roles": lambda lines: sorted(decode_roles(lines)),
-    "scopes": lambda text: sorted(decode_scopes(text)),
-    "allowed_networks": lambda text: list(map(str, decode_networks(text))),
-}
-"""How fields are read that lie in the tables in another form."""
 
 
 class SqlDocuments:
@@ -47,7 +39,7 @@ class SqlDocuments:
             time, number = activity_log.c.time, activity_log.c.id
             statement = statement.where(after_row(query, time, number, self._reached(query.after, own)))
         rows = self._connection.execute(statement, execution_options=how_to_execute(query))
-        return _decoded(rows, [column.field for column in query.columns])
+        return _decoded(source, rows, [column.field for column in query.columns])
 
     def _reached(self, name: str, own: Own | None) -> tuple[int, int]:
         number = row_number(name)
@@ -81,7 +73,7 @@ class SqlDocuments:
         if not rows:
             return None
         id_, owned_by, owned_by_id, *rest = rows[0]
-        values = dict(zip(columns, _decoded([rest], columns)[0], strict=True))
+        values = dict(zip(columns, _decoded(source, [rest], columns)[0], strict=True))
         return FoundDocument(id_, values, owned_by, owned_by_id)
 
 
@@ -106,9 +98,11 @@ def _limited(statement: Select[Any], source: DocumentSource, own: Own | None) ->
     return statement if own is None else statement.where(source.is_own(own))
 
 
-def _decoded(rows: Iterable[Sequence[Any]], fields: Sequence[str | None]) -> list[tuple[Any, ...]]:
+def _decoded(
+    source: DocumentSource, rows: Iterable[Sequence[Any]], fields: Sequence[str | None]
+) -> list[tuple[Any, ...]]:
     """Read the values that lie in the tables in another form; `fields` tells what stands where in each row."""
-    decoders = [(place, _DECODE.get(field or "")) for place, field in enumerate(fields)]
+    decoders = [(place, source.decode.get(field or "")) for place, field in enumerate(fields)]
     read = [(place, decode) for place, decode in decoders if decode is not None]
     decoded = [list(row) for row in rows]
     for row in decoded:

@@ -391,8 +391,6 @@ oauth_token = Table(
     Column("audience", StoredText, nullable=False, server_default="[]"),
     _reference("client_row_id", "oauth_client.id", nullable=True),
     _reference("family_id", "oauth_family.id", nullable=True),
-    # The order of a list that names none.
-    Index("ix_oauth_token_issued_at_id", "issued_at", "id"),
     sqlite_autoincrement=True,
 )
 

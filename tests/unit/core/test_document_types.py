@@ -234,10 +234,13 @@ def test_what_is_no_time() -> None:
         (DOCUMENT_TYPES["Activity Log"], {Action.READ}),
         (DOCUMENT_TYPES["API Request Log"], {Action.READ}),
         (DOCUMENT_TYPES["System Settings"], {Action.READ, Action.WRITE}),
+        (DOCUMENT_TYPES["OAuth Bearer Token"], {Action.READ, Action.DELETE}),
+        (DOCUMENT_TYPES["OAuth Consent"], {Action.READ, Action.DELETE}),
+        (DOCUMENT_TYPES["OAuth Client"], set(Action)),
         (DOCUMENT_TYPES["User"], set(Action)),
         (source_type("API Device"), set(Action)),
     ],
 )
 def test_what_can_be_done_at_all(doctype: DocumentType, actions: set[Action]) -> None:
-    """A log is written by nobody, and what there is one of is neither made nor deleted."""
+    """A log is written by nobody, what is issued only ends, and what there is one of is neither made nor deleted."""
     assert doctype.actions == actions

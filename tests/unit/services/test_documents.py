@@ -262,7 +262,7 @@ def test_a_type_that_is_not_there_is_told_to_system_managers(house: House, boss:
 def test_a_type_is_described_to_whoever_may_read_of_it(house: House, boss: Actor, user: Actor) -> None:
     """All to a System Manager; those with something of one's own to everybody; fewer by scopes."""
     narrow = house.actor(USER, Limits(frozenset({"User:read", "Role:read"})))
-    own = {"API Key", "API Request Log", "Activity Log", "User"}
+    own = {"API Key", "API Request Log", "Activity Log", "OAuth Bearer Token", "OAuth Consent", "User"}
     every = {*DOCUMENT_TYPES, "Event Consumer"}
 
     def described(actor: Actor) -> set[str]:
@@ -360,6 +360,8 @@ def test_what_one_may_do_at_all_is_told_by_type(house: House, boss: Actor, user:
         "API Key": everything,
         "API Request Log": (Action.READ,),
         "Activity Log": (Action.READ,),
+        "OAuth Bearer Token": (Action.READ, Action.DELETE),
+        "OAuth Consent": (Action.READ, Action.DELETE),
     }
     limited = house.actor(USER, Limits(frozenset({"API Key:read", "Role:read"})))
     assert house.documents.list_allowed(limited) == {"API Key": (Action.READ,)}

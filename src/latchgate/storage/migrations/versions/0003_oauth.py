@@ -233,7 +233,6 @@ def _widen_tokens() -> None:
             )
     for indexed in ("client_row_id", "family_id", "expires_at", "revoked_at"):
         op.create_index(f"ix_oauth_token_{indexed}", "oauth_token", [indexed])
-    op.create_index("ix_oauth_token_issued_at_id", "oauth_token", ["issued_at", "id"])
 
 
 def _grant_defaults() -> None:
