@@ -25,6 +25,7 @@ from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.authorizations import AuthorizationService
 from latchgate.services.clients import ClientService
 from latchgate.services.clock import SystemClock
+from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
 from latchgate.services.documents import DocumentService
@@ -84,6 +85,7 @@ class Latchgate:
     sessions: SessionService
     clients: ClientService
     consents: ConsentService
+    connected_apps: ConnectedAppService
     authorizations: AuthorizationService
     tokens: TokenService
     devices: DeviceService
@@ -313,6 +315,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         sessions=SessionService(store, clock, rules),
         clients=clients,
         consents=ConsentService(store, clock),
+        connected_apps=ConnectedAppService(store, clock),
         authorizations=AuthorizationService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys),
         tokens=TokenService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys, authenticator),
         devices=DeviceService(store, peppers, clock, entropy, issuer, lifetimes, throttles),

@@ -5,22 +5,27 @@ from functools import partial
 
 from latchgate.core.access_tokens import StoredToken, lookup_values
 from latchgate.core.clients import StoredClient
+from latchgate.core.permissions import Action
 from latchgate.core.token_families import Approval, Redeemed, StoredRefreshToken, judge_refresh_token
 from latchgate.core.tokens import Peppers, Purpose, Secret
 from latchgate.core.users import StoredUser
+from latchgate.errors import NotFound
 from latchgate.oauth.backing import Issued, TokenOrder
 from latchgate.oauth.id_tokens import IdTokenClaims, sign_id_token
 from latchgate.oauth.provider import Parameters, Provider, Refusal
 from latchgate.oauth.scopes import OPENID, write_scopes
 from latchgate.services.activity import note
-from latchgate.services.actors import Actor
+from latchgate.services.actors import Actor, write_as
 from latchgate.services.authentication import Authenticator
 from latchgate.services.identities import claims_of, prepare_subjects, subject_of
 from latchgate.services.oauth_state import Lifetimes, OAuthState
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
+from latchgate.services.rights import judge_early, require_on
 from latchgate.services.signing_keys import SigningKeyService
 
-__all__ = ["TokenService", "Userinfo"]
+__all__ = ["BEARER_TOKEN", "TokenService", "Userinfo"]
+
+BEARER_TOKEN = "OAuth Bearer Token"
 
 Userinfo = dict[str, object]
 
@@ -104,6 +109,26 @@ class TokenService:
                 actor = Actor(user.name, address, None)
                 note(tx, self.clock, actor, "oauth_tokens.revoked", client.client_id, detail="by the client")
             return True
+
+    def end(self, actor: Actor, public_id: str) -> None:
+        """End an access token by what the log calls it, with all of its family. Raises NotFound, NotPermitted."""
+        judge_early(self.store, actor, lambda tx: require_on(tx, actor, BEARER_TOKEN, Action.DELETE, public_id))
+        with write_as(self.store, actor) as tx:
+            self.end_in(tx, actor, public_id)
+
+    def end_in(self, tx: Transaction, actor: Actor, public_id: str) -> None:
+        """End an access token. Raises as `end`."""
+        require_on(tx, actor, BEARER_TOKEN, Action.DELETE, public_id)
+        token = tx.access_tokens.find_public(public_id)
+        if token is None:
+            raise NotFound(f"{BEARER_TOKEN} not found")
+        if token.revoked_at is not None:
+            return
+        tx.access_tokens.revoke(token.id, self.clock.now())
+        if token.family_id is not None:
+            # Its refresh token would get another at once.
+            tx.token_families.revoke_family(token.family_id, self.clock.now())
+        note(tx, self.clock, actor, "access_token.revoked", public_id, detail=f"{token.user.name}, {token.client}")
 
     def introspect(self, client: StoredClient, token: Secret) -> dict[str, object]:
         """Tell a client of a token that is its own or meant for it; of any other nothing. RFC 7662, section 2.2."""
