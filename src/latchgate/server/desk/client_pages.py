@@ -14,6 +14,7 @@ from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.tokens import Secret
+from latchgate.core.users import GUEST, ROLES_OF_ALL
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.server.desk.client_form import FIELDS, MAY, ClientReader, typed_of
@@ -125,7 +126,9 @@ class ClientForm:
         roles = chosen
         if "Role" in self.documents.list_readable(call.actor, ["Role"]):
             asked = Asked(fields=["name"], order_by="name asc", limit=0)
-            roles = chosen.union(name for (name,) in self.documents.list_rows(call.actor, "Role", asked).rows)
+            names = {name for (name,) in self.documents.list_rows(call.actor, "Role", asked).rows}
+            # Those that everybody has choose nobody.
+            roles = chosen | (names - ROLES_OF_ALL - {GUEST})
         return {
             "may": MAY,
             "rights": sorted(self.documents.list_allowed(call.actor).items()),
@@ -147,6 +150,7 @@ class ClientForm:
             "may_delete": may[Action.DELETE],
             "auth_methods": AUTH_METHODS,
             "back": CLIENTS,
+            "former_secret": client.previous_until is not None and self.clock.now() < client.previous_until,
         }
         match tab:
             case "tokens":

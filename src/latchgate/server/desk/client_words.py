@@ -21,9 +21,9 @@ _PRESETS: dict[str, tuple[AuthMethod, frozenset[GrantType]]] = {
 }
 GRANTS: dict[str, tuple[str, str]] = {
     GrantType.AUTHORIZATION_CODE: ("sign-in", "Users sign in with it (authorization code)"),
-    GrantType.REFRESH_TOKEN: ("refresh", "It stays connected without asking again (refresh token)"),
-    GrantType.CLIENT_CREDENTIALS: ("by itself", "It acts by itself, as the user below (client credentials)"),
     GrantType.DEVICE_CODE: ("device", "Users connect it by a code that it shows (device code)"),
+    GrantType.CLIENT_CREDENTIALS: ("by itself", "It acts by itself, as the user named above (client credentials)"),
+    GrantType.REFRESH_TOKEN: ("refresh", "It stays connected without asking again (refresh token)"),
 }
 """By grant type: a word for lists, and a sentence for forms."""
 AUTH_METHODS: tuple[tuple[str, str], ...] = (
