@@ -69,12 +69,19 @@ class ClientReader:
         method, grants = preset
         if typed.get("auth_method"):
             method = _method(typed)
-        return self._read(typed, ClientOrder("", auth_method=method, grant_types=grants))
+        order = self._read(typed, ClientOrder("", auth_method=method, grant_types=grants))
+        alone = grants == {GrantType.CLIENT_CREDENTIALS} and order.scopes != {OPENID}
+        # Nobody signs in with what acts by itself.
+        return replace(order, scopes=order.scopes - {OPENID}) if alone else order
 
     def read_changed(self, typed: Mapping[str, Any], client: StoredClient) -> ClientOrder:
         """Read the form of a client that there is; what the caller is not offered stays. Raises Invalid."""
         grants = frozenset(grant for grant in GrantType if typed.get(f"{_GRANT}{grant}") == _TICKED)
-        return self._read(typed, replace(order_of(client), auth_method=_method(typed), grant_types=grants))
+        method = _method(typed)
+        if method.by_secret and client.auth_method.by_secret:
+            # It may send its secret either way: which of them it named is no choice of the form's.
+            method = client.auth_method
+        return self._read(typed, replace(order_of(client), auth_method=method, grant_types=grants))
 
     def _read(self, typed: Mapping[str, Any], base: ClientOrder) -> ClientOrder:
         texts = {name: _text(typed, name) for name in (*_TEXTS, *_LINES)}
