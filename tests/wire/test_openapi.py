@@ -10,6 +10,14 @@ from latchgate.core.document_types import Writer
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.server.openapi_texts import METHODS, PAGES
 from support.asgi import Pair, Service
+from support.oauth_rows import add_oauth_rows
+from wire.conftest import MANAGER
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _something_of_each_type(service: Service, manager_key: Pair) -> None:
+    """A client, a token and a consent, which nobody makes as documents."""
+    add_oauth_rows(service.latchgate.documents.store, MANAGER)
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def refusal_of_verb(doctype: DocumentType, verb: str) -> str:
     """Tell why an HTTP method is never of use for a type; empty where it may be."""
     if doctype.log and verb != "GET":
         return f"Latchgate alone writes the {doctype.name}"
-    if doctype.name in {"OAuth Client", "OAuth Bearer Token", "OAuth Consent"} and verb != "GET":
+    if doctype.name in {"OAuth Client", "OAuth Bearer Token", "OAuth Consent"} and verb in {"POST", "DELETE"}:
         return f"records of {doctype.name} are only shown here"
     if doctype.name == "System Settings" and verb in {"POST", "DELETE"}:
         return "there is one record of System Settings, which can be changed"
