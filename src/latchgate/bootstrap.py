@@ -268,21 +268,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
     profile = PROFILES[settings.password_profile]
     issuer = settings.public_url
-    rules = Rules(
-        zone=settings.zone,
-        lifetime=SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds),
-        issuer=issuer,
-        client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
-    )
-    throttles = Throttles(
-        clock,
-        ThrottleRules(
-            sign_ins_per_user=settings.sign_in_failures_per_user,
-            sign_ins_per_address=settings.sign_in_failures_per_address,
-            sign_in_window_seconds=settings.sign_in_window_seconds,
-            credentials_per_minute=settings.credential_failures_per_minute,
-        ),
-    )
+    rules, throttles = _rules(settings), Throttles(clock, _throttle_rules(settings))
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
@@ -326,6 +312,25 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,
         opened=stack,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    issuer = settings.public_url
+    return Rules(
+        zone=settings.zone,
+        lifetime=SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds),
+        issuer=issuer,
+        client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
+    )
+
+
+def _throttle_rules(settings: Settings) -> ThrottleRules:
+    return ThrottleRules(
+        sign_ins_per_user=settings.sign_in_failures_per_user,
+        sign_ins_per_address=settings.sign_in_failures_per_address,
+        sign_in_window_seconds=settings.sign_in_window_seconds,
+        credentials_per_minute=settings.credential_failures_per_minute,
     )
 
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from latchgate.core.token_families import Approval, StoredCode, StoredFamily, StoredRefreshToken
+from latchgate.core.token_families import Approval, DeviceState, StoredCode, StoredFamily, StoredRefreshToken
 from latchgate.core.tokens import Digest
 from latchgate.errors import Conflict, NotFound
 from latchgate.services.ports import Store, Transaction
 from support.databases import Outside
-from support.new_rows import APPROVAL, digest, new_client, new_code, new_token, new_user
+from support.new_rows import APPROVAL, digest, new_client, new_code, new_device_code, new_token, new_user
 
 DAY = 24 * 3600
 WEEK = 7 * DAY
@@ -78,6 +78,26 @@ class TestFamilies:
 
         assert counts == [1, 1, 0]
         assert [_family(store, family_id).revoked_at for family_id in ids] == [100, 200, 300, None]
+
+    def test_codes_end_with_the_families(self, store: Store) -> None:
+        """What would begin another family ends with those of the user, or of the user with one client."""
+        with store.write() as tx:
+            one, ann = _begin(tx)
+            two, bob = tx.clients.add(new_client("client-2"), 1), tx.users.add(new_user("bob@example.com"), 1)
+            owners = {b"a": (one, ann), b"b": (two, ann), b"c": (one, bob)}
+            for lookup, (client, user_id) in owners.items():
+                tx.token_families.add_code(new_code(client, user_id, lookup))
+                device = tx.device_codes.add(new_device_code(client, lookup))
+                tx.device_codes.answer(device, DeviceState.APPROVED, user_id, 1_000)
+            tx.device_codes.add(new_device_code(one, b"waits"))
+            tx.token_families.revoke_families(1_010, user_id=ann, client_row_id=one)
+            tx.token_families.revoke_families(1_020, user_id=ann)
+
+        with store.read() as tx:
+            codes = [tx.token_families.find_code([lookup]) for lookup in owners]
+            devices = [tx.device_codes.find([lookup]) for lookup in (*owners, b"waits")]
+        assert [code and code.used_at for code in codes] == [1_010, 1_020, None]
+        assert [device and device.used_at for device in devices] == [1_010, 1_020, None, None]
 
     def test_end_with_their_user(self, store: Store, outside: Outside) -> None:
         """With a user everything is gone that was issued to clients in its name."""

@@ -48,6 +48,7 @@ from support.memory_log import MemoryLog
 __all__ = [
     "ADDRESS",
     "EVERYTHING",
+    "ISSUER",
     "LIFETIME",
     "NOTHING_PRESENTED",
     "NOW",

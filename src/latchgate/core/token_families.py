@@ -4,9 +4,10 @@ All tokens that come of one approval are a family: it ends as a whole when a cod
 its user, its client or the consent ends, or when it is revoked. Times are Unix seconds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
+from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Digest, Peppers, Purpose, Secret
 from latchgate.core.users import StoredUser
 
@@ -19,10 +20,12 @@ __all__ = [
     "StoredDeviceCode",
     "StoredFamily",
     "StoredRefreshToken",
+    "consent_covers",
     "digest_refresh_token",
     "judge_code",
     "judge_refresh_token",
     "refresh_token_matches",
+    "widen_consent",
 ]
 
 
@@ -159,6 +162,23 @@ def judge_refresh_token(token: StoredRefreshToken, now: int, grace_seconds: int)
     if token.used_at is not None:
         return Redeemed.AGAIN if now <= token.used_at + grace_seconds else Redeemed.REUSED
     return Redeemed.GOOD if now < token.expires_at else Redeemed.DEAD
+
+
+def consent_covers(consent: StoredConsent, scopes: frozenset[str], audience: frozenset[str]) -> bool:
+    """Whether a user allowed before all that is asked for now, so that there is no need to ask again."""
+    # No audience means this service: it is not the least of audiences, but another one.
+    within = audience == consent.audience or (bool(audience) and audience <= consent.audience)
+    return within and scopes_within(scopes, consent.scopes)
+
+
+def widen_consent(before: StoredConsent | None, approval: Approval) -> Approval:
+    """Give what a user has allowed a client who allows something more; of it nothing that was never allowed.
+
+    What was allowed for other resources is left out: together they would be each scope for each resource.
+    """
+    if before is None or before.audience != approval.audience:
+        return approval
+    return replace(approval, scopes=before.scopes | approval.scopes)
 
 
 def digest_refresh_token(peppers: Peppers, row_id: int, family_id: int, token: Secret) -> Digest:

@@ -103,6 +103,7 @@ class Purpose(StrEnum):
     SESSION = "session"
     CSRF = "csrf"
     LINK = "link"
+    SIGN_IN_PROOF = "sign_in_proof"
     KEY_CHECK = "key_check"
     CLIENT_SECRET = "client_secret"
     AUTHORIZATION_CODE = "authorization_code"

@@ -128,9 +128,6 @@ class _RefreshView:
     def check_client(self, client: ClientView) -> bool:
         return self.stored.family.client_row_id == client.client.id
 
-    def get_scope(self) -> str:
-        return " ".join(sorted(self.stored.family.approval.scopes)) or "openid"
-
 
 class Refresh(RefreshTokenGrant):  # type: ignore[misc]
     """A refresh token for its successors. Source: RFC 6749, section 6; RFC 9700, section 4.14."""
@@ -182,15 +179,10 @@ class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
 
     TOKEN_ENDPOINT_AUTH_METHODS: ClassVar[list[str]] = [method for method in _ANY_METHOD if method != "none"]
 
-    def validate_requested_scope(self) -> None:
-        """Refuse what the client may not ask for."""
-        if not scopes_within(read_scopes(self.request.payload.scope), self.request.client.client.scopes):
-            raise InvalidScopeError("The scope is wider than what this client may ask for")
-
     def generate_token(self, *, scope: str | None, include_refresh_token: bool) -> dict[str, Any]:  # noqa: ARG002
         """Make the token; there is no refresh token (section 4.4.3)."""
         client = self.request.client.client
-        if client.public or client.user is None:
+        if client.user is None:
             raise UnauthorizedClientError("The client names no user that it runs as")
         user = _require_user(self.server.backing, client.user, self.request.client)
         scopes = read_scopes(scope) or client.scopes
@@ -262,6 +254,9 @@ def _require_user(backing: Backing, user: StoredUser, view: ClientView) -> Store
 
 
 def _issue(backing: Backing, order: TokenOrder) -> dict[str, Any]:
+    if not scopes_within(order.scopes, order.client.scopes):
+        # The client's own may have become fewer since the user allowed them.
+        raise InvalidScopeError("The scope is wider than what this client may ask for")
     issued = backing.issue(order)
     if issued is None:
         raise InvalidGrantError("The refresh token was used, revoked or has expired")

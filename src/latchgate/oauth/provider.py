@@ -34,7 +34,7 @@ from latchgate.oauth.protocol_requests import (
 )
 from latchgate.oauth.scopes import OPENID
 
-__all__ = ["Parameters", "Provider", "Refusal", "redirection"]
+__all__ = ["Parameters", "Provider", "Refusal", "refuse_request"]
 
 Parameters = Sequence[tuple[str, str]]
 """Names and values as sent, in order."""
@@ -73,9 +73,10 @@ class Provider:
             return proved
         client, redirect_uri = proved
         try:
-            return _judge(self._server, request, client, redirect_uri, self._issuer)
+            return self._judge(request, client, redirect_uri)
         except OAuth2Error as error:
-            return self.refuse((redirect_uri, _state(request)), error.error, error.description or "")
+            told = error.error, error.description or ""
+            return refuse_request(redirect_uri, _state(request), self._issuer, told)
 
     def approve(self, parameters: Parameters, wanted: AuthorizationRequest, user: StoredUser, auth_time: int) -> str:
         """Make a code for a request that was judged and allowed, and give the address that tells the client.
@@ -92,19 +93,7 @@ class Provider:
         grant.validate_authorization_request()
         request.user = user
         code: Secret = grant.generate_authorization_code()
-        return redirection(wanted.redirect_uri, {"code": code.text}, wanted.state, self._issuer)
-
-    def refuse(self, to: tuple[str, str], error: str, description: str) -> RefusedRequest:
-        """Refuse a request whose redirect URI was proved; the client is told, with the issuer (RFC 9207).
-
-        Args:
-            to: The redirect URI and the state.
-            error: The RFC's code.
-            description: For the client's developer.
-        """
-        redirect_uri, state = to
-        told = {"error": error, **({"error_description": description} if description else {})}
-        return RefusedRequest(error, description, redirection(redirect_uri, told, state, self._issuer))
+        return _redirection(wanted.redirect_uri, {"code": code.text}, wanted.state, self._issuer)
 
     def exchange(self, parameters: Parameters, client: StoredClient) -> Issued | Refusal:
         """Judge a token request of a client that the gate has proved, and make its tokens."""
@@ -140,6 +129,37 @@ class Provider:
             return RefusedRequest("invalid_request", "Mismatching redirect URI.")
         return client, redirect_uri
 
+    def _judge(self, request: ProtocolRequest, client: StoredClient, redirect_uri: str) -> AuthorizationRequest:
+        """Judge all that is left when client and redirect URI are proved. Raises OAuth2Error."""
+        _require_form(request)
+        self._server.get_consent_grant(request)
+        _require_resources(self._server.backing, request, self._issuer)
+        asked = request.form
+        scopes = read_scopes(asked.get("scope")) or client.scopes
+        if not scopes_within(scopes, client.scopes):
+            raise InvalidScopeError("The scope is wider than what this client may ask for")
+        prompts, max_age = parse_prompts(asked.get("prompt", "")), parse_max_age(asked.get("max_age", "0"))
+        if prompts is None:
+            raise InvalidRequestError("The prompt is none of none, login, consent and select_account")
+        if max_age is None:
+            raise InvalidRequestError("The max_age is no number of seconds")
+        if OPENID in scopes and "redirect_uri" not in asked and "scope" in asked:
+            raise InvalidRequestError("OpenID Connect asks for the redirect_uri")
+        return AuthorizationRequest(
+            client=client,
+            redirect_uri=redirect_uri,
+            redirect_uri_given="redirect_uri" in asked,
+            scopes=scopes,
+            audience=request.resources,
+            code_challenge=_challenge(request, client),
+            prompts=prompts,
+            max_age=max_age if "max_age" in asked else None,
+            login_hint=asked.get("login_hint", ""),
+            state=_state(request),
+            nonce=asked.get("nonce", ""),
+            id_token_hint=asked.get("id_token_hint", ""),
+        )
+
 
 class _Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """Authlib's server: which grants there are, and who asks."""
@@ -172,45 +192,25 @@ class _Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no type
         """Do nothing: nobody listens."""
 
 
-def redirection(redirect_uri: str, parameters: dict[str, str], state: str, issuer: str) -> str:
+def refuse_request(redirect_uri: str, state: str, issuer: str, told: tuple[str, str]) -> RefusedRequest:
+    """Refuse a request whose redirect URI was proved: the client is told, with the issuer (RFC 9207).
+
+    Args:
+        redirect_uri: Where the client is told.
+        state: The request's.
+        issuer: Who tells it.
+        told: The RFC's code, and words for the client's developer.
+    """
+    error, description = told
+    parameters = {"error": error, **({"error_description": description} if description else {})}
+    return RefusedRequest(error, description, _redirection(redirect_uri, parameters, state, issuer))
+
+
+def _redirection(redirect_uri: str, parameters: dict[str, str], state: str, issuer: str) -> str:
     """Write the address by which a browser tells the client. Source: RFC 6749, section 4.1.2; RFC 9207, section 2."""
     told = {**parameters, **({"state": state} if state else {}), "iss": issuer}
     # What stands in the client's own query stays as it is, byte for byte.
     return redirect_uri + ("&" if "?" in redirect_uri else "?") + urlencode(told)
-
-
-def _judge(
-    server: "_Server", request: ProtocolRequest, client: StoredClient, redirect_uri: str, issuer: str
-) -> AuthorizationRequest:
-    """Judge all that is left when client and redirect URI are proved. Raises OAuth2Error."""
-    _require_form(request)
-    server.get_consent_grant(request)
-    _require_resources(server.backing, request, issuer)
-    asked = request.form
-    scopes = read_scopes(asked.get("scope")) or client.scopes
-    if not scopes_within(scopes, client.scopes):
-        raise InvalidScopeError("The scope is wider than what this client may ask for")
-    prompts, max_age = parse_prompts(asked.get("prompt", "")), parse_max_age(asked.get("max_age", "0"))
-    if prompts is None:
-        raise InvalidRequestError("The prompt is none of none, login, consent and select_account")
-    if max_age is None:
-        raise InvalidRequestError("The max_age is no number of seconds")
-    if OPENID in scopes and "redirect_uri" not in asked and "scope" in asked:
-        raise InvalidRequestError("OpenID Connect asks for the redirect_uri")
-    return AuthorizationRequest(
-        client=client,
-        redirect_uri=redirect_uri,
-        redirect_uri_given="redirect_uri" in asked,
-        scopes=scopes,
-        audience=request.resources,
-        code_challenge=_challenge(request, client),
-        prompts=prompts,
-        max_age=max_age if "max_age" in asked else None,
-        login_hint=asked.get("login_hint", ""),
-        state=_state(request),
-        nonce=asked.get("nonce", ""),
-        id_token_hint=asked.get("id_token_hint", ""),
-    )
 
 
 def _require_form(request: ProtocolRequest) -> None:

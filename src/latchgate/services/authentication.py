@@ -147,26 +147,27 @@ class Authenticator:
         if has_our_prefix(bearer.token.text) and not verify_checksum(bearer.token.text):
             return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
         with self.store.read() as tx:
-            stored = self._find_token(tx, bearer.token)
+            stored = self.find_token(tx, bearer.token)
         if stored is None:
             return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
         return self._judge_token(stored, self.clock.now(), address)
+
+    def find_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
+        """Look up an access token, whatever became of it."""
+        stored = tx.access_tokens.find(lookup_values(self.peppers, token))
+        return stored if stored and token_matches(self.peppers, stored, token) else None
 
     def find_live_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
         """Look up an access token that opens something now, whatever resource it is for: what introspection tells.
 
         From where its user may act is left to whom the token is shown: the question comes from there, not the user.
         """
-        stored, now = self._find_token(tx, token), self.clock.now()
+        stored, now = self.find_token(tx, token), self.clock.now()
         # With the token's own audience as the issuer, every audience is the right one.
         meant_for = next(iter(stored.audience), "") if stored else ""
         if stored is None or judge_token(stored, now, meant_for) or not stored.user.enabled:
             return None
         return stored if hours_allow(stored.user, now, self.rules.zone) else None
-
-    def _find_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
-        stored = tx.access_tokens.find(lookup_values(self.peppers, token))
-        return stored if stored and token_matches(self.peppers, stored, token) else None
 
     def _judge_token(self, stored: StoredToken, now: int, address: str) -> Principal | Rejected:
         reason = judge_token(stored, now, self.rules.issuer) or self._judge_user(stored.user, now, address)

@@ -4,28 +4,27 @@ Whoever answers is the user of the session, never one that a parameter or a cook
 OpenID Connect Core, section 3.1.2; RFC 9700, section 2.1.
 """
 
+import hmac
 from dataclasses import dataclass, field
 
-from latchgate.core.principals import Principal
-from latchgate.core.scopes import scopes_within
-from latchgate.core.token_families import Approval
+from latchgate.core.sessions import StoredSession
+from latchgate.core.token_families import Approval, consent_covers
 from latchgate.core.tokens import Peppers, Purpose
-from latchgate.core.users import StoredUser
 from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest
 from latchgate.oauth.id_tokens import read_id_token_hint
-from latchgate.oauth.provider import Parameters, Provider
+from latchgate.oauth.provider import Parameters, Provider, refuse_request
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
+from latchgate.services.consents import keep_consent
 from latchgate.services.identities import prepare_subjects, subject_of
 from latchgate.services.oauth_state import Lifetimes, OAuthState, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.signing_keys import SigningKeyService
 
-__all__ = ["SIGNED_IN_AFTER", "Asked", "AuthorizationService", "Granted", "SignInFirst"]
+__all__ = ["SIGNED_IN_AFTER", "AuthorizationService", "ConsentNeeded", "Granted", "SignInFirst"]
 
 SIGNED_IN_AFTER = "signed_in_after"
 """A parameter of our own: since when the user must have signed in, as this service itself said."""
-_PUBLIC_ID_BYTES = 8
 _PROOF_SECONDS = 900
 
 
@@ -40,11 +39,12 @@ class SignInFirst:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConsentNeeded:
     """The user is to be asked."""
 
     request: AuthorizationRequest
-    user: StoredUser
+    session: StoredSession
+    """Whose user answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Granted:
     location: str = field(repr=False)
 
 
-Answer = RefusedRequest | SignInFirst | Asked | Granted
+Answer = RefusedRequest | SignInFirst | ConsentNeeded | Granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class AuthorizationService:
     def check(self, parameters: Parameters) -> AuthorizationRequest | RefusedRequest:
         """Judge a request before anybody has signed in: what the sign-in page shows, and where it may lead."""
         with self.store.read() as tx:
-            return self._provider(tx, "").check(_theirs(parameters))
+            return self._provider(tx).check(_theirs(parameters))
 
     def ask(self, parameters: Parameters, actor: Actor | None) -> Answer:
         """Tell what a request needs: to be refused, a sign-in, an answer, or nothing any more.
@@ -87,16 +87,14 @@ class AuthorizationService:
         prepare_subjects(self.store, self.entropy)
         with self.store.read() as tx:
             answer = self._look(tx, parameters, actor)
-        if not isinstance(answer, Asked) or actor is None:
-            return answer
-        with self.store.read() as tx:
-            if not _needs_answer(tx, answer):
-                granted = True
-            elif Prompt.NONE in answer.request.prompts:
-                return self._refuse(answer.request, "consent_required", "The user has to be asked")
-            else:
-                granted = False
-        return self.answer(parameters, actor, allow=True, asked=False) if granted else answer
+            if not isinstance(answer, ConsentNeeded) or actor is None:
+                return answer
+            needed = _needs_answer(tx, answer)
+        if not needed:
+            return self.answer(parameters, actor, allow=True, asked=False)
+        if Prompt.NONE in answer.request.prompts:
+            return self._refuse(answer.request, "consent_required", "The user has to be asked")
+        return answer
 
     def answer(self, parameters: Parameters, actor: Actor, *, allow: bool, asked: bool = True) -> Answer:
         """Do what the user said.
@@ -112,61 +110,54 @@ class AuthorizationService:
         """
         with write_as(self.store, actor) as tx:
             answer = self._look(tx, parameters, actor)
-            if not isinstance(answer, Asked):
+            if not isinstance(answer, ConsentNeeded):
                 return answer
-            request, user = answer.request, answer.user
+            request, session = answer.request, answer.session
+            client = request.client
             if not allow:
-                note(tx, self.clock, actor, "consent.denied", request.client.client_id, detail=request.client.app_name)
+                note(tx, self.clock, actor, "consent.denied", client.client_id, detail=client.app_name)
                 return self._refuse(request, "access_denied", "The user did not allow it")
-            if not asked and _needs_answer(tx, answer):
+            if asked:
+                given = session.user.id, Approval(request.scopes, request.audience, session.created_at)
+                keep_consent(tx, self.clock.now_us(), self.entropy, client, given)
+                note(tx, self.clock, actor, "consent.given", client.client_id, detail=client.app_name)
+            elif _needs_answer(tx, answer):
                 # What was allowed before was taken back meanwhile.
                 return answer
-            auth_time = self._auth_time(tx, actor)
-            if asked:
-                self._remember(tx, actor, answer, auth_time)
-            provider = self._provider(tx, actor.ip_address)
-            return Granted(provider.approve(_theirs(parameters), request, user, auth_time))
+            location = self._provider(tx).approve(_theirs(parameters), request, session.user, session.created_at)
+            return Granted(location)
 
     def _look(
         self, tx: Transaction, parameters: Parameters, actor: Actor | None
-    ) -> RefusedRequest | SignInFirst | Asked:
-        request = self._provider(tx, "").check(_theirs(parameters))
+    ) -> RefusedRequest | SignInFirst | ConsentNeeded:
+        request = self._provider(tx).check(_theirs(parameters))
         if isinstance(request, RefusedRequest):
             return request
         principal = actor.principal if actor else None
-        silent = Prompt.NONE in request.prompts
-        if actor is None or principal is None or self._must_sign_in(tx, request, parameters, actor):
-            if silent:
+        session = tx.sessions.find_public(principal.credential) if principal else None
+        if session is None or self._must_sign_in(tx, request, parameters, session):
+            if Prompt.NONE in request.prompts:
                 return self._refuse(request, "login_required", "The user has to sign in")
             return SignInFirst(request.login_hint, self._with_proof(request, parameters))
-        user = tx.users.find_id(principal.user_id)
-        if user is None or not may_use(user, request.client):
+        if not may_use(session.user, request.client):
             return self._refuse(request, "access_denied", "This user may not sign in through this client")
-        return Asked(request, user)
+        return ConsentNeeded(request, session)
 
     def _must_sign_in(
-        self, tx: Transaction, request: AuthorizationRequest, parameters: Parameters, actor: Actor
+        self, tx: Transaction, request: AuthorizationRequest, parameters: Parameters, session: StoredSession
     ) -> bool:
-        if request.id_token_hint and not self._hint_fits(tx, request, actor):
+        if request.id_token_hint and not self._hint_fits(tx, request, session):
             return True
-        auth_time = self._auth_time(tx, actor)
         since = self._proved_since(request, parameters)
-        if since is not None and auth_time >= since:
+        if since is not None and session.created_at >= since:
             return False
         if request.prompts & {Prompt.LOGIN, Prompt.SELECT_ACCOUNT}:
             return True
-        return request.max_age is not None and self.clock.now() - auth_time > request.max_age
+        return request.max_age is not None and self.clock.now() - session.created_at > request.max_age
 
-    def _hint_fits(self, tx: Transaction, request: AuthorizationRequest, actor: Actor) -> bool:
+    def _hint_fits(self, tx: Transaction, request: AuthorizationRequest, session: StoredSession) -> bool:
         hint = read_id_token_hint(request.id_token_hint, self.signing_keys.public_jwks(tx), self.issuer)
-        principal: Principal | None = actor.principal
-        return hint is not None and principal is not None and hint.subject == subject_of(tx, principal.user_id)
-
-    def _auth_time(self, tx: Transaction, actor: Actor) -> int:
-        session = tx.sessions.find_public(actor.principal.credential) if actor.principal else None
-        if session is None:
-            raise AssertionError("the route takes sessions alone")
-        return session.created_at
+        return hint is not None and hint.subject == subject_of(tx, session.user.id)
 
     def _with_proof(self, request: AuthorizationRequest, parameters: Parameters) -> Parameters:
         """Add since when the user must have signed in, so that a fresh sign-in is known when the browser comes back."""
@@ -179,45 +170,33 @@ class AuthorizationService:
         time, _, proof = sent[0].partition("-") if len(sent) == 1 else ("", "", "")
         if not (time.isascii() and time.isdigit() and len(time) <= 12):  # noqa: PLR2004  # digits of a time
             return None
-        since = int(time)
-        proofs = [
-            value.hex()
-            for value in self.peppers.candidates(Purpose.LINK, SIGNED_IN_AFTER, time, request.client.client_id)
-        ]
-        young = self.clock.now() - since <= _PROOF_SECONDS
-        return since if young and proof in proofs else None
+        proofs = self.peppers.candidates(Purpose.SIGN_IN_PROOF, time, request.client.client_id)
+        proved = any(hmac.compare_digest(value.hex().encode(), proof.encode(errors="replace")) for value in proofs)
+        return int(time) if proved and self.clock.now() - int(time) <= _PROOF_SECONDS else None
 
     def _proof(self, time: int, client_id: str) -> str:
-        return self.peppers.digest(Purpose.LINK, SIGNED_IN_AFTER, str(time), client_id).value.hex()
-
-    def _remember(self, tx: Transaction, actor: Actor, answer: Asked, auth_time: int) -> None:
-        request, user = answer.request, answer.user
-        public_id = f"consent-{self.entropy.random_bytes(_PUBLIC_ID_BYTES).hex()}"
-        approval = Approval(request.scopes, request.audience, auth_time)
-        tx.consents.put(public_id, user.id, request.client.id, approval, self.clock.now_us())
-        note(tx, self.clock, actor, "consent.given", request.client.client_id, detail=request.client.app_name)
+        return self.peppers.digest(Purpose.SIGN_IN_PROOF, str(time), client_id).value.hex()
 
     def _refuse(self, request: AuthorizationRequest, error: str, description: str) -> RefusedRequest:
-        with self.store.read() as tx:
-            provider = self._provider(tx, "")
-        return provider.refuse((request.redirect_uri, request.state), error, description)
+        return refuse_request(request.redirect_uri, request.state, self.issuer, (error, description))
 
-    def _provider(self, tx: Transaction, address: str) -> Provider:
-        state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, address)
-        return Provider(state, self.issuer)
+    def _provider(self, tx: Transaction) -> Provider:
+        # Nothing that this endpoint does names an address in the activity log.
+        return Provider(OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, ""), self.issuer)
 
 
-def _needs_answer(tx: Transaction, answer: Asked) -> bool:
+def _needs_answer(tx: Transaction, needed: ConsentNeeded) -> bool:
     """Whether the user must be asked: not by a trusted client, nor where it is certain that the same was allowed."""
-    request = answer.request
+    request = needed.request
     if request.client.skip_authorization:
         return False
     if Prompt.CONSENT in request.prompts or not request.assured:
         return True
-    consent = tx.consents.find(answer.user.id, request.client.id)
-    if consent is None:
+    consent = tx.consents.find(needed.session.user.id, request.client.id)
+    # It was given to the client as it was: one that has another address since may have got into other hands.
+    if consent is None or consent.modified < request.client.modified:
         return True
-    return not (scopes_within(request.scopes, consent.scopes) and request.audience <= consent.audience)
+    return not consent_covers(consent, request.scopes, request.audience)
 
 
 def _theirs(parameters: Parameters) -> Parameters:

@@ -32,20 +32,15 @@ class ClientAuthenticator:
             client_id = unverified_client_id(credential.secret) or ""
         with self.store.read() as tx:
             client = tx.clients.find(client_id)
-        reason = self._judge(client, credential)
+        # Even if there is none, so that a wrong secret of nobody's takes as long as one of somebody's.
+        reason = self._prove(client, credential)
         if client is None:
-            return Rejected(reason or Reason.UNKNOWN_CLIENT, Scheme.CLIENT)
+            return Rejected(Reason.UNKNOWN_CLIENT, Scheme.CLIENT)
+        if reason is None and client.revoked_at is not None:
+            reason = Reason.REVOKED
         if reason:
             return Rejected(reason, Scheme.CLIENT, credential=client.client_id)
         return Client(client, credential.method)
-
-    def _judge(self, client: StoredClient | None, credential: ClientCredential) -> Reason | None:
-        proved = self._prove(client, credential)
-        if client is None:
-            return Reason.UNKNOWN_CLIENT
-        if proved is not None:
-            return proved
-        return Reason.REVOKED if client.revoked_at is not None else None
 
     def _prove(self, client: StoredClient | None, credential: ClientCredential) -> Reason | None:
         match credential.method:

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
+from latchgate.core.clients import StoredClient
 from latchgate.core.permissions import Action
-from latchgate.core.token_families import StoredConsent
+from latchgate.core.token_families import Approval, StoredConsent, widen_consent
 from latchgate.errors import NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, read_as, write_as
-from latchgate.services.ports import Clock, Store, Transaction
+from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import judge_early, require_on, require_reach
 
-__all__ = ["OAUTH_CONSENT", "ConsentService"]
+__all__ = ["OAUTH_CONSENT", "ConsentService", "keep_consent"]
 
 OAUTH_CONSENT = "OAuth Consent"
+_PUBLIC_ID_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,21 @@ class ConsentService:
         now = self.clock.now()
         tx.token_families.revoke_families(now, user_id=consent.user_id, client_row_id=consent.client_row_id)
         note(tx, self.clock, actor, "consent.ended", consent.client_id, detail=consent.user)
+
+
+def keep_consent(
+    tx: Transaction, now_us: int, entropy: Entropy, client: StoredClient, given: tuple[int, Approval]
+) -> None:
+    """Keep what a user allowed a client, with what the same user allowed it before.
+
+    Args:
+        tx: The caller's.
+        now_us: Microseconds since 1970.
+        entropy: What a first consent is named by.
+        client: Who may do something now.
+        given: By whom, and what.
+    """
+    user_id, approval = given
+    all_of_it = widen_consent(tx.consents.find(user_id, client.id), approval)
+    public_id = f"consent-{entropy.random_bytes(_PUBLIC_ID_BYTES).hex()}"
+    tx.consents.put(public_id, user_id, client.id, all_of_it, now_us)

@@ -12,6 +12,7 @@ from latchgate.oauth.provider import Parameters
 from latchgate.oauth.scopes import parse_scope_parameter
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
+from latchgate.services.consents import keep_consent
 from latchgate.services.oauth_ports import NewDeviceCode
 from latchgate.services.oauth_state import Lifetimes, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
@@ -99,7 +100,7 @@ class DeviceService:
 
         Raises:
             NotFound: None does, or not any more.
-            RateLimited: Too many codes were tried by this user or from this address (RFC 8628, section 5.1).
+            RateLimited: This user tried too many codes (RFC 8628, section 5.1).
         """
         with self.store.read() as tx:
             return self._find(tx, actor, user_code)
@@ -111,16 +112,18 @@ class DeviceService:
         """
         with write_as(self.store, actor) as tx:
             asking = self._find(tx, actor, user_code)
-            principal = actor.principal
-            session = tx.sessions.find_public(principal.credential) if principal else None
-            user = tx.users.find_id(principal.user_id) if principal else None
-            if session is None or user is None:
+            client, approval = asking.client, asking.code.approval
+            session = tx.sessions.find_public(actor.principal.credential) if actor.principal else None
+            if session is None:
                 raise AssertionError("the route takes sessions alone")
-            allowed = allow and may_use(user, asking.client)
+            allowed = allow and may_use(session.user, client)
             state = DeviceState.APPROVED if allowed else DeviceState.DENIED
-            tx.device_codes.answer(asking.code.id, state, user.id, session.created_at)
+            tx.device_codes.answer(asking.code.id, state, session.user.id, session.created_at)
+            if allowed:
+                # So that the user sees it among all else that was allowed, and can take it back.
+                keep_consent(tx, self.clock.now_us(), self.entropy, client, (session.user.id, approval))
             what = "consent.given" if allowed else "consent.denied"
-            note(tx, self.clock, actor, what, asking.client.client_id, detail=f"{asking.client.app_name}, on a device")
+            note(tx, self.clock, actor, what, client.client_id, detail=f"{client.app_name}, on a device")
             return allowed
 
     def _find(self, tx: Transaction, actor: Actor, user_code: str) -> AskingDevice:

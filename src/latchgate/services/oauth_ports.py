@@ -180,7 +180,10 @@ class TokenFamilies(Protocol):
         ...
 
     def revoke_families(self, now: int, *, user_id: int, client_row_id: int | None = None) -> int:
-        """End every live family of a user, or those of the user with one client; tells how many."""
+        """End every live family of a user, or those of the user with one client; tells how many.
+
+        With them end the codes that would begin another: authorization codes, and devices that the user allowed.
+        """
         ...
 
     def list_live(self, user_id: int, now: int) -> list[StoredFamily]:
@@ -244,7 +247,7 @@ class Consents(Protocol):
         ...
 
     def put(self, public_id: str, user_id: int, client_row_id: int, approval: Approval, now_us: int) -> None:
-        """Store a consent; one that is there already is widened by the scopes and resources, and keeps its name."""
+        """Store a consent; one that is there already becomes what is allowed now, and keeps its name."""
         ...
 
     def delete(self, consent_id: int) -> None:

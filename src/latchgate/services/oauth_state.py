@@ -30,7 +30,7 @@ from latchgate.services.oauth_ports import NewCode
 from latchgate.services.port_values import NewToken
 from latchgate.services.ports import Clock, Entropy, Transaction
 
-__all__ = ["Lifetimes", "OAuthState", "may_use"]
+__all__ = ["Lifetimes", "OAuthState", "find_refresh_token", "may_use"]
 
 _PUBLIC_ID_BYTES = 8
 _SLOWER_SECONDS = 5
@@ -113,7 +113,7 @@ class OAuthState:
 
     def find_refresh_token(self, text: str, client: StoredClient) -> StoredRefreshToken | None:
         """Look up a refresh token of this client."""
-        token = self._find_refresh_token(Secret(text))
+        token = find_refresh_token(self.tx, self.peppers, Secret(text))
         return token if token and token.family.client_row_id == client.id else None
 
     def redeem_refresh_token(self, token: StoredRefreshToken) -> Redeemed:
@@ -171,7 +171,7 @@ class OAuthState:
         """Find the successors that were made a moment ago, under whichever pepper."""
         for access, refresh in zip(*(self._derive(kind, presented) for kind in _SUCCESSORS), strict=True):
             token = self.tx.access_tokens.find(lookup_values(self.peppers, access))
-            successor = self._find_refresh_token(refresh)
+            successor = find_refresh_token(self.tx, self.peppers, refresh)
             if token is None or successor is None:
                 continue
             if successor.used_at is not None:
@@ -184,7 +184,9 @@ class OAuthState:
 
     def _end_family(self, family_id: int, why: str) -> None:
         family = self.tx.token_families.find_family(family_id)
-        if family is None or family.revoked_at is not None:
+        if family is None:
+            raise AssertionError("codes and refresh tokens go with their family")
+        if family.revoked_at is not None:
             return
         self.tx.token_families.revoke_family(family_id, self.clock.now())
         # Whoever it was: the log shows it to the user whose tokens they were, and to administrators.
@@ -205,7 +207,7 @@ class OAuthState:
                 else:
                     self.tx.device_codes.use(source.id, now)
                 return family_id
-            case _:
+            case StoredRefreshToken() | None:
                 return None
 
     def _add_access_token(self, token: Secret, order: TokenOrder, family_id: int | None) -> Issued:
@@ -236,11 +238,6 @@ class OAuthState:
         row_id = families.add_refresh_token(lookup, family_id, now, now + self.lifetimes.refresh_token_seconds)
         families.set_refresh_digest(row_id, digest_refresh_token(self.peppers, row_id, family_id, token))
 
-    def _find_refresh_token(self, token: Secret) -> StoredRefreshToken | None:
-        lookups = self.peppers.candidates(Purpose.REFRESH_TOKEN_LOOKUP, token.text)
-        found = self.tx.token_families.find_refresh_token(lookups)
-        return found if found and refresh_token_matches(self.peppers, found, token) else None
-
     def _derive(self, kind: TokenKind, presented: Secret) -> list[Secret]:
         """List what a refresh token's successor of that kind is under each pepper, the newest first."""
         count = entropy_bytes(kind)
@@ -262,3 +259,9 @@ def may_use(user: StoredUser, client: StoredClient) -> bool:
     if not user.enabled or user.name == GUEST:
         return False
     return not client.allowed_roles or bool(client.allowed_roles & effective_roles(user))
+
+
+def find_refresh_token(tx: Transaction, peppers: Peppers, token: Secret) -> StoredRefreshToken | None:
+    """Look up a refresh token, used or not."""
+    found = tx.token_families.find_refresh_token(peppers.candidates(Purpose.REFRESH_TOKEN_LOOKUP, token.text))
+    return found if found and refresh_token_matches(peppers, found, token) else None

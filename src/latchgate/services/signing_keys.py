@@ -45,22 +45,25 @@ class SigningKeyService:
             return tx.signing_keys.list_all()
 
     def prepare(self, algorithm: SigningAlgorithm) -> None:
-        """See to it that there is a key to sign with that is not too old; making one takes long, so not in a write."""
+        """See to it that there is a key to sign with, not too old and sealed under a pepper of the key file.
+
+        Making one takes long, so that it is not done in a transaction that writes.
+        """
         with self.store.read() as tx:
-            if self._find_current(tx, algorithm, fresh=True):
+            if self._is_ready(tx, algorithm):
                 return
         new = self._generate(algorithm)
         with self.store.write() as tx:
             # Of two that noticed at once, one makes it.
-            if not self._find_current(tx, algorithm, fresh=True):
+            if not self._is_ready(tx, algorithm):
                 self._replace(tx, new)
 
     def find(self, tx: Transaction, algorithm: SigningAlgorithm) -> SigningKey:
         """Give the key to sign with; `prepare` was called before."""
-        stored = self._find_current(tx, algorithm, fresh=False)
-        opened = self.peppers.unseal(Purpose.SIGNING_KEY, stored.sealed, stored.kid) if stored else None
+        stored = _find_current(tx, algorithm)
+        opened = self._open(stored) if stored else None
         if stored is None or opened is None:
-            raise AssertionError("a signing key was prepared, and sealed under a pepper of the key file")
+            raise AssertionError("a signing key was prepared")
         return SigningKey(stored.kid, algorithm, Secret(opened.decode()))
 
     def public_jwks(self, tx: Transaction) -> list[str]:
@@ -76,16 +79,14 @@ class SigningKeyService:
             note(tx, self.clock, actor, "signing_key.rotated", new.kid, detail=algorithm.value)
             return next(key for key in tx.signing_keys.list_all() if key.kid == new.kid)
 
-    def _find_current(self, tx: Transaction, algorithm: SigningAlgorithm, *, fresh: bool) -> StoredSigningKey | None:
-        oldest = self.clock.now() - self.rotate_after_seconds
-        return next(
-            (
-                key
-                for key in tx.signing_keys.list_all()
-                if key.algorithm is algorithm and key.retired_at is None and (key.created_at > oldest or not fresh)
-            ),
-            None,
-        )
+    def _is_ready(self, tx: Transaction, algorithm: SigningAlgorithm) -> bool:
+        key = _find_current(tx, algorithm)
+        if key is None or key.created_at <= self.clock.now() - self.rotate_after_seconds:
+            return False
+        return self._open(key) is not None
+
+    def _open(self, key: StoredSigningKey) -> bytes | None:
+        return self.peppers.unseal(Purpose.SIGNING_KEY, key.sealed, key.kid)
 
     def _generate(self, algorithm: SigningAlgorithm) -> NewSigningKey:
         kid = self.entropy.random_bytes(_KID_BYTES).hex()
@@ -105,3 +106,8 @@ class SigningKeyService:
 
     def _is_over(self, key: StoredSigningKey) -> bool:
         return key.retired_at is not None and self.clock.now() > key.retired_at + _KEPT_SECONDS
+
+
+def _find_current(tx: Transaction, algorithm: SigningAlgorithm) -> StoredSigningKey | None:
+    keys = tx.signing_keys.list_all()
+    return next((key for key in keys if key.algorithm is algorithm and key.retired_at is None), None)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from functools import partial
 
-from latchgate.core.access_tokens import StoredToken, lookup_values
-from latchgate.core.clients import StoredClient
+from latchgate.core.access_tokens import StoredToken
+from latchgate.core.clients import SigningAlgorithm, StoredClient
 from latchgate.core.permissions import Action
 from latchgate.core.token_families import Approval, Redeemed, StoredRefreshToken, judge_refresh_token
-from latchgate.core.tokens import Peppers, Purpose, Secret
+from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import StoredUser
 from latchgate.errors import NotFound
 from latchgate.oauth.backing import Issued, TokenOrder
@@ -18,7 +18,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.authentication import Authenticator
 from latchgate.services.identities import claims_of, prepare_subjects, subject_of
-from latchgate.services.oauth_state import Lifetimes, OAuthState
+from latchgate.services.oauth_state import Lifetimes, OAuthState, find_refresh_token
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import judge_early, require_on
 from latchgate.services.signing_keys import SigningKeyService
@@ -47,21 +47,27 @@ class TokenService:
 
     def exchange(self, parameters: Parameters, client: StoredClient, address: str) -> Issued | Refusal:
         """Answer a token request. What a refusal ended stays ended: the transaction commits either way."""
-        if OPENID in client.scopes or "all" in client.scopes:
-            self.signing_keys.prepare(client.id_token_alg)
-            prepare_subjects(self.store, self.entropy)
+        self.signing_keys.prepare(client.id_token_alg)
+        prepare_subjects(self.store, self.entropy)
         with self.store.write() as tx:
             # It waited for others' writes since the gate let it in.
             present = tx.clients.find_id(client.id)
             if present is None or present.revoked_at is not None:
                 return Refusal("invalid_client", "The client was revoked")
-            sign = partial(self._sign, tx)
+            sign = partial(self._sign, tx, client.id_token_alg)
             state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, address, sign)
             issued = Provider(state, self.issuer).exchange(parameters, present)
             tx.token_families.forget_expired(self.clock.now())
             return issued
 
-    def _sign(self, tx: Transaction, order: TokenOrder, approval: Approval, access_token: Secret) -> Secret:
+    def _sign(
+        self,
+        tx: Transaction,
+        algorithm: SigningAlgorithm,
+        order: TokenOrder,
+        approval: Approval,
+        access_token: Secret,
+    ) -> Secret:
         """Sign the ID token that comes with an access token. Source: OpenID Connect Core, sections 2 and 3.1.3.6."""
         now = self.clock.now()
         claims = IdTokenClaims(
@@ -74,7 +80,7 @@ class TokenService:
             nonce=approval.nonce,
             further=claims_of(order.user),
         )
-        return Secret(sign_id_token(claims, access_token, self.signing_keys.find(tx, order.client.id_token_alg)))
+        return Secret(sign_id_token(claims, access_token, self.signing_keys.find(tx, algorithm)))
 
     def userinfo(self, user: str) -> Userinfo:
         """Tell a client who its user is. Source: OpenID Connect Core, section 5.3."""
@@ -92,23 +98,26 @@ class TokenService:
             Whether that is done; False if it is another client's.
         """
         with self.store.write() as tx:
-            now = self.clock.now()
             access, refresh = self._find(tx, token)
-            if access is None and refresh is None:
-                return True
-            owned = _is_of(access, client) if access else refresh is not None and _is_refresh_of(refresh, client)
-            if not owned:
-                return False
-            family_id = refresh.family.id if refresh else access.family_id if access else None
             if access:
-                tx.access_tokens.revoke(access.id, now)
-            if family_id is not None:
-                tx.token_families.revoke_family(family_id, now)
-            user = refresh.family.user if refresh else access.user if access else None
-            if user:
+                owned, user, family_id = _is_of(access, client), access.user, access.family_id
+                live = access.revoked_at is None
+            elif refresh:
+                owned, user, family_id = _is_refresh_of(refresh, client), refresh.family.user, refresh.family.id
+                live = refresh.family.revoked_at is None
+            else:
+                return True
+            if owned and live:
+                self._end(tx, access, family_id)
                 actor = Actor(user.name, address, None)
                 note(tx, self.clock, actor, "oauth_tokens.revoked", client.client_id, detail="by the client")
-            return True
+            return owned
+
+    def _end(self, tx: Transaction, access: StoredToken | None, family_id: int | None) -> None:
+        if access:
+            tx.access_tokens.revoke(access.id, self.clock.now())
+        if family_id is not None:
+            tx.token_families.revoke_family(family_id, self.clock.now())
 
     def end(self, actor: Actor, public_id: str) -> None:
         """End an access token by what the log calls it, with all of its family. Raises NotFound, NotPermitted."""
@@ -122,13 +131,10 @@ class TokenService:
         token = tx.access_tokens.find_public(public_id)
         if token is None:
             raise NotFound(f"{BEARER_TOKEN} not found")
-        if token.revoked_at is not None:
-            return
-        tx.access_tokens.revoke(token.id, self.clock.now())
-        if token.family_id is not None:
-            # Its refresh token would get another at once.
-            tx.token_families.revoke_family(token.family_id, self.clock.now())
-        note(tx, self.clock, actor, "access_token.revoked", public_id, detail=f"{token.user.name}, {token.client}")
+        if token.revoked_at is None:
+            # With its family: a refresh token would get another at once.
+            self._end(tx, token, token.family_id)
+            note(tx, self.clock, actor, "access_token.revoked", public_id, detail=f"{token.user.name}, {token.client}")
 
     def introspect(self, client: StoredClient, token: Secret) -> dict[str, object]:
         """Tell a client of a token that is its own or meant for it; of any other nothing. RFC 7662, section 2.2."""
@@ -166,9 +172,8 @@ class TokenService:
         }
 
     def _find(self, tx: Transaction, token: Secret) -> tuple[StoredToken | None, StoredRefreshToken | None]:
-        access = tx.access_tokens.find(lookup_values(self.peppers, token))
-        lookups = self.peppers.candidates(Purpose.REFRESH_TOKEN_LOOKUP, token.text)
-        return access, None if access else tx.token_families.find_refresh_token(lookups)
+        access = self.authenticator.find_token(tx, token)
+        return access, None if access else find_refresh_token(tx, self.peppers, token)
 
 
 def _is_of(token: StoredToken, client: StoredClient) -> bool:

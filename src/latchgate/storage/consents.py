@@ -34,10 +34,10 @@ _FIND_PUBLIC = _ALL.where(oauth_consent.c.public_id == bindparam("wanted"))
 _LIST_OF = _ALL.where(oauth_consent.c.user_id == bindparam("giver")).order_by(
     oauth_client.c.app_name, oauth_client.c.client_id
 )
-_WIDEN = (
+_REPLACE = (
     update(oauth_consent)
     .where(oauth_consent.c.id == bindparam("row_id"))
-    .values(scopes=bindparam("all_scopes"), audience=bindparam("all_audience"), modified=bindparam("at"))
+    .values(scopes=bindparam("new_scopes"), audience=bindparam("new_audience"), modified=bindparam("at"))
 )
 _DELETE = delete(oauth_consent).where(oauth_consent.c.id == bindparam("row_id"))
 
@@ -64,11 +64,8 @@ class SqlConsents:
     def put(self, public_id: str, user_id: int, client_row_id: int, approval: Approval, now_us: int) -> None:
         given = self.find(user_id, client_row_id)
         if given is not None:
-            wider = {
-                "all_scopes": encode_scopes(given.scopes | approval.scopes),
-                "all_audience": encode_scopes(given.audience | approval.audience),
-            }
-            self._connection.execute(_WIDEN, {"row_id": given.id, "at": now_us, **wider})
+            new = {"new_scopes": encode_scopes(approval.scopes), "new_audience": encode_scopes(approval.audience)}
+            self._connection.execute(_REPLACE, {"row_id": given.id, "at": now_us, **new})
             return
         values = {
             "public_id": public_id,

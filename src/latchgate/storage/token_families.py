@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, distinct, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    distinct,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from latchgate.core.token_families import Approval, StoredCode, StoredFamily, StoredRefreshToken
 from latchgate.core.tokens import Digest
@@ -14,6 +28,7 @@ from latchgate.storage.rows import add_row, any_lookup, change_row, delete_some,
 from latchgate.storage.schema import (
     oauth_client,
     oauth_code,
+    oauth_device_code,
     oauth_family,
     oauth_refresh_token,
     oauth_token,
@@ -48,8 +63,6 @@ _FIND_FAMILY = (
 )
 _LIVE = update(oauth_family).where(oauth_family.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 _REVOKE = _LIVE.where(oauth_family.c.id == bindparam("row_id"))
-_REVOKE_ALL = _LIVE.where(oauth_family.c.user_id == bindparam("owner"))
-_REVOKE_WITH_CLIENT = _REVOKE_ALL.where(oauth_family.c.client_row_id == bindparam("client"))
 
 _CODE_COLUMNS = (
     oauth_code.c.id,
@@ -182,10 +195,10 @@ class SqlTokenFamilies:
         self._connection.execute(_REVOKE, {"row_id": family_id, "now": now})
 
     def revoke_families(self, now: int, *, user_id: int, client_row_id: int | None = None) -> int:
-        values = {"now": now, "owner": user_id}
-        if client_row_id is None:
-            return self._connection.execute(_REVOKE_ALL, values).rowcount
-        return self._connection.execute(_REVOKE_WITH_CLIENT, {**values, "client": client_row_id}).rowcount
+        values = {"now": now, "owner": user_id} | ({} if client_row_id is None else {"client": client_row_id})
+        for table in (oauth_code, oauth_device_code):
+            self._connection.execute(_void(table, with_client=client_row_id is not None), values)
+        return self._connection.execute(_revoke(with_client=client_row_id is not None), values).rowcount
 
     def list_live(self, user_id: int, now: int) -> list[StoredFamily]:
         rows = self._connection.execute(_LIST_LIVE, {"owner": user_id, "now": now})
@@ -241,6 +254,23 @@ class SqlTokenFamilies:
         # Those that lost a token now: to look at all families each time would take ever longer.
         emptied = delete(oauth_family).where(oauth_family.c.id.in_(families), _WITHOUT_TOKENS)
         self._connection.execute(emptied)
+
+
+@cache
+def _revoke(*, with_client: bool) -> Update:
+    return _of_user(_LIVE, oauth_family, with_client=with_client)
+
+
+@cache
+def _void(table: Table, *, with_client: bool) -> Update:
+    # A used code opens nothing; it is kept as long as the others.
+    unused = update(table).where(table.c.used_at.is_(None)).values(used_at=bindparam("now"))
+    return _of_user(unused, table, with_client=with_client)
+
+
+def _of_user(change: Update, table: Table, *, with_client: bool) -> Update:
+    change = change.where(table.c.user_id == bindparam("owner"))
+    return change.where(table.c.client_row_id == bindparam("client")) if with_client else change
 
 
 @cache

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, make_blank_database, open_houses
+from support.oauth_house import OAuthHouse, build_oauth_house
 from support.office import furnish_office
 
 
@@ -41,3 +42,9 @@ def lasting_house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory
 def office(house: House) -> House:
     """A house with a helpdesk that may change all users, and accounts of every kind."""
     return furnish_office(house)
+
+
+@pytest.fixture
+def oauth(house: House) -> OAuthHouse:
+    """The OAuth services over a house of its own."""
+    return build_oauth_house(house)

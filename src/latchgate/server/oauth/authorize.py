@@ -25,7 +25,7 @@ from latchgate.server.oauth.place_words import place_words
 from latchgate.server.oauth.scope_words import scope_sentences
 from latchgate.server.replies import Fault, prefers_html
 from latchgate.server.requests import Call, read_parameters
-from latchgate.services.authorizations import Asked, AuthorizationService, Granted, SignInFirst
+from latchgate.services.authorizations import AuthorizationService, ConsentNeeded, Granted, SignInFirst
 
 __all__ = ["AUTHORIZE", "BY_SESSION", "AuthorizationPages", "authorization_target", "read_query"]
 
@@ -69,7 +69,7 @@ class AuthorizationPages:
         return self._show(call, parameters, answer)
 
     def _show(
-        self, call: Call, parameters: Parameters, answer: RefusedRequest | SignInFirst | Asked | Granted
+        self, call: Call, parameters: Parameters, answer: RefusedRequest | SignInFirst | ConsentNeeded | Granted
     ) -> Response:
         match answer:
             case RefusedRequest(location=None):
@@ -78,7 +78,7 @@ class AuthorizationPages:
                 return RedirectResponse(str(location), _REDIRECT)
             case SignInFirst(login_hint=hint, parameters=again):
                 return RedirectResponse(self._sign_in(again, hint), _REDIRECT)
-            case Asked(request=request):
+            case ConsentNeeded(request=request):
                 return self._ask(call, parameters, request)
             case _:
                 assert_never(answer)
