@@ -89,9 +89,13 @@ class NotPermitted(LatchgateError):
 
     code = ErrorCode.NOT_PERMITTED
 
-    def __init__(self, public: str, *, reason: str = "not_permitted", told: bool = False, detail: str = "") -> None:
+    def __init__(
+        self, public: str, *, reason: str = "not_permitted", told: bool = False, detail: str = "", scope: str = ""
+    ) -> None:
         super().__init__(public, detail=detail)
         self.reason = reason
+        self.scope = scope
+        """The scope that the credential lacks, where that is why."""
         self.told = told
         """Whether `public` is meant for a person to read, as Frappe shows it for records."""
 

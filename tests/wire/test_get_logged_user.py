@@ -181,8 +181,10 @@ def test_what_opens_nothing_is_the_same_401_everywhere(service: Service, name: s
 
     assert assert_refused(answer, 401, "AuthenticationError") == ""
     assert answer.document == UNAUTHENTICATED
+    # Whoever sends an access token is told that it is none (RFC 6750, section 3.1), and not why.
+    told = ', error="invalid_token"' if name == "unknown bearer" else ""
     assert answer.header("www-authenticate") == (
-        'Bearer resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"'
+        f'Bearer resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"{told}'
     )
     assert (answer.row.reason, answer.row.user, answer.row.api_key) == (reason, None, None)
 

@@ -15,7 +15,7 @@ from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Anonymous, Reason
 from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
-from latchgate.server.refusals import refusal_of
+from latchgate.server.refusals import bearer_error, refusal_of
 from latchgate.server.replies import (
     Dialect,
     Fault,
@@ -75,6 +75,8 @@ class _Exchange:
     admission: Admission | None = None
     reason: str | None = None
     """Why it was refused after the gate had let it in; for the log."""
+    scope: str = ""
+    """What the credential's scopes must cover."""
     cross_origin: bool = False
 
 
@@ -131,6 +133,7 @@ class Application:
             return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
         except LatchgateError as error:
             exchange.reason = error.reason if isinstance(error, NotPermitted) else error.code.value
+            exchange.scope = error.scope if isinstance(error, NotPermitted) else ""
             if error.detail:
                 _log.warning("request failed", code=error.code.value, detail=error.detail)
             return self._refuse(exchange, fault_of(error))
@@ -144,6 +147,7 @@ class Application:
         request = exchange.request
         target, unreadable = await self._resolve(request)
         exchange.dialect, exchange.cross_origin = target.dialect, target.cross_origin
+        exchange.scope = target.requires.scope or ""
         presented = await collect(request, target.requires, self.site.trusted_proxies)
         # A client's assertion is noted as used, which writes.
         if self.site.gate_may_wait or target.requires.client:
@@ -230,9 +234,10 @@ class Application:
                 _log.error("request log failed", request_id=admission.request_id, detail=detail)  # no traceback
                 response = self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
             response.headers["X-Request-Id"] = admission.request_id
-        if response.status_code == _UNAUTHORIZED:
+        told = bearer_error(admission, response.status_code, exchange.reason or _why(admission), exchange.scope)
+        if response.status_code == _UNAUTHORIZED or told:
             # Every 401 has one, a page's too. Source: RFC 9110, section 11.6.1.
-            response.headers.setdefault("WWW-Authenticate", self.site.challenge)
+            response.headers.setdefault("WWW-Authenticate", self.site.challenge + told)
         if exchange.cross_origin:
             # Whoever asks brings a credential of their own: no cookie counts here. Source: the Fetch standard.
             response.headers.update(_CROSS_ORIGIN)
@@ -248,6 +253,10 @@ class Application:
             else:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _why(admission: Admission | None) -> str | None:
+    return admission.reason.value if admission and admission.reason else None
 
 
 def _absent(path: str) -> Target:

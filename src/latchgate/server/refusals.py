@@ -1,11 +1,19 @@
 """How the gate's refusals are answered: one table from reason to reply. All 401s look alike."""
 
+import re
+
+from latchgate.core.credentials import Scheme
 from latchgate.core.policy import Decision
-from latchgate.core.principals import Anonymous, Reason, Rejected
+from latchgate.core.principals import Anonymous, Principal, Reason, Rejected
+from latchgate.oauth.scopes import write_scopes
 from latchgate.server.replies import Fault
 from latchgate.services.gate import Admission
 
-__all__ = ["refusal_of"]
+__all__ = ["bearer_error", "refusal_of"]
+
+_UNAUTHORIZED, _REFUSED = 401, 403
+# RFC 6749, section 3.3; the name of a type of records may hold more.
+_SCOPE = re.compile(r"[!#-\[\]-~]+")
 
 _NOT_BASE64 = "Failed to decode token, please provide a valid base64-encoded token."
 _BYTES_LITERAL = (
@@ -56,6 +64,27 @@ def refusal_of(admission: Admission, what: str) -> Fault | None:
         extra = {"session_expired": 1} if who.session_expired else {}
         return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra)
     return Fault(403, "PermissionError", quiet=_FORBIDDEN[reason] if reason else "Not permitted")
+
+
+def bearer_error(admission: Admission | None, status: int, reason: str | None, scope: str) -> str:
+    """Write what a challenge says to whoever sent an access token that is not good or not good enough.
+
+    To whoever sent none it says nothing. Source: RFC 6750, sections 3 and 3.1.
+
+    Args:
+        admission: What the gate decided.
+        status: Of the answer.
+        reason: Why, as the log has it.
+        scope: What the token lacks, if it is that.
+    """
+    who = admission.who if admission else None
+    if status == _UNAUTHORIZED and isinstance(who, Rejected) and who.scheme is Scheme.BEARER:
+        return ', error="invalid_token"'
+    bearer = isinstance(who, Principal) and who.scheme is Scheme.BEARER
+    if status != _REFUSED or not bearer or reason != Reason.SCOPE_MISSING:
+        return ""
+    needed = write_scopes([scope])
+    return ', error="insufficient_scope"' + (f', scope="{needed}"' if _SCOPE.fullmatch(needed) else "")
 
 
 def _rejected(who: Rejected) -> Fault:

@@ -49,7 +49,8 @@ def require_reach(tx: Transaction, actor: Actor, doctype: str, action: Action) -
     """Let nobody pass who has no right at all on a document type. Raises NotPermitted."""
     reach = find_reach(tx, actor, doctype, action)
     if isinstance(reach, Reason):
-        raise NotPermitted(f"No permission for {doctype}", reason=reach.value, told=True)
+        scope = f"{doctype}:{action}" if reach is Reason.SCOPE_MISSING else ""
+        raise NotPermitted(f"No permission for {doctype}", reason=reach.value, told=True, scope=scope)
     return reach
 
 
