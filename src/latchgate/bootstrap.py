@@ -308,7 +308,9 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         log_outs=LogOutService(store, entropy, issuer, signing_keys),
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
-        imports=ImportService(store, peppers, clock, entropy, profile, access_tokens),
+        imports=ImportService(
+            store, peppers, clock, entropy, profile, access_tokens, clients, settings.refresh_token_seconds
+        ),
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,
         opened=stack,

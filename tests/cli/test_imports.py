@@ -16,15 +16,18 @@ def test_the_users_of_the_recordings_are_taken_and_the_second_time_exist(cli: Co
     second = cli.lines("import", str(_FIXTURES))
 
     assert first["taken"] == {
-        "users": 10, "passwords": 11, "roles": 2, "api_keys": 13, "access_tokens": 5, "sources": 1, "records": 6,
+        "users": 10, "passwords": 11, "roles": 2, "api_keys": 13, "clients": 2, "access_tokens": 5,
+        "refresh_tokens": 5, "sources": 1, "records": 6,
     }  # fmt: skip
+    assert first["trusted_clients"] == ["client0002"]
     assert first["existed"] == {"users": 1, "sources": 1}
     assert "users[8].api_secret" in [left["entry"] for left in first["left"]]
-    assert second[:3] == [
-        "Taken: nothing.",
-        "There already: 11 users, 13 API keys, 5 access tokens, 2 sources, 6 records of sources.",
-        "Left:",
-    ]
+    assert second[0] == "Taken: nothing."
+    assert second[1].removeprefix("There already: ").split(", ") == [
+        "11 users", "13 API keys", "2 OAuth clients", "5 access tokens", "5 refresh tokens", "2 sources",
+        "6 records of sources.",
+    ]  # fmt: skip
+    assert second[2] == "Left:"
 
 
 def test_imported_credentials_work_with_every_scheme_and_source(cli: CommandLine) -> None:
@@ -38,6 +41,18 @@ def test_imported_credentials_work_with_every_scheme_and_source(cli: CommandLine
     assert cli.whoami("token devkey000000001:devsecret000001", "API Device") == "api@example.com"
     assert cli.whoami("token d1skey000000001:d1ssecret000001") == "user_disabled"
     assert cli.whoami("token hrskey000000001:hrssecret000001") == "outside_hours"
+
+
+def test_imported_clients_are_listed_as_they_were(cli: CommandLine) -> None:
+    """Those whose users are not asked are named, under a heading of their own."""
+    lines = cli.lines("import", str(_FIXTURES))
+    one, two = cli.json("client", "list")
+
+    told = lines.index("OAuth clients whose users are not asked whether they allow them:")
+    assert lines[told + 1 : told + 3] == ["CLIENT", "client0002"]
+    assert (one["client_id"], one["app_name"], one["require_pkce"]) == ("client0001", "Client One", False)
+    assert one["redirect_uris"] == ["http://localhost:3000/cb", "http://localhost:3000/cb2"]
+    assert [client["skip_authorization"] for client in (one, two)] == [False, True]
 
 
 def test_what_deserves_a_second_look_is_named(ann: CommandLine) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from latchgate.services.import_documents import (
     ImportDocument,
+    ImportedClient,
     ImportedRecord,
     ImportedSource,
     ImportedToken,
@@ -30,7 +31,7 @@ def _listed(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("users", ImportedUser), ("bearer_tokens", ImportedToken)],
+    [("users", ImportedUser), ("oauth_clients", ImportedClient), ("bearer_tokens", ImportedToken)],
 )
 def test_a_table_lists_the_fields_of_its_entries(heading: str, model: type[BaseModel]) -> None:
     """Each field has its line."""
@@ -57,4 +58,5 @@ def test_the_example_is_of_that_form() -> None:
     document = parse_document(example.encode())
 
     assert document.users[0].name == "ann@example.com"
+    assert document.oauth_clients[0].name == document.bearer_tokens[0].client
     assert document.alternate_sources[0].rows[0].api_key == "0c9d8e7f6a5b4c3"

@@ -8,6 +8,7 @@ from latchgate import __version__
 from latchgate.cli import (
     access_tokens,
     api_keys,
+    clients,
     database,
     doctor,
     imports,
@@ -16,6 +17,7 @@ from latchgate.cli import (
     roles,
     serve,
     settings,
+    signing_keys,
     sources,
     users,
 )
@@ -54,6 +56,8 @@ app.add_typer(permissions.app, name="permission")
 app.add_typer(sources.app, name="source")
 app.add_typer(api_keys.app, name="key")
 app.add_typer(access_tokens.app, name="token")
+app.add_typer(clients.app, name="client")
+app.add_typer(signing_keys.app, name="signing-key")
 app.add_typer(log.app, name="log")
 app.command("import", epilog="Example: latchgate import accounts.json")(imports.import_file)
 app.add_typer(database.app, name="database")

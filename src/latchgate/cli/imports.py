@@ -1,4 +1,4 @@
-"""latchgate import: take users, keys, tokens and sources over from another server."""
+"""latchgate import: take users, keys, OAuth clients, tokens and sources over from another server."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from latchgate.cli.context import next_step, open_instance
 from latchgate.cli.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from latchgate.services.imports import ImportReport
+    from latchgate.services.import_reports import ImportReport
 
 __all__ = ["import_file"]
 
@@ -22,7 +22,9 @@ _KINDS = {
     "passwords": "passwords",
     "roles": "roles",
     "api_keys": "API keys",
+    "clients": "OAuth clients",
     "access_tokens": "access tokens",
+    "refresh_tokens": "refresh tokens",
     "sources": "sources",
     "records": "records of sources",
 }
@@ -30,6 +32,7 @@ _NAMED = {
     "new_managers": "New System Managers",
     "new_keys": "Users that were there already and gained a key or token",
     "weak_passwords": "Passwords taken as they are, which nobody could choose here",
+    "trusted_clients": "OAuth clients whose users are not asked whether they allow them",
 }
 
 
@@ -37,7 +40,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON document; - is standard input.")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Take users, keys, tokens and sources over: all of a document in one transaction, or nothing of it."""
+    """Take users, keys, clients, tokens and sources over: all of a document in one transaction, or nothing of it."""
     from latchgate.errors import BadRequest, Invalid
     from latchgate.services.actors import COMMAND_LINE
 
@@ -60,10 +63,11 @@ def _print_report(report: "ImportReport") -> None:
         told = ", ".join(f"{counts[kind]} {words}" for kind, words in _KINDS.items() if counts[kind])
         print_line(f"{sentence}: {told or 'nothing'}.")
     for name, sentence in _NAMED.items():
-        users = getattr(report, name)
-        if users:
+        names = getattr(report, name)
+        if names:
+            heading = "client" if name == "trusted_clients" else "user"
             print_line(f"{sentence}:")
-            print_table([{"user": user} for user in users], ("user",), empty="")
+            print_table([{heading: name_} for name_ in names], (heading,), empty="")
     if report.left:
         print_line("Left:")
         print_table([{"entry": one.entry, "reason": one.reason} for one in report.left], ("entry", "reason"), empty="")

@@ -1,4 +1,4 @@
-"""Access tokens that were issued elsewhere: import and revoke. Issuing them comes with OAuth 2."""
+"""Access tokens that were issued elsewhere: import and revoke. Those of our own are issued in oauth_state.py."""
 
 from dataclasses import dataclass, field
 
@@ -30,6 +30,8 @@ class TokenOrder:
     scopes: frozenset[str]
     expires_at: int
     revoked: bool = False
+    family_id: int | None = None
+    """What it descends from, if a refresh token came with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, ord
         # Under an older pepper the database would not see that it is the same.
         raise Conflict("There is such an access token already")
     now = service.clock.now()
+    # A client that is here ends its tokens with itself, and may ask what they are.
+    client = tx.clients.find(order.client)
     public_id = "token-" + service.entropy.random_bytes(_PUBLIC_ID_BYTES).hex()
     token_id = tx.access_tokens.add(
         NewToken(
@@ -91,6 +95,8 @@ def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, ord
             issued_at=now,
             expires_at=order.expires_at,
             revoked_at=now if order.revoked else None,
+            client_row_id=client.id if client else None,
+            family_id=order.family_id,
         )
     )
     tx.access_tokens.set_digest(token_id, digest_token(service.peppers, token_id, public_id, order.token))

@@ -125,7 +125,8 @@ def _uris_problem(uris: tuple[str, ...]) -> str | None:
 def _grants_problem(order: ClientOrder) -> str | None:
     grants = order.grant_types
     if not grants:
-        return "at least one of " + ", ".join(GrantType)
+        # A protected resource that gets no tokens only asks what those are that it is shown.
+        return None if order.resources else "at least one of " + ", ".join(GrantType)
     if GrantType.REFRESH_TOKEN in grants and not grants & _WITH_REFRESH:
         return "refresh_token goes with authorization_code or the device code"
     if GrantType.CLIENT_CREDENTIALS in grants and _public(order):

@@ -1,4 +1,7 @@
-"""The document that `latchgate import` reads: users, keys, tokens and sources of another server. See docs/import.md."""
+"""The document that `latchgate import` reads: users, keys, clients, tokens and sources of another server.
+
+See docs/import.md.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +12,16 @@ from latchgate.core.scopes import parse_scopes
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid
 
-__all__ = ["ImportDocument", "ImportedRecord", "ImportedSource", "ImportedToken", "ImportedUser", "parse_document"]
+__all__ = [
+    "NEVER",
+    "ImportDocument",
+    "ImportedClient",
+    "ImportedRecord",
+    "ImportedSource",
+    "ImportedToken",
+    "ImportedUser",
+    "parse_document",
+]
 
 NEVER = 24
 """An hour that no day reaches."""
@@ -33,6 +45,13 @@ def _read_scopes(value: object) -> frozenset[str]:
 def _require_text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
+    return value
+
+
+def _require_visible_ascii(value: str) -> str:
+    # RFC 6749, appendix A.1.
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("must be visible ASCII characters")
     return value
 
 
@@ -64,8 +83,27 @@ class ImportedUser(_Entry):
     api_secret: SecretStr | None = None
 
 
+class ImportedClient(_Entry):
+    """An OAuth client."""
+
+    name: Annotated[_Name, AfterValidator(_require_visible_ascii)]
+    """Its client_id."""
+    app_name: str = ""
+    client_secret: SecretStr
+    redirect_uris: str = ""
+    """Separated by white space."""
+    default_redirect_uri: str = ""
+    scopes: _Scopes = frozenset({"all", "openid"})
+    skip_authorization: bool = False
+    allowed_roles: tuple[_Name, ...] = ()
+
+    def all_redirect_uris(self) -> tuple[str, ...]:
+        """List the redirect URIs, each once, the default one too."""
+        return tuple(dict.fromkeys([*self.redirect_uris.split(), *self.default_redirect_uri.split()]))
+
+
 class ImportedToken(_Entry):
-    """An access token."""
+    """An access token, with its refresh token."""
 
     access_token: SecretStr
     user: _Name
@@ -103,10 +141,10 @@ class ImportDocument(_Entry):
     passwords: dict[str, SecretStr] = {}
     """By user; `*` is for all others."""
     users: tuple[ImportedUser, ...] = ()
+    oauth_clients: tuple[ImportedClient, ...] = ()
     bearer_tokens: tuple[ImportedToken, ...] = ()
     alternate_sources: tuple[ImportedSource, ...] = ()
     todos: Any = None
-    oauth_clients: Any = None
     oauth_settings_note: Any = None
     system_settings: Any = None
 

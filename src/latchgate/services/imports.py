@@ -1,34 +1,33 @@
-"""Take users, keys, tokens and sources over from another server: all of a document, or nothing of it."""
+"""Take users, keys, clients, tokens and sources over from another server: all of a document, or nothing of it."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from argon2 import Parameters
 from pydantic import SecretStr
 
-from latchgate.core.access_tokens import lookup_values
 from latchgate.core.api_keys import secret_matches
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER, parse_user_name
-from latchgate.errors import Conflict, Invalid, NotFound
-from latchgate.services.access_tokens import AccessTokenService, TokenOrder, import_token
+from latchgate.errors import Invalid
+from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, require_system_manager, require_within, write_as
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
+from latchgate.services.clients import ClientService
+from latchgate.services.import_clients import ClientImport
 from latchgate.services.import_documents import (
     NEVER,
     ImportDocument,
     ImportedRecord,
     ImportedSource,
-    ImportedToken,
     ImportedUser,
     parse_document,
 )
+from latchgate.services.import_reports import ImportReport, naming
 from latchgate.services.key_orders import import_pair
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
@@ -36,38 +35,13 @@ from latchgate.services.roles import add_role
 from latchgate.services.sources import add_record, add_source
 from latchgate.services.users import AUTOMATIC_ROLES, UserOrder, add_user
 
-__all__ = ["ImportReport", "ImportService", "Left"]
+__all__ = ["ImportService"]
 
 _LEFT_WHOLE = {
     "todos": "Latchgate has no such document type",
-    "oauth_clients": "this release has no OAuth clients",
     "oauth_settings_note": "Latchgate has settings of its own",
     "system_settings": "Latchgate has settings of its own",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """Something in the document that was not taken, and why."""
-
-    entry: str
-    """Such as `users[8].api_secret`."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What came of an import: how many of each kind were taken, how many existed, and what was left."""
-
-    taken: Counter[str] = field(default_factory=Counter)
-    existed: Counter[str] = field(default_factory=Counter)
-    left: list[Left] = field(default_factory=list)
-    new_managers: list[str] = field(default_factory=list)
-    """Users that gained the role System Manager."""
-    new_keys: list[str] = field(default_factory=list)
-    """Users that existed and gained a key, one of a source's record or an access token."""
-    weak_passwords: list[str] = field(default_factory=list)
-    """Users whose password was taken although nobody could choose it here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +62,9 @@ class ImportService:
     entropy: Entropy
     profile: Parameters = field(repr=False)
     access_tokens: AccessTokenService
+    clients: ClientService
+    refresh_token_seconds: int
+    """How long a refresh token that is taken over lives unless it is used."""
 
     def import_document(self, actor: Actor, text: bytes, on_progress: Callable[[int, int], None]) -> ImportReport:
         """Take a document over, in one transaction. What exists already stays as it is.
@@ -143,19 +120,19 @@ class _Import:
 
     def run(self, document: ImportDocument) -> ImportReport:
         for index, user in enumerate(document.users):
-            with _naming(f"users[{index}]"):
+            with naming(f"users[{index}]"):
                 self._take_user(f"users[{index}]", user)
         for index, source in enumerate(document.alternate_sources):
             self._take_source(f"alternate_sources[{index}]", source)
-        for index, token in enumerate(document.bearer_tokens):
-            with _naming(f"bearer_tokens[{index}]"):
-                self._take_token(token)
-        refresh_tokens = sum(token.refresh_token is not None for token in document.bearer_tokens)
-        if refresh_tokens:
-            self._leave("bearer_tokens", f"{refresh_tokens} refresh tokens: their clients must ask the user anew")
+        service = self.service
+        oauth = ClientImport(
+            self.tx, self.actor, self.report, service.clients, service.access_tokens, service.refresh_token_seconds
+        )
+        for user_name in oauth.take(document):
+            self._count_credential(user_name)
         for name, reason in _LEFT_WHOLE.items():
             if getattr(document, name) is not None:
-                self._leave(name, reason)
+                self.report.leave(name, reason)
         return self.report
 
     def _take_user(self, place: str, entry: ImportedUser) -> None:
@@ -180,7 +157,7 @@ class _Import:
     def _add_user(self, place: str, entry: ImportedUser, name: str) -> None:
         roles = frozenset(role.strip() for role in entry.roles)
         for role in sorted(roles & AUTOMATIC_ROLES):
-            self._leave(f"{place}.roles", f"{role} comes with the user's type")
+            self.report.leave(f"{place}.roles", f"{role} comes with the user's type")
         for role in sorted(roles - AUTOMATIC_ROLES):
             if not self.tx.roles.exists(role):
                 add_role(self.tx, self.service.clock, self.actor, role)
@@ -224,7 +201,7 @@ class _Import:
         secret = hidden.get_secret_value() if hidden else ""
         if not key_id or not secret:
             if key_id or secret:
-                self._leave(f"{place}.api_key", "a key works with its secret only, and one of the two is missing")
+                self.report.leave(f"{place}.api_key", "a key works with its secret only, and one of the two is missing")
             return False
         found = self.tx.api_keys.find(owner.source, key_id)
         if found is not None:
@@ -232,9 +209,9 @@ class _Import:
             if same and found.owner.record == owner.record:
                 self.report.existed["api_keys"] += 1
             else:
-                self._leave(f"{place}.api_key", "there is a key of that name with another secret or owner")
+                self.report.leave(f"{place}.api_key", "there is a key of that name with another secret or owner")
         elif ":" in secret or ":" in key_id:
-            self._leave(f"{place}.api_secret", "it holds a colon, so that no header can present it")
+            self.report.leave(f"{place}.api_secret", "it holds a colon, so that no header can present it")
         else:
             order = KeyOrder("Imported")
             pair = PairText(key_id, Secret(secret))
@@ -244,14 +221,14 @@ class _Import:
         return False
 
     def _take_source(self, place: str, entry: ImportedSource) -> None:
-        with _naming(place, name="doctype"):
+        with naming(place, name="doctype"):
             if self.tx.sources.exists(entry.doctype):
                 self.report.existed["sources"] += 1
             else:
                 add_source(self.tx, self.service.clock, self.actor, entry.doctype)
                 self.report.taken["sources"] += 1
         for index, row in enumerate(entry.rows):
-            with _naming(f"{place}.rows[{index}]"):
+            with naming(f"{place}.rows[{index}]"):
                 self._take_record(f"{place}.rows[{index}]", entry.doctype, row)
 
     def _take_record(self, place: str, source: str, row: ImportedRecord) -> None:
@@ -263,35 +240,3 @@ class _Import:
             self.report.taken["records"] += 1
         if self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret):
             self._count_credential(row.user)
-
-    def _take_token(self, entry: ImportedToken) -> None:
-        token = Secret(entry.access_token.get_secret_value())
-        if self.tx.access_tokens.find(lookup_values(self.service.peppers, token)) is not None:
-            self.report.existed["access_tokens"] += 1
-            return
-        now = self.service.clock.now()
-        order = TokenOrder(
-            token=token,
-            user=entry.user,
-            client=entry.client,
-            scopes=entry.scopes,
-            expires_at=now - 1 if entry.expired else now + entry.expires_in,
-            revoked=entry.status == "Revoked",
-        )
-        import_token(self.tx, self.service.access_tokens, self.actor, order)
-        self.report.taken["access_tokens"] += 1
-        self._count_credential(entry.user)
-
-    def _leave(self, entry: str, reason: str) -> None:
-        self.report.left.append(Left(entry, reason))
-
-
-@contextmanager
-def _naming(place: str, name: str | None = None) -> Iterator[None]:
-    """Let a refusal name the entry of the document that it is about."""
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid({f"{place}.{name or key}": reason for key, reason in error.fields.items()}) from None
-    except (NotFound, Conflict) as error:
-        raise Invalid({place: error.public}) from None

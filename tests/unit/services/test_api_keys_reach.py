@@ -15,8 +15,8 @@ from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import IssuedKey, KeyOrder, Owner, PairText
-from latchgate.services.imports import ImportService
-from support.house import EVERYTHING, NOW, PROFILE, USER, House, present_pair
+from support.house import EVERYTHING, NOW, USER, House, present_pair
+from support.importing import build_importer
 
 _OWN = Owner("User", USER)
 
@@ -144,7 +144,7 @@ def test_a_narrow_key_imports_no_document(house: House) -> None:
     """A document makes passwords, keys and tokens without limits: a System Manager's limited key takes none over."""
     house.add_user()
     house.roles.grant(COMMAND_LINE, USER, SYSTEM_MANAGER)
-    importer = ImportService(house.store, house.peppers, house.clock, house.entropy, PROFILE, house.tokens)
+    importer = build_importer(house)
 
     with pytest.raises(NotPermitted) as refused:
         importer.import_document(house.actor(limits=Limits(frozenset({"read"}))), b"{}", lambda _done, _all: None)

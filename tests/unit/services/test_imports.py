@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from argon2.profiles import CHEAPEST
 
 from latchgate.core.addresses import parse_networks
 from latchgate.core.passwords import password_verifies
@@ -12,10 +11,11 @@ from latchgate.core.principals import Reason
 from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
-from latchgate.services.actors import COMMAND_LINE, Actor
-from latchgate.services.imports import ImportReport, ImportService
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.imports import ImportService
 from latchgate.services.users import UserOrder
 from support.house import ADDRESS, USER, House, present_pair, present_token
+from support.importing import build_importer, take
 
 _SECRET = "0123456789abcde"
 _TOKEN = "made-elsewhere-0123456789"
@@ -25,17 +25,12 @@ _DEVICE = {"name": "dev-1", "user": USER, "api_key": "devkey", "api_secret": _SE
 @pytest.fixture
 def importer(house: House) -> ImportService:
     """The service under test."""
-    return ImportService(house.store, house.peppers, house.clock, house.entropy, CHEAPEST, house.tokens)
-
-
-def _take(importer: ImportService, document: object, actor: Actor = COMMAND_LINE) -> ImportReport:
-    text = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return importer.import_document(actor, text, lambda _done, _wanted: None)
+    return build_importer(house)
 
 
 def _refusal(importer: ImportService, document: object) -> dict[str, str]:
     with pytest.raises(Invalid) as caught:
-        _take(importer, document)
+        take(importer, document)
     return caught.value.fields
 
 
@@ -49,7 +44,7 @@ def _user(**fields: object) -> dict[str, Any]:
 
 def test_a_user_is_taken_with_all_its_fields(house: House, importer: ImportService) -> None:
     """Names, type, hours and addresses are what the document says."""
-    _take(
+    take(
         importer,
         {
             "users": [
@@ -70,7 +65,7 @@ def test_a_user_is_taken_with_all_its_fields(house: House, importer: ImportServi
 
 def test_a_users_key_works_and_is_its_first(house: House, importer: ImportService) -> None:
     """The imported key is the one that Frappe calls the user's api_key."""
-    report = _take(importer, _user())
+    report = take(importer, _user())
 
     assert house.principal(present_pair("abc", _SECRET)).user == USER
     with house.store.read() as tx:
@@ -92,14 +87,14 @@ def test_what_narrows_a_user_holds(
     house: House, importer: ImportService, fields: dict[str, Any], reason: Reason
 ) -> None:
     """A disabled user, one of another address, and one whose hours are closed are refused."""
-    _take(importer, _user(**fields))
+    take(importer, _user(**fields))
 
     assert _why(house) is reason
 
 
 def test_closed_hours_never_open(house: House, importer: ImportService) -> None:
     """At every hour of the day the user is refused."""
-    _take(importer, _user(login_hours_closed=True))
+    take(importer, _user(login_hours_closed=True))
 
     for _ in range(24):
         house.clock.advance(3600)
@@ -108,7 +103,7 @@ def test_closed_hours_never_open(house: House, importer: ImportService) -> None:
 
 def test_roles_are_made_where_they_are_missing(house: House, importer: ImportService) -> None:
     """Those that come with the user's type are left, and said so."""
-    report = _take(importer, _user(roles=["System Manager", "Report Manager", "All"]))
+    report = take(importer, _user(roles=["System Manager", "Report Manager", "All"]))
 
     assert house.users.get(USER).roles == {"System Manager", "Report Manager"}
     assert report.taken["roles"] == 1
@@ -117,7 +112,7 @@ def test_roles_are_made_where_they_are_missing(house: House, importer: ImportSer
 
 def test_passwords_go_by_name_with_a_star_for_the_rest(house: House, importer: ImportService) -> None:
     """Each new user gets its own or the common one; an empty one is none."""
-    report = _take(
+    report = take(
         importer,
         {
             "passwords": {"a@example.com": "password of a", "*": "password of all", "c@example.com": ""},
@@ -146,8 +141,8 @@ def test_progress_is_told_password_by_password(importer: ImportService) -> None:
 
 def test_administrator_gets_its_first_password_and_no_second(house: House, importer: ImportService) -> None:
     """What somebody chose is never replaced by a file's."""
-    first = _take(importer, {"passwords": {"Administrator": "first"}, "users": [{"name": "Administrator"}]})
-    second = _take(importer, {"passwords": {"Administrator": "second"}, "users": [{"name": "Administrator"}]})
+    first = take(importer, {"passwords": {"Administrator": "first"}, "users": [{"name": "Administrator"}]})
+    second = take(importer, {"passwords": {"Administrator": "second"}, "users": [{"name": "Administrator"}]})
 
     assert (first.taken["passwords"], second.taken["passwords"]) == (1, 0)
     assert password_verifies(house.users.get("Administrator").password_hash or "", Secret("first"))
@@ -157,7 +152,7 @@ def test_administrator_twice_in_one_document_gets_one_password(house: House, imp
     """The second entry finds the first one's."""
     twice = [{"name": "Administrator"}, {"name": "administrator"}]
 
-    report = _take(importer, {"passwords": {"*": "first"}, "users": twice})
+    report = take(importer, {"passwords": {"*": "first"}, "users": twice})
 
     assert (report.taken["passwords"], report.existed["users"]) == (1, 2)
     assert house.users.get("Administrator").password_hash is not None
@@ -167,7 +162,7 @@ def test_an_existing_user_stays_as_it_is_but_gets_its_key(house: House, importer
     """Neither roles nor password nor name are touched."""
     house.add_user(UserOrder(USER, first_name="Before"))
 
-    report = _take(importer, {**_user(first_name="After", roles=["System Manager"]), "passwords": {"*": "password"}})
+    report = take(importer, {**_user(first_name="After", roles=["System Manager"]), "passwords": {"*": "password"}})
 
     user = house.users.get(USER)
     assert (user.first_name, user.roles, user.password_hash) == ("Before", frozenset(), None)
@@ -184,7 +179,7 @@ def test_every_credential_that_an_existing_user_gains_is_named(house: House, imp
         "bearer_tokens": [{**token, "user": USER}],
     }
 
-    assert _take(importer, document).new_keys == ["Administrator", USER]
+    assert take(importer, document).new_keys == ["Administrator", USER]
 
 
 def test_sources_and_their_records_are_taken_with_their_keys(house: House, importer: ImportService) -> None:
@@ -194,7 +189,7 @@ def test_sources_and_their_records_are_taken_with_their_keys(house: House, impor
         {**_DEVICE, "name": "dev-2", "api_key": "devkey2", "enabled": 0},
         {**_DEVICE, "name": "dev-3", "api_key": "devkey3", "user": None},
     ]
-    report = _take(importer, {**_user(), "alternate_sources": [{"doctype": "API Device", "rows": rows, "why": "x"}]})
+    report = take(importer, {**_user(), "alternate_sources": [{"doctype": "API Device", "rows": rows, "why": "x"}]})
 
     assert house.principal(present_pair("devkey", _SECRET, source="API Device")).user == USER
     assert _why(house, "devkey2", "API Device") is Reason.RECORD_DISABLED
@@ -216,7 +211,7 @@ def test_tokens_are_taken_as_active_expired_or_revoked(
     """An active one works for as long as it says."""
     token = {"access_token": _TOKEN, "user": USER, "client": "c", "scopes": "all openid", "expires_in": 60, **fields}
 
-    _take(importer, {**_user(), "bearer_tokens": [token]})
+    take(importer, {**_user(), "bearer_tokens": [token]})
 
     assert house.admit(present_token(_TOKEN)).reason is reason
     house.clock.advance(60)
@@ -230,9 +225,9 @@ def test_the_second_time_all_of_it_exists(importer: ImportService) -> None:
         "alternate_sources": [{"doctype": "API Device", "rows": [_DEVICE]}],
         "bearer_tokens": [{"access_token": _TOKEN, "user": USER}],
     }
-    _take(importer, document)
+    take(importer, document)
 
-    again = _take(importer, document)
+    again = take(importer, document)
 
     assert not any(again.taken.values())
     assert again.existed == {"users": 1, "sources": 1, "records": 1, "api_keys": 2, "access_tokens": 1}
@@ -247,7 +242,7 @@ def test_the_second_time_all_of_it_exists(importer: ImportService) -> None:
         (_user(api_secret=None), "users[0].api_key", "missing"),
         (_user(api_key=None), "users[0].api_key", "missing"),
         ({"todos": []}, "todos", "no such document type"),
-        ({"oauth_clients": [{}]}, "oauth_clients", "no OAuth clients"),
+        ({"oauth_settings_note": ""}, "oauth_settings_note", "settings of its own"),
         ({"system_settings": {}}, "system_settings", "settings of its own"),
         (
             {**_user(), "bearer_tokens": [{"access_token": _TOKEN, "user": USER, "refresh_token": "r" * 20}]},
@@ -260,7 +255,7 @@ def test_what_cannot_be_taken_is_left_and_said_so(
     importer: ImportService, document: dict[str, Any], entry: str, reason: str
 ) -> None:
     """Each with its place in the document and why."""
-    (left,) = _take(importer, document).left
+    (left,) = take(importer, document).left
 
     assert left.entry == entry
     assert reason in left.reason
@@ -271,9 +266,9 @@ def test_a_key_of_that_name_with_another_secret_or_owner_stays(
     house: House, importer: ImportService, change: dict[str, str]
 ) -> None:
     """The key that is here goes on working as it did."""
-    _take(importer, _user())
+    take(importer, _user())
 
-    (left,) = _take(importer, _user(**change)).left
+    (left,) = take(importer, _user(**change)).left
 
     assert left.entry == "users[0].api_key"
     assert house.principal(present_pair("abc", _SECRET)).user == USER
@@ -339,12 +334,12 @@ def test_only_a_system_manager_may_import(house: House, importer: ImportService)
     house.add_user()
 
     with pytest.raises(NotPermitted):
-        _take(importer, {}, house.actor(USER, address=ADDRESS))
+        take(importer, {}, house.actor(USER, address=ADDRESS))
 
 
 def test_the_activity_log_tells_of_each(house: House, importer: ImportService) -> None:
     """As if everything had been made one by one."""
-    _take(importer, {**_user(roles=["Report Manager"]), "passwords": {"Administrator": "first", "*": "all the rest"}})
+    take(importer, {**_user(roles=["Report Manager"]), "passwords": {"Administrator": "first", "*": "all the rest"}})
 
     operations = [entry.operation for entry in house.activity()]
 
