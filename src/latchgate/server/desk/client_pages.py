@@ -164,7 +164,8 @@ class ClientForm:
     def _tokens(self, call: Call, client: StoredClient) -> dict[str, Any]:
         actor, view = call.actor, View.of(call, "tab")
         values = {"view": view, "size": _ROWS, "users": self.clients.count_users(actor, client.client_id)}
-        if not self.documents.may(actor, BEARER_TOKEN, Action.READ, None):
+        sees = self.documents.list_readable(actor, [BEARER_TOKEN, "User"])
+        if BEARER_TOKEN not in sees:
             return {**values, "tokens": None}
         now = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
         asked = Asked(
@@ -178,7 +179,7 @@ class ClientForm:
             "tokens": self.documents.list_whole(actor, BEARER_TOKEN, asked).documents(),
             "total": self.documents.count(actor, BEARER_TOKEN, asked),
             "may_end": self.documents.may(actor, BEARER_TOKEN, Action.DELETE, None),
-            "sees_users": "User" in self.documents.list_readable(actor, ["User"]),
+            "sees_users": "User" in sees,
         }
 
     def _activity(self, call: Call, client: StoredClient) -> dict[str, Any]:
