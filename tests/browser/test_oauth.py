@@ -150,7 +150,7 @@ def test_somebody_else_signs_in(open_page: OpenPage, application: Application) -
 
 
 def test_what_was_allowed_is_remembered_until_it_is_taken_back(open_page: OpenPage, application: Application) -> None:
-    """The second time nobody is asked; disconnected under My account, the token is dead and the question comes again."""
+    """The second time nobody is asked; disconnected under My account, the token is dead and the question is back."""
     page = open_page(beside=application.origin)
     _begin(page, application)
     page.get_by_role("button", name="Allow").click()
@@ -247,10 +247,10 @@ def test_no_question_has_barriers(
     look("Sign in")
 
 
-def test_a_client_is_made_given_a_new_secret_and_ended(
+def test_a_client_is_made_and_given_a_new_secret(
     open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState
 ) -> None:
-    """In the desk: its secret is copied and opens, after a rotation both do, and after the end neither."""
+    """In the desk: its secret is copied and opens, and after a rotation with an overlap both do."""
     page = open_page(storage_state=signed_in, permissions=["clipboard-read", "clipboard-write"])
 
     def copy_secret() -> str:
@@ -285,7 +285,17 @@ def test_a_client_is_made_given_a_new_secret_and_ended(
     for secret in (first, second):
         script.client_secret = secret
         script.ask_tokens(granted, 200)
-    page.goto(f"/app/oauth-client/{client_id}?tab=tokens")
+
+
+def test_a_client_is_ended(open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState) -> None:
+    """In the desk one is told what stops, and it stops at once."""
+    page = open_page(storage_state=signed_in)
+    made = running.ask("client", "create", "Weekly report", "--user", ANN)
+    script = Application(running.base, 0, str(made["client_id"]), str(made["client_secret"]))
+    granted = {"grant_type": "client_credentials", "scope": "read"}
+    tokens = [script.ask_tokens(granted, 200)["access_token"] for _ in range(3)]
+
+    page.goto(f"/app/oauth-client/{script.client_id}?tab=tokens")
     expect(page.get_by_role("row").filter(has_text=ANN)).to_have_count(3)
     page.get_by_role("tab", name="Details").click()
     page.get_by_role("link", name="Revoke client").click()
@@ -294,7 +304,7 @@ def test_a_client_is_made_given_a_new_secret_and_ended(
     dialog.get_by_role("button", name="Revoke client").click()
     expect(page.get_by_text("The client was revoked.")).to_be_visible()
 
-    assert script.who_am_i(token) is None
+    assert [script.who_am_i(token) for token in tokens] == [None] * 3
     assert script.ask_tokens(granted, 401)["error"] == "invalid_client"
     page.goto("/app/oauth-client?state=revoked")
-    expect(page.get_by_role("link", name="Nightly import")).to_be_visible()
+    expect(page.get_by_role("link", name="Weekly report")).to_be_visible()

@@ -1,116 +1,43 @@
-"""The pages of OAuth clients and of connected applications: who gets what, by whatever address, and what forms do."""
+"""The pages of OAuth clients: who gets what, by whatever address, and what is made of their form."""
 
 import html
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import pytest
 
-from latchgate.core.clients import AuthMethod, GrantType, StoredClient
-from latchgate.core.permissions import Action, Grant
-from latchgate.core.token_families import Approval
-from latchgate.core.tokens import Digest
-from latchgate.core.users import SYSTEM_MANAGER, UserType
+from latchgate.core.clients import AuthMethod, GrantType
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.client_orders import ClientOrder
-from latchgate.services.port_values import NewToken
-from support.asgi import Service, opened_service
+from support.asgi import Service
+from support.client_office import (
+    API,
+    BACK,
+    KEEPER,
+    LIST,
+    MANAGER,
+    NEW,
+    TYPED,
+    WEB,
+    Office,
+    open_office,
+    peopled_service,
+)
 from support.envelopes import assert_page, assert_shown
 from support.pages import HTML, secret_in, send_form, send_json, visit
-
-MANAGER, API, WEB, KEEPER = "manager@example.com", "api@example.com", "web@example.com", "keeper@example.com"
-LIST, NEW, APPS = "/app/oauth-client", "/app/oauth-client/new", "/me?tab=apps"
-BACK = "https://calendar.example.com/back"
-TYPED = {
-    "app_name": "Address book",
-    "kind": "web",
-    "redirect_uris": f"{BACK}\n  http://127.0.0.1/back ",
-    "may": "all",
-    "openid": "1",
-    "require_pkce": "1",
-    "auth_method": "",
-    "id_token_alg": "RS256",
-}
-
-
-@dataclass(frozen=True)
-class Office:
-    """An instance with users of every kind and a client that one of them allowed something."""
-
-    service: Service
-    client_id: str
-    token: str
-
-    @property
-    def page(self) -> str:
-        """The client's."""
-        return f"{LIST}/{self.client_id}"
-
-    @property
-    def stored(self) -> StoredClient:
-        """The client as it is."""
-        return self.service.latchgate.clients.get(COMMAND_LINE, self.client_id)
-
-    def typed(self, **changes: str) -> dict[str, str]:
-        """Give what the client's own form would send, with these changes; an empty one is left out."""
-        text = assert_page(visit(self.service, self.page, MANAGER))
-        typed = {**TYPED, "app_name": "Calendar", "redirect_uris": BACK, "auth_method": "client_secret_basic"}
-        del typed["kind"]
-        seen = re.findall(r'name="seen" value="([^"]*)"', text)[0]
-        grants = {f"grant:{grant}": "1" for grant in ("authorization_code", "refresh_token")}
-        return {name: value for name, value in {**typed, **grants, "seen": seen, **changes}.items() if value}
 
 
 @pytest.fixture(scope="module")
 def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An instance with a user of every kind, one of whom keeps clients."""
-    with opened_service(tmp_path_factory.mktemp("clients") / "home") as service:
-        service.make_user(MANAGER, first_name="Mary", roles=frozenset({SYSTEM_MANAGER}))
-        service.make_user(API)
-        service.make_user(WEB, first_name="Will", user_type=UserType.WEBSITE)
-        service.latchgate.roles.create(COMMAND_LINE, "Keeper")
-        service.make_user(KEEPER, roles=frozenset({"Keeper"}))
-        everything = frozenset(Action)
-        keeps = Grant("Keeper", "OAuth Client", if_owner=False, actions=everything)
-        service.latchgate.permissions.grant(COMMAND_LINE, keeps)
+    with peopled_service(tmp_path_factory.mktemp("clients") / "home") as service:
         yield service
 
 
 @pytest.fixture
 def office(peopled: Service) -> Iterator[Office]:
     """A client of its own for a test."""
-    latchgate = peopled.latchgate
-    client = latchgate.clients.create(COMMAND_LINE, ClientOrder("Calendar", (BACK,))).client
-    yield Office(peopled, client.client_id, _allow(peopled, client, WEB))
-    if any(one.client_id == client.client_id for one in latchgate.clients.list_all(COMMAND_LINE)):
-        latchgate.clients.delete(COMMAND_LINE, client.client_id)
-
-
-def _allow(service: Service, client: StoredClient, user: str) -> str:
-    """Let a user have allowed a client everything; give the name of its access token."""
-    now = service.latchgate.clock.now()
-    approval = Approval(frozenset({"all"}), frozenset(), now)
-    name = f"token-{client.client_id}"
-    with service.latchgate.store.write() as tx:
-        found = tx.users.find(user)
-        assert found is not None
-        tx.consents.put(f"consent-{client.client_id}", found.id, client.id, approval, now * 1_000_000)
-        family = tx.token_families.add_family(f"family-{client.client_id}", client.id, found.id, approval, now)
-        new = NewToken(
-            name,
-            name.encode(),
-            found.id,
-            client.client_id,
-            approval.scopes,
-            now,
-            now + 3600,
-            None,
-            client_row_id=client.id,
-            family_id=family,
-        )
-        tx.access_tokens.set_digest(tx.access_tokens.add(new), Digest(1, bytes(32)))
-    return name
+    with open_office(peopled) as office:
+        yield office
 
 
 ADDRESSES = [
@@ -297,86 +224,6 @@ def test_what_no_form_sends_is_refused_as_well(peopled: Service, name: str, valu
     assert peopled.latchgate.clients.list_all(COMMAND_LINE) == before
 
 
-def test_a_client_is_changed_by_who_saw_it(office: Office) -> None:
-    """A page that others have overtaken changes nothing, and says so; what was typed is still there."""
-    typed = office.typed(app_name="Diary", client_uri="https://diary.example.com")
-
-    saved = send_form(office.service, office.page, MANAGER, typed)
-    stale = send_form(office.service, office.page, MANAGER, {**typed, "app_name": "Overtaken"})
-
-    assert (saved.status, saved.header("location")) == (303, f"{office.page}?done=saved")
-    assert "Somebody else changed this" in assert_shown(stale, 417)
-    assert 'value="Overtaken"' in stale.text
-    assert (office.stored.app_name, office.stored.client_uri) == ("Diary", "https://diary.example.com")
-    for seen in ("", "x", "-1", "9" * 30, "٣"):
-        refused = send_form(office.service, office.page, MANAGER, {**typed, "seen": seen})
-        assert "required, as the page had it" in assert_shown(refused, 417)
-
-
-def test_a_client_that_gets_to_need_a_secret_is_given_one(office: Office) -> None:
-    """It is shown, this once, where the way to prove itself was changed."""
-    public = office.typed(auth_method="none")
-    assert send_form(office.service, office.page, MANAGER, public).status == 303
-    assert "Rotate secret" not in visit(office.service, office.page, MANAGER).text
-
-    answer = send_form(office.service, office.page, MANAGER, office.typed())
-
-    assert secret_in(assert_page(answer)).startswith("lgc_")
-
-
-def test_a_secret_is_rotated(office: Office) -> None:
-    """With an overlap that the page tells; a page that was overtaken, or asks for too long, rotates nothing."""
-    page = f"{office.page}/rotate"
-    seen = re.findall(r'name="seen" value="([^"]*)"', assert_page(visit(office.service, page, MANAGER)))[-1]
-
-    answer = send_form(office.service, page, MANAGER, {"overlap": "86400", "seen": seen})
-    stale = send_form(office.service, page, MANAGER, {"overlap": "86400", "seen": seen})
-    unknown = send_form(office.service, page, MANAGER, {"overlap": "1", "seen": str(office.stored.modified)})
-
-    assert secret_in(assert_page(answer)).startswith("lgc_")
-    assert "former secret until" in answer.text
-    assert "This client was changed since you looked at it" in assert_shown(stale, 417)
-    assert "Nothing was changed" in assert_shown(unknown, 417)
-    assert "lgc_" not in stale.text + unknown.text
-
-
-def test_the_end_says_what_stops(office: Office) -> None:
-    """How many users' tokens end, before; afterwards the client is there to be looked at, and can be deleted."""
-    service, page = office.service, office.page
-    assert "One user's tokens end." in html.unescape(assert_page(visit(service, f"{page}/revoke", MANAGER)))
-
-    ended = send_form(service, f"{page}/revoke", MANAGER, {})
-
-    assert (ended.status, ended.header("location")) == (303, f"{page}?done=client-revoked")
-    text = assert_page(visit(service, page, MANAGER))
-    assert "Revoked" in text
-    assert "Revoke client" not in text
-    assert "Save" not in text
-    assert "was revoked for good" in assert_shown(send_form(service, page, MANAGER, {**TYPED, **_seen_of(office)}), 417)
-    assert "Calendar" not in assert_page(visit(service, f"{LIST}?state=active", MANAGER))
-    assert "Calendar" in assert_page(visit(service, f"{LIST}?state=revoked", MANAGER))
-    deleted = send_form(service, f"{page}/delete", MANAGER, {})
-    assert (deleted.status, deleted.header("location")) == (303, f"{LIST}?done=deleted")
-    for path in (page, f"{page}/rotate", f"{page}/revoke", f"{page}/delete"):
-        assert visit(service, path, MANAGER).status == 404
-
-
-def test_a_token_is_ended(office: Office) -> None:
-    """From the client's page, by its name; one of another client is not there."""
-    service = office.service
-    assert WEB in assert_page(visit(service, f"{office.page}?tab=tokens", MANAGER))
-    other = service.latchgate.clients.create(COMMAND_LINE, ClientOrder("Other", (BACK,))).client
-    assert visit(service, f"{LIST}/{other.client_id}/token/{office.token}/end", MANAGER).status == 404
-    service.latchgate.clients.delete(COMMAND_LINE, other.client_id)
-
-    ended = send_form(service, f"{office.page}/token/{office.token}/end", MANAGER, {})
-
-    assert (ended.status, ended.header("location")) == (303, f"{office.page}?tab=tokens&done=token-ended")
-    text = assert_page(visit(service, f"{office.page}?tab=tokens", MANAGER))
-    assert "No access token is alive." in text
-    assert "No user is connected" in text
-
-
 def test_who_keeps_clients_is_not_offered_what_managers_decide(office: Office) -> None:
     """No trust and no resources; what such a one types of them all the same counts nothing."""
     service = office.service
@@ -397,42 +244,8 @@ def test_who_keeps_clients_is_not_offered_what_managers_decide(office: Office) -
     service.latchgate.clients.delete(COMMAND_LINE, client.client_id)
 
 
-def test_what_one_allowed_is_ones_own_to_take_back(office: Office) -> None:
-    """A Website User sees it under their account, is told what ends, and ends it; others do not see it there."""
-    service, way = office.service, f"/me/app/{office.client_id}/disconnect"
-    mine = assert_page(visit(service, APPS, WEB))
-    assert "Calendar" in mine
-    assert "Do everything that you may do, as you" in mine
-    assert "No application may act for you." in assert_page(visit(service, APPS, API))
-    assert "Its tokens end at once" in assert_page(visit(service, way, WEB))
-    assert visit(service, way, API).status == 404
-    assert send_form(service, way, API, {}).status == 404
-
-    ended = send_form(service, way, WEB, {})
-
-    assert (ended.status, ended.header("location")) == (303, f"{APPS}&done=disconnected")
-    assert "No application may act for you." in assert_page(visit(service, APPS, WEB))
-    assert service.latchgate.clients.count_users(COMMAND_LINE, office.client_id) == 0
-
-
-def test_an_administrator_takes_back_what_a_user_allowed(office: Office) -> None:
-    """On the user's form, in Settings."""
-    service, page = office.service, "/app/user/web%40example.com"
-    assert "1 app<" in assert_page(visit(service, f"{page}?tab=settings", MANAGER))
-
-    ended = send_form(service, f"{page}/app/{office.client_id}/disconnect", MANAGER, {})
-
-    assert (ended.status, ended.header("location")) == (303, f"{page}?tab=settings&done=disconnected")
-    assert "0 apps<" in assert_page(visit(service, f"{page}?tab=settings", MANAGER))
-
-
 def test_the_room_is_for_who_may_read_clients(office: Office) -> None:
     """The way there is in the navigation of those alone."""
     shown = {user: f'href="{LIST}"' in visit(office.service, "/app", user).text for user in (MANAGER, KEEPER, API)}
 
     assert shown == {MANAGER: True, KEEPER: True, API: False}
-
-
-def _seen_of(office: Office) -> dict[str, str]:
-    """Give what the form of a client sends beside a new one's."""
-    return {"seen": str(office.stored.modified), "auth_method": "client_secret_basic", "grant:authorization_code": "1"}

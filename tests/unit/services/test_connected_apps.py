@@ -70,7 +70,7 @@ def test_those_without_a_consent_are_listed_too(oauth: OAuthHouse, apps: Connect
         tx.token_families.add_refresh_token(b"r", family, NOW, NOW + 100)
 
     (app,) = apps.list_of(COMMAND_LINE, USER)
-    assert (app.app_name, app.trusted, app.holds_tokens, app.scopes) == ("Intranet", True, True, {"all"})
+    assert (app.app_name, app.trusted, app.holds_tokens, app.scopes) == ("Intranet", True, True, frozenset({"all"}))
     assert oauth.clients.count_users(COMMAND_LINE, client.client_id) == 1
     oauth.house.clock.advance(100)
     assert _names(apps) == []
