@@ -67,6 +67,9 @@ class Judgement:
     reason: Reason | None = None
 
 
+_ALLOWED = Judgement(Decision.ALLOWED)
+
+
 def decide(who: Who, requirement: Requirement) -> Judgement:
     """Judge a caller against a requirement.
 
@@ -77,13 +80,13 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
             return Judgement(Decision.UNAUTHENTICATED, reason)
         case Anonymous():
             closed = requirement.user or requirement.client or requirement.scope is not None or requirement.roles
-            return Judgement(Decision.FORBIDDEN if closed else Decision.ALLOWED)
+            return Judgement(Decision.FORBIDDEN) if closed else _ALLOWED
         case Client():
-            # Where clients are not asked for, none can be presented.
-            return Judgement(Decision.ALLOWED)
+            # Its credential is not even read where clients are not asked for.
+            return _ALLOWED if requirement.client else Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)
         case Principal():
             missing = _missing(who, requirement)
-            return Judgement(Decision.FORBIDDEN, missing) if missing else Judgement(Decision.ALLOWED)
+            return Judgement(Decision.FORBIDDEN, missing) if missing else _ALLOWED
         case _:
             assert_never(who)
 

@@ -9,11 +9,12 @@ from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Payload
 
 from latchgate.core.clients import GrantType, StoredClient
+from latchgate.errors import OAuthError
 from latchgate.oauth.authorization_requests import AuthorizationRequest
 from latchgate.oauth.redirects import find_redirect
 from latchgate.oauth.scopes import parse_scope_parameter, write_scopes
 
-__all__ = ["ClientView", "InvalidTargetError", "ProtocolRequest", "is_resource", "read_scopes"]
+__all__ = ["ClientView", "InvalidTargetError", "ProtocolRequest", "is_resource", "read_once", "read_scopes"]
 
 _RESOURCE_LENGTH_MAX = 2000
 
@@ -123,6 +124,18 @@ class ProtocolRequest(OAuth2Request):  # type: ignore[misc]
         if not wanted <= (allowed or {self.issuer}):
             raise InvalidTargetError("The resource is none that was allowed")
         return wanted or allowed
+
+
+def read_once(parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Read parameters each of which may come once; what has no value counts as absent. Raises OAuthError.
+
+    Source: RFC 6749, sections 3.1 and 3.2.
+    """
+    sent = [(name, value) for name, value in parameters if value]
+    read = dict(sent)
+    if len(read) < len(sent):
+        raise OAuthError("invalid_request", "Parameters may come once")
+    return read
 
 
 def read_scopes(text: str | None) -> frozenset[str]:

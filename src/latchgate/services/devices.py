@@ -7,7 +7,7 @@ from latchgate.core.scopes import scopes_within
 from latchgate.core.token_families import DeviceState, StoredDeviceCode
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import NotFound, OAuthError, RateLimited
-from latchgate.oauth.protocol_requests import is_resource
+from latchgate.oauth.protocol_requests import is_resource, read_once
 from latchgate.oauth.provider import Parameters
 from latchgate.oauth.scopes import parse_scope_parameter
 from latchgate.services.activity import note
@@ -63,10 +63,7 @@ class DeviceService:
         """Begin to wait for the user of a device. Raises OAuthError."""
         if GrantType.DEVICE_CODE not in client.grant_types:
             raise OAuthError("unauthorized_client", "This client is not for devices")
-        once = [(name, value) for name, value in parameters if value and name != "resource"]
-        asked = dict(once)
-        if len(asked) < len(once):
-            raise OAuthError("invalid_request", "Parameters may come once")
+        asked = read_once([(name, value) for name, value in parameters if name != "resource"])
         scopes = parse_scope_parameter(asked.get("scope", ""))
         if isinstance(scopes, str):
             raise OAuthError("invalid_scope", scopes)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from latchgate.core.clients import StoredClient
 from latchgate.errors import OAuthError
 from latchgate.oauth.id_tokens import IdTokenHint, read_id_token_hint
+from latchgate.oauth.protocol_requests import read_once
 from latchgate.oauth.provider import Parameters
 from latchgate.services.actors import Actor
 from latchgate.services.identities import prepare_subjects, subject_of
@@ -51,7 +52,7 @@ class LogOutService:
         Raises:
             OAuthError: It names a client, a hint or an address that cannot be trusted; nothing is ended.
         """
-        asked = _once(parameters)
+        asked = read_once(parameters)
         prepare_subjects(self.store, self.entropy)
         with self.store.read() as tx:
             hint = self._read_hint(tx, asked.get("id_token_hint", ""))
@@ -68,14 +69,6 @@ class LogOutService:
         if hint is None:
             raise OAuthError("invalid_request", "The id_token_hint is no ID token of this service")
         return hint
-
-
-def _once(parameters: Parameters) -> dict[str, str]:
-    sent = [(name, value) for name, value in parameters if value]
-    asked = dict(sent)
-    if len(asked) < len(sent):
-        raise OAuthError("invalid_request", "Parameters may come once")
-    return asked
 
 
 def _find_client(tx: Transaction, client_id: str, hint: IdTokenHint | None) -> StoredClient | None:

@@ -2,6 +2,7 @@
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey, digest_secret
+from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm, StoredClient, digest_client_secret
 from latchgate.core.credentials import Presented, Scheme
 from latchgate.core.principals import Principal
 from latchgate.core.sessions import StoredSession
@@ -46,6 +47,34 @@ KEY = StoredKey(
     previous_until=None,
     creation=NOW * 1_000_000,
     created_by="Administrator",
+    revoked_at=None,
+)
+
+CLIENT = StoredClient(
+    id=9,
+    client_id="client0001",
+    app_name="Calendar",
+    auth_method=AuthMethod.BASIC,
+    digest=digest_client_secret(PEPPERS, 9, "client0001", SECRET),
+    previous_digest=None,
+    previous_until=None,
+    jwks="",
+    redirect_uris=("https://app.example.com/back",),
+    post_logout_redirect_uris=(),
+    grant_types=frozenset({GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN}),
+    scopes=frozenset({"all", "openid"}),
+    resources=(),
+    user=None,
+    allowed_roles=frozenset(),
+    skip_authorization=False,
+    require_pkce=True,
+    id_token_alg=SigningAlgorithm.ES256,
+    client_uri="",
+    registered=False,
+    creation=NOW * 1_000_000,
+    owner="Administrator",
+    modified=NOW * 1_000_000,
+    modified_by="Administrator",
     revoked_at=None,
 )
 

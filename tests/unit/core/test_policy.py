@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latchgate.core.clients import AuthMethod
 from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
 from latchgate.core.policy import (
+    CLIENT,
     PUBLIC,
     SIGNED_IN,
     Decision,
@@ -18,13 +20,15 @@ from latchgate.core.policy import (
     may_act_for,
     may_manage_keys,
 )
-from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
+from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
 from latchgate.core.scopes import scopes_within
+from unit.core import examples
 from unit.core.examples import PRINCIPAL
 
 _ALLOWED = Judgement(Decision.ALLOWED)
 _FORBIDDEN_GUEST = Judgement(Decision.FORBIDDEN)
 _GUEST = Anonymous()
+_CLIENT = Client(examples.CLIENT, AuthMethod.BASIC)
 _READER = replace(PRINCIPAL, scopes=frozenset({"read"}))
 _MANAGER = replace(PRINCIPAL, roles=PRINCIPAL.roles | {"System Manager"})
 _BY_SESSION = replace(PRINCIPAL, scheme=Scheme.SESSION)
@@ -44,7 +48,7 @@ _PRINCIPALS = st.builds(
     scheme=st.sampled_from(Scheme),
 )
 _WHO: st.SearchStrategy[Who] = st.one_of(
-    st.builds(Anonymous, st.booleans()), st.builds(Rejected, st.sampled_from(Reason)), _PRINCIPALS
+    st.builds(Anonymous, st.booleans()), st.builds(Rejected, st.sampled_from(Reason)), _PRINCIPALS, st.just(_CLIENT)
 )
 _REQUIREMENTS = st.builds(
     Requirement,
@@ -52,6 +56,7 @@ _REQUIREMENTS = st.builds(
     scope=st.none() | _SCOPE_NAMES,
     roles=_ROLES,
     schemes=st.frozensets(st.sampled_from(Scheme)),
+    client=st.booleans(),
 )
 
 
@@ -66,6 +71,11 @@ _REQUIREMENTS = st.builds(
         (_GUEST, Requirement(user=False, scope=""), _FORBIDDEN_GUEST),
         (Anonymous(session_expired=True), PUBLIC, _ALLOWED),
         (Anonymous(session_expired=True), SIGNED_IN, _FORBIDDEN_GUEST),
+        (_GUEST, CLIENT, _FORBIDDEN_GUEST),
+        (_CLIENT, CLIENT, _ALLOWED),
+        (_CLIENT, PUBLIC, Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)),
+        (_CLIENT, SIGNED_IN, Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)),
+        (PRINCIPAL, CLIENT, Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)),
         (PRINCIPAL, PUBLIC, _ALLOWED),
         (PRINCIPAL, SIGNED_IN, _ALLOWED),
         (PRINCIPAL, _MANAGERS_ONLY, Judgement(Decision.FORBIDDEN, Reason.ROLE_MISSING)),

@@ -2,9 +2,25 @@ from dataclasses import replace
 
 import pytest
 
-from latchgate.core.credentials import Bearer, KeyPair, Presented, Scheme, SessionCookie
-from latchgate.core.tokens import Digest, Pepper, Peppers, Purpose, Secret
-from unit.core.examples import KEY, TOKEN, USER
+from latchgate.core.clients import AuthMethod
+from latchgate.core.credentials import (
+    Bearer,
+    ClientCredential,
+    KeyPair,
+    Presented,
+    PresentedClient,
+    Scheme,
+    SessionCookie,
+)
+from latchgate.core.token_families import Approval
+from latchgate.core.tokens import Digest, Pepper, Peppers, Purpose, Sealed, Secret
+from latchgate.oauth.authorization_requests import RefusedRequest
+from latchgate.oauth.backing import Issued
+from latchgate.services.authorizations import Granted, SignInFirst
+from latchgate.services.client_orders import ClientOrder
+from latchgate.services.clients import NewlyMadeClient
+from latchgate.services.devices import StartedDevice
+from unit.core.examples import CLIENT, KEY, TOKEN, USER
 
 _HIDDEN = "S3cr3tV4lue"
 _SECRET = Secret(_HIDDEN)
@@ -23,6 +39,18 @@ _HOLDERS = [
     SessionCookie(_SECRET, "POST", _HIDDEN),
     replace(KEY, digest=_DIGEST, previous_digest=_DIGEST),
     replace(TOKEN, digest=_DIGEST),
+    replace(CLIENT, digest=_DIGEST, previous_digest=_DIGEST),
+    PresentedClient(client_secrets=(_HIDDEN,), assertions=(_HIDDEN,)),
+    ClientCredential("client0001", AuthMethod.POST, _SECRET),
+    Approval(frozenset(), frozenset(), 0, nonce=_HIDDEN),
+    Sealed(1, _HIDDEN.encode()),
+    Issued(_SECRET, 60, frozenset(), _SECRET, _SECRET),
+    Granted(f"https://app.example.com/?code={_HIDDEN}"),
+    SignInFirst("", [("state", _HIDDEN)]),
+    RefusedRequest("error", "", f"https://app.example.com/?state={_HIDDEN}"),
+    StartedDevice(_SECRET, "", 600, 5),
+    ClientOrder("Calendar", jwks=_HIDDEN),
+    NewlyMadeClient(CLIENT, _SECRET),
     replace(USER, password_hash=_HIDDEN),
 ]
 
