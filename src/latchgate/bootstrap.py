@@ -278,8 +278,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    lifetimes = _lifetimes(settings)
-    clients = ClientService(store, peppers, clock, entropy, issuer)
+    lifetimes, clients = _lifetimes(settings), ClientService(store, peppers, clock, entropy, issuer)
     return Latchgate(
         settings=settings,
         clock=clock,
