@@ -12,11 +12,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from latchgate.server.oauth.authorize import AUTHORIZE
+from latchgate.server.oauth.end_session import END_SESSION
 from latchgate.server.openapi_texts import PAGES
+from support.applications import METHODS, Application, connect_application
 from support.running import RunningLatchgate
 
 _PASSWORD = "correct horse battery"
@@ -24,7 +28,7 @@ _FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
 _PROGRAM = "/usr/bin/chromium"
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _SIZES = ((1280, 900), (375, 800))
-_WITHOUT_SESSION = frozenset({"login", "fault"})
+_WITHOUT_SESSION = frozenset({"login", "fault", "sign-in-client"})
 
 # What only a form leads to: the page in the route table, where the form is, and the button that sends it.
 PRESSED = {
@@ -33,10 +37,12 @@ PRESSED = {
         "/app/user/api@example.com/generate-keys",
         "Replace the secret",
     ),
+    "client-dialog-secret": ("/app/oauth-client/{name}/rotate", "/app/oauth-client/{app}/rotate", "Rotate secret"),
     "user-dialog-link": ("/app/user/{name}/reset-link", "/app/user/api@example.com?tab=settings", "Make reset link"),
 }
 _WITHOUT_PICTURE = frozenset({"/me/session/{name}/end", "/me/end-other-sessions"})
 """They show nothing of their own."""
+_CLIENTS = "/app/oauth-client"
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
 # By the picture's name: the page in the route table, and the address that is opened.
@@ -82,6 +88,27 @@ PICTURES = {
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
     "role-dialog-new": ("/app/role", "/app/role?new=1"),
     "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "clients": ("/app/oauth-client", "/app/oauth-client"),
+    "clients-none": ("/app/oauth-client", "/app/oauth-client?state=revoked"),
+    "client-new": (f"{_CLIENTS}/new", f"{_CLIENTS}/new"),
+    "client-details": (f"{_CLIENTS}/{{name}}", f"{_CLIENTS}/{{app}}"),
+    "client-tokens": (f"{_CLIENTS}/{{name}}", f"{_CLIENTS}/{{app}}?tab=tokens"),
+    "client-activity": (f"{_CLIENTS}/{{name}}", f"{_CLIENTS}/{{app}}?tab=activity"),
+    "client-dialog-rotate": (f"{_CLIENTS}/{{name}}/rotate", f"{_CLIENTS}/{{app}}/rotate"),
+    "client-dialog-revoke": (f"{_CLIENTS}/{{name}}/revoke", f"{_CLIENTS}/{{app}}/revoke"),
+    "client-dialog-delete": (f"{_CLIENTS}/{{name}}/delete", f"{_CLIENTS}/{{app}}/delete"),
+    "client-dialog-token": (f"{_CLIENTS}/{{name}}/token/{{token}}/end", f"{_CLIENTS}/{{app}}/token/{{token}}/end"),
+    "account-apps": ("/me", "/me?tab=apps"),
+    "account-dialog-disconnect": ("/me/app/{client}/disconnect", "/me/app/{app}/disconnect"),
+    "user-dialog-disconnect": (
+        "/app/user/{name}/app/{client}/disconnect",
+        "/app/user/Administrator/app/{app}/disconnect",
+    ),
+    "sign-in-client": ("/login", "/login?redirect-to={ask}"),
+    "consent": (AUTHORIZE, f"{AUTHORIZE}?{{asked}}"),
+    "consent-stranger": (AUTHORIZE, f"{AUTHORIZE}?{{strange}}"),
+    "device": ("/device", "/device?user_code=BCDF-GHJK"),
+    "log-out": (END_SESSION, f"{END_SESSION}?client_id={{app}}"),
     "request-log": ("/app/request-log", "/app/request-log"),
     "request-log-open": ("/app/request-log", "/app/request-log?status=refused&user=api@example.com&open={row}"),
     "request-log-none": ("/app/request-log", "/app/request-log?path=nothing"),
@@ -102,7 +129,10 @@ def main() -> int:
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         running = RunningLatchgate(
-            Path(folder) / "home", LATCHGATE_ADMIN_PASSWORD=_PASSWORD, LATCHGATE_DEVELOPMENT="true"
+            Path(folder) / "home",
+            LATCHGATE_ADMIN_PASSWORD=_PASSWORD,
+            LATCHGATE_DEVELOPMENT="true",
+            LATCHGATE_OAUTH_REGISTRATION="open",
         ).start()
         try:
             parts = _furnish(running)
@@ -148,7 +178,15 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
     running.ask("source", "record", "create", "API Device", "Back door")
+    app, token = connect_application(running, "Administrator", _PASSWORD)
+    calendar = Application(running.base, 0, app)
+    back = {"redirect_uri": "https://calendar.example.com/callback", "prompt": "consent"}
     return {
+        "app": app,
+        "token": token,
+        "asked": urlsplit(calendar.authorization(**back)).query,
+        "ask": quote(calendar.authorization(**back), safe=""),
+        "strange": urlsplit(_register_stranger(running.base)).query,
         "key": str(key),
         "door": str(
             running.ask("key", "generate", "Front door", "--source", "API Device", "--label", "Lock")["api_key"]
@@ -157,6 +195,19 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
         "row": _newest(administrator, running.base, "API Request Log", '[["status","=",403]]'),
         "deed": _newest(administrator, running.base, "Activity Log", '[["operation","=","api_key.generated"]]'),
     }
+
+
+def _register_stranger(base: str) -> str:
+    """Let a client register itself; give the address by which it asks."""
+    uris = ["https://not-your-bank.example.net/back"]
+    sent = {
+        "client_name": "Your bank",
+        "redirect_uris": uris,
+        "token_endpoint_auth_method": "none",
+        "scope": "all openid",
+    }
+    made = requests.post(f"{base}{METHODS}register_client", json=sent, timeout=30).json()
+    return Application(base, 0, made["client_id"]).authorization(redirect_uri=uris[0])
 
 
 def _token(key: str, secret: str) -> dict[str, str]:
@@ -184,7 +235,7 @@ def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Ite
                 page = guest if name in _WITHOUT_SESSION else user
                 yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
             for name, (_, address, button) in PRESSED.items():
-                _press(user, address, button)
+                _press(user, address.format_map(parts), button)
                 user.screenshot(path=_FOLDER / f"{name}-{theme}-{width}.png")
 
 

@@ -25,6 +25,7 @@ from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.authorizations import AuthorizationService
 from latchgate.services.clients import ClientService
 from latchgate.services.clock import SystemClock
+from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
 from latchgate.services.documents import DocumentService
@@ -84,6 +85,7 @@ class Latchgate:
     sessions: SessionService
     clients: ClientService
     consents: ConsentService
+    connected_apps: ConnectedAppService
     authorizations: AuthorizationService
     tokens: TokenService
     devices: DeviceService
@@ -276,9 +278,8 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    lifetimes = _lifetimes(settings)
+    lifetimes, consents = _lifetimes(settings), ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
-    consents = ConsentService(store, clock)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
     return Latchgate(
         settings=settings,
@@ -299,6 +300,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         sessions=SessionService(store, clock, rules),
         clients=clients,
         consents=consents,
+        connected_apps=ConnectedAppService(store, clock),
         authorizations=AuthorizationService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys),
         tokens=TokenService(store, peppers, clock, entropy, issuer, lifetimes, signing_keys, authenticator),
         devices=DeviceService(store, peppers, clock, entropy, issuer, lifetimes, throttles),

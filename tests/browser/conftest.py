@@ -62,16 +62,16 @@ def signed_in(browser: Browser, running: RunningLatchgate) -> StorageState:
 
 @pytest.fixture
 def open_page(browser: Browser, running: RunningLatchgate) -> Iterator[Callable[..., Page]]:
-    """Open pages, and hold them to asking our server alone and complaining of nothing."""
+    """Open pages, and hold them to asking our server, and those named beside it, alone and complaining of nothing."""
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_one(*, watched: bool = True, **options: Any) -> Page:  # noqa: ANN401  # as Playwright names them
+    def open_one(*, watched: bool = True, beside: str = "", **options: Any) -> Page:  # noqa: ANN401  # as Playwright names them
         contexts.append(browser.new_context(base_url=running.base, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(_PATIENCE_MILLISECONDS)
         if watched:
-            _watch(page, running.base, complaints)
+            _watch(page, (running.base, beside or running.base), complaints)
         return page
 
     yield open_one
@@ -80,11 +80,11 @@ def open_page(browser: Browser, running: RunningLatchgate) -> Iterator[Callable[
     assert complaints == []
 
 
-def _watch(page: Page, base: str, complaints: list[str]) -> None:
+def _watch(page: Page, bases: tuple[str, ...], complaints: list[str]) -> None:
     """Gather what a page complains of: errors, what its policy refused, what failed, who else was asked."""
 
     def on_request(url: str) -> None:
-        if not url.startswith((base, "data:")):
+        if not url.startswith((*bases, "data:")):
             complaints.append(f"asked: {url}")
 
     def on_failure(url: str, why: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, StorageState, expect
 
 from latchgate.server.openapi_texts import PAGES as ROUTES
+from support.applications import connect_application
 from support.asgi import PASSWORD
 from support.running import RunningLatchgate
 
@@ -16,7 +17,8 @@ USER, RECORD = "/app/user/api@example.com", "/app/source/API%20Device/record/Fro
 PAGES = [
     "/app",
     "/me",
-    *(f"/me?tab={tab}" for tab in ("keys&done=revoked", "sessions", "requests", "activity")),
+    *(f"/me?tab={tab}" for tab in ("keys&done=revoked", "apps", "sessions", "requests", "activity")),
+    "/me/app/{app}/disconnect",
     *(f"/me/{page}" for page in ("new-key", "generate-keys", "password", "key/{own}/rotate", "key/{own}/revoke")),
     "/app/user",
     "/app/user/new",
@@ -31,6 +33,13 @@ PAGES = [
     f"{RECORD}/delete",
     *(f"{RECORD}/{page}" for page in ("new-key", "generate-keys", "key/{door}/rotate", "key/{door}/revoke")),
     *(f"/app/role{page}" for page in ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")),
+    "/app/user/Administrator/app/{app}/disconnect",
+    *(f"/app/oauth-client{page}" for page in ("", "?search=nothing&state=revoked", "/new")),
+    *(
+        f"/app/oauth-client/{{app}}{page}"
+        for page in ("", "?tab=tokens", "?tab=activity", "/rotate", "/revoke", "/delete")
+    ),
+    "/app/oauth-client/{app}/token/{token}/end",
     "/app/request-log",
     "/app/request-log?method=GET&open=1",
     "/app/request-log/1",
@@ -71,7 +80,8 @@ def keys(running: RunningLatchgate) -> dict[str, str]:
         "door": running.ask("key", "generate", "Front door", "--source", "API Device", "--scope", "User:read"),
     }
     running.ask("key", "rotate", str(made["key"]["api_key"]), "--overlap", "24h")
-    return {name: str(one["api_key"]) for name, one in made.items()}
+    app, token = connect_application(running, "Administrator", PASSWORD)
+    return {"app": app, "token": token} | {name: str(one["api_key"]) for name, one in made.items()}
 
 
 @pytest.fixture(scope="module")

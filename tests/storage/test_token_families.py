@@ -286,3 +286,40 @@ class TestForgetting:
             counts += outside("SELECT (SELECT count(*) FROM oauth_refresh_token), (SELECT count(*) FROM oauth_family)")
 
         assert counts == [(50, 1), (0, 0)]
+
+
+class TestLiveFamilies:
+    def test_listed_and_counted(self, store: Store) -> None:
+        """Alive is a family of which a token still works or can be exchanged, unless it or its client was ended."""
+        with store.write() as tx:
+            client, user_id = _begin(tx)
+            other, bob = tx.clients.add(new_client("client-2"), 1), tx.users.add(new_user("bob@example.com"), 1)
+            ids = {
+                name: tx.token_families.add_family(name, client, user_id, APPROVAL, created)
+                for created, name in enumerate(["refresh", "access", "used", "expired", "revoked", "ended", "none"])
+            }
+            ids["bobs"] = tx.token_families.add_family("bobs", client, bob, APPROVAL, 9)
+            ids["others"] = tx.token_families.add_family("others", other, user_id, APPROVAL, 9)
+            for name in ids.keys() - {"access", "none", "expired", "ended"}:
+                tx.token_families.add_refresh_token(name.encode(), ids[name], 1, 1_001)
+            tx.token_families.add_refresh_token(b"expired", ids["expired"], 1, 1_000)
+            used = tx.token_families.find_refresh_token([b"used"])
+            assert used is not None
+            tx.token_families.use_refresh_token(used.id, 5)
+            for name, expires_at in (("access", 1_001), ("expired", 1_000), ("ended", 1_001)):
+                token = new_token(user_id, name.encode(), client_row_id=client, family_id=ids[name])
+                row_id = tx.access_tokens.add(replace(token, expires_at=expires_at))
+                if name == "ended":
+                    tx.access_tokens.revoke(row_id, 5)
+            tx.token_families.revoke_family(ids["revoked"], 5)
+
+        with store.read() as tx:
+            listed = tx.token_families.list_live(user_id, 1_000)
+            assert [family.public_id for family in listed] == ["others", "access", "refresh"]
+            assert tx.token_families.list_live(user_id, 1_001) == []
+            assert [tx.token_families.count_users(one, 1_000) for one in (client, other)] == [2, 1]
+        with store.write() as tx:
+            tx.clients.revoke(client, 6, "Administrator", 6)
+        with store.read() as tx:
+            assert [family.public_id for family in tx.token_families.list_live(user_id, 1_000)] == ["others"]
+            assert tx.token_families.count_users(client, 1_000) == 0

@@ -103,7 +103,8 @@ def test_a_secret_whose_page_fails_is_shown_on_a_plain_one(peopled: Service) -> 
     latchgate = peopled.latchgate
     frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
     keys = KeyPages(frame, latchgate.documents, latchgate.api_keys, latchgate.clock, "http://127.0.0.1")
-    page = _Unshown(AccountPages(frame, latchgate.documents, latchgate.api_keys, latchgate.sessions))
+    services = latchgate.documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps
+    page = _Unshown(AccountPages(frame, *services))
     peopled.application.table.pages.update(keys.table(page, "/failing", SIGNED_IN))  # type: ignore[attr-defined]
 
     text = assert_page(send_form(peopled, "/failing/generate-keys", WEB, {"seen": ""}))

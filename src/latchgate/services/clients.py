@@ -113,6 +113,12 @@ class ClientService:
             require_reach(tx, actor, OAUTH_CLIENT, Action.READ)
             return [client for client in tx.clients.list_all() if _may(tx, actor, Action.READ, client)]
 
+    def count_users(self, actor: Actor, client_id: str) -> int:
+        """Count the users who stop being served when a client ends. Raises NotFound, NotPermitted."""
+        with read_as(self.store, actor) as tx:
+            require_on(tx, actor, OAUTH_CLIENT, Action.READ, client_id)
+            return tx.token_families.count_users(_get(tx, client_id).id, self.clock.now())
+
     def change(self, actor: Actor, client_id: str, order: ClientOrder, *, seen: int | None = None) -> NewlyMadeClient:
         """Replace all that is chosen of a client; one that gets to need a secret gets one.
 

@@ -186,6 +186,14 @@ class TokenFamilies(Protocol):
         """
         ...
 
+    def list_live(self, user_id: int, now: int) -> list[StoredFamily]:
+        """List a user's families of which a token still works, or can be exchanged, the newest 1,000 first."""
+        ...
+
+    def count_users(self, client_row_id: int, now: int) -> int:
+        """Count the users of whose families with a client a token still works, or can be exchanged."""
+        ...
+
     def add_code(self, new: NewCode) -> int:
         """Store an authorization code, and forget those that expired long ago (a day)."""
         ...

@@ -22,6 +22,7 @@ from latchgate.services.signing_keys import SigningKeyService
 
 __all__ = ["TokenService", "Userinfo"]
 
+
 Userinfo = dict[str, object]
 
 _CLEANING_SECONDS = 60

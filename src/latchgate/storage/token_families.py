@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, Update, and_, bindparam, delete, exists, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    distinct,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from latchgate.core.token_families import Approval, StoredCode, StoredFamily, StoredRefreshToken
 from latchgate.core.tokens import Digest
@@ -27,6 +41,7 @@ __all__ = ["CODES_KEPT_SECONDS", "SqlTokenFamilies"]
 CODES_KEPT_SECONDS = 24 * 3600
 """How long a code stays after its end, so that a second use is recognised."""
 _TOKENS_KEPT_SECONDS = 7 * 24 * 3600
+_LISTED_MAX = 1_000
 
 _FAMILY_COLUMNS = (
     oauth_family.c.id,
@@ -121,6 +136,34 @@ _FORGET_TOKENS = (
     _FORGET_REFRESH_TOKENS.returning(oauth_refresh_token.c.family_id),
     _FORGET_ACCESS_TOKENS.returning(oauth_token.c.family_id),
 )
+_NOT_ENDED = and_(
+    oauth_family.c.revoked_at.is_(None),
+    oauth_client.c.revoked_at.is_(None),
+    or_(
+        exists().where(
+            oauth_refresh_token.c.family_id == oauth_family.c.id,
+            oauth_refresh_token.c.used_at.is_(None),
+            oauth_refresh_token.c.expires_at > bindparam("now"),
+        ),
+        exists().where(
+            oauth_token.c.family_id == oauth_family.c.id,
+            oauth_token.c.revoked_at.is_(None),
+            oauth_token.c.expires_at > bindparam("now"),
+        ),
+    ),
+)
+_LIST_LIVE = (
+    select(*_FAMILY_COLUMNS, *USER_COLUMNS)
+    .select_from(_FAMILIES)
+    .where(oauth_family.c.user_id == bindparam("owner"), _NOT_ENDED)
+    .order_by(oauth_family.c.created_at.desc(), oauth_family.c.id.desc())
+    .limit(_LISTED_MAX)
+)
+_COUNT_USERS = (
+    select(func.count(distinct(oauth_family.c.user_id)))
+    .select_from(_FAMILIES)
+    .where(oauth_family.c.client_row_id == bindparam("client"), _NOT_ENDED)
+)
 _WITHOUT_TOKENS = and_(
     ~exists().where(oauth_refresh_token.c.family_id == oauth_family.c.id),
     ~exists().where(oauth_token.c.family_id == oauth_family.c.id),
@@ -156,6 +199,14 @@ class SqlTokenFamilies:
         for table in (oauth_code, oauth_device_code):
             self._connection.execute(_void(table, with_client=client_row_id is not None), values)
         return self._connection.execute(_revoke(with_client=client_row_id is not None), values).rowcount
+
+    def list_live(self, user_id: int, now: int) -> list[StoredFamily]:
+        rows = self._connection.execute(_LIST_LIVE, {"owner": user_id, "now": now})
+        return [_decode_family(row) for row in rows]
+
+    def count_users(self, client_row_id: int, now: int) -> int:
+        values = {"client": client_row_id, "now": now}
+        return self._connection.scalars(_COUNT_USERS, values).one()
 
     def add_code(self, new: NewCode) -> int:
         self._connection.execute(_FORGET_CODES, {"horizon": new.issued_at - CODES_KEPT_SECONDS})

@@ -13,6 +13,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
+from latchgate.server.desk.connected_apps import AppHome, read_apps
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
@@ -22,6 +23,7 @@ from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 from latchgate.services.sessions import SessionService
@@ -32,6 +34,7 @@ ACCOUNT = "/me"
 _TABS = (
     ("account", "Account"),
     ("keys", "API Access"),
+    ("apps", "Connected apps"),
     ("sessions", "Sessions"),
     ("requests", "Requests"),
     ("activity", "Activity"),
@@ -52,6 +55,7 @@ class AccountPages:
     documents: DocumentService
     api_keys: ApiKeyService
     sessions: SessionService
+    apps: ConnectedAppService
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -95,6 +99,14 @@ class AccountPages:
         owner, trail = Owner(USER_SOURCE, call.principal.user), (Link("My account", _KEYS),)
         return KeyHome(owner, call.principal.full_name, call.principal.user, ACCOUNT, _KEYS, trail)
 
+    def get_app_home(self, call: Call) -> AppHome:
+        """Give oneself as who allowed applications something."""
+        return AppHome(call.principal.user, ACCOUNT, f"{ACCOUNT}?tab=apps", own=True)
+
+    async def show_apps(self, call: Call, dialog: Mapping[str, Any]) -> Response:
+        """Render the account at its applications, with a dialog above it."""
+        return await self._show(call, "apps", dialog=dialog)
+
     async def show_keys(self, call: Call, dialog: Mapping[str, Any], status: int = 200) -> Response:
         """Render the account at its keys, with a dialog above it."""
         return await self._show(call, "keys", dialog=dialog, status=status)
@@ -133,6 +145,8 @@ class AccountPages:
         match tab:
             case "keys":
                 return read_keys(KeyServices(self.documents, self.api_keys), call, self.get_home(call))
+            case "apps":
+                return read_apps(self.apps, call, self.get_app_home(call))
             case "sessions":
                 return {"sessions": self._sessions(call), "present": call.principal.credential}
             case "requests" | "activity":

@@ -11,6 +11,7 @@ import anyio.to_thread
 from jinja2 import TemplateError
 from starlette.responses import RedirectResponse, Response
 
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
@@ -150,9 +151,9 @@ class KeyPages:
             return await page.show_keys(call, {**dialog, "source": home.owner.source})
         except (LatchgateError, TemplateError):
             # The database went away, or the page has a fault: the secret is there by now, and shown nowhere else.
-            return self.frame.plain(
-                "secret.html", source=home.owner.source, key_id=key_id, secret=secret, back=home.back
-            )
+            source = home.owner.source
+            facts = [("API Key", key_id), *([] if source == USER_SOURCE else [("Frappe-Authorization-Source", source)])]
+            return self.frame.plain("secret.html", title="API Secret", facts=facts, secret=secret, back=home.back)
 
     def _about_first_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         first = [*filters_of(home.owner), ["is_primary", "=", 1], ["revoked", "is", "not set"]]

@@ -13,6 +13,9 @@ DONE: Mapping[str, str] = {
     "revoked": "The key was revoked. Whatever still uses it is refused from now on.",
     "rotated": "The key has a new secret.",
     "password": "The password was changed.",
+    "client-revoked": "The client was revoked. Nothing that it holds opens anything from now on.",
+    "token-ended": "The token was ended, and whatever came of the same sign-in.",
+    "disconnected": "The application was disconnected. It must ask again.",
     "session-ended": "The session was ended.",
     "sessions-ended": "All other sessions were ended.",
 }

@@ -46,6 +46,7 @@ ENTRIES = (
     Entry("API Keys", "/app/api-key", "API Key"),
     Entry("Roles", "/app/role", "Role"),
     Entry("Sources", "/app/source", "Authorization Source"),
+    Entry("OAuth Clients", "/app/oauth-client", "OAuth Client"),
     Entry("Request Log", "/app/request-log", "API Request Log", own=True),
     Entry("Activity", "/app/activity", "Activity Log", own=True),
     Entry("Settings", "/app/settings", "System Settings"),

@@ -21,7 +21,7 @@ from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 from latchgate.services.ports import Clock
 
-__all__ = ["FIELDS", "FIRST", "NewKeyForm", "choice"]
+__all__ = ["FIELDS", "FIRST", "NewKeyForm", "choice", "picked_scopes"]
 
 FIELDS = ("label", "expires", "expires_on", "scopes", "allowed_networks", "limit_per_minute")
 """Where the form can say what is wrong."""
@@ -133,12 +133,13 @@ def _scopes(typed: Mapping[str, Any]) -> list[str]:
         case "read":
             return [READ]
         case "pick":
-            return _picked(typed)
+            return picked_scopes(typed)
         case _:
             raise Invalid({"scopes": "must be everything, reading alone, or what is picked"})
 
 
-def _picked(typed: Mapping[str, Any]) -> list[str]:
+def picked_scopes(typed: Mapping[str, Any]) -> list[str]:
+    """Read the scopes that were ticked and typed. Raises Invalid."""
     others = typed.get("other_scopes", "")
     if not isinstance(others, str):
         raise Invalid({"scopes": "other scopes must be a text, with commas between them"})

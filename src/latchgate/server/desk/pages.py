@@ -7,11 +7,14 @@ from latchgate.core.policy import SIGNED_IN
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
+from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
+from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.navigation import DESK
+from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
@@ -34,12 +37,14 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
-    users = UserForm(frame, documents, latchgate.api_keys)
+    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
-    account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions)
+    account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
+    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url)
+    apps = ConnectedAppPages(latchgate.connected_apps)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
@@ -50,6 +55,10 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **keys.table(records, RECORD, DESK),
         **account.table(),
         **keys.table(account, ACCOUNT, SIGNED_IN),
+        **apps.table(users, f"{USERS}/{{name}}", DESK),
+        **apps.table(account, ACCOUNT, SIGNED_IN),
+        **ClientListPages(frame, documents, latchgate.clients, clients, latchgate.clock).table(),
+        **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
         **roles.table(),
         **LogPages(frame, documents, latchgate.clock).table(),

@@ -13,6 +13,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType, automatic_roles
 from latchgate.errors import NotPermitted
+from latchgate.server.desk.connected_apps import AppHome, read_apps
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
@@ -22,6 +23,7 @@ from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
 from latchgate.services.api_keys import ApiKeyService
+from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 
@@ -40,6 +42,7 @@ _LIMITS = ("restrict_ip", "login_after", "login_before")
 _HOUR = re.compile("[0-9]{1,3}")
 _ROLE = "role:"
 _KEY_CHANGES = ("revoked",)
+_DISCONNECT = "disconnect"
 _LOG_ROWS = 20
 _RIGHTS = ["document_type", "role", "if_owner", "read", "write", "create", "delete"]
 
@@ -56,6 +59,7 @@ class UserForm:
     frame: Frame
     documents: DocumentService
     api_keys: ApiKeyService
+    apps: ConnectedAppService
 
     async def show(
         self,
@@ -82,6 +86,7 @@ class UserForm:
         chosen = chosen if chosen in dict(TABS) else TABS[0][0]
         user, values = await anyio.to_thread.run_sync(self._read, call, chosen)
         trail = (HOME, Link("Users", USERS)) if values["sees_all"] else (HOME,)
+        kind = (dialog or {}).get("kind", "")
         return await self.frame.show(
             call,
             "user.html",
@@ -95,7 +100,8 @@ class UserForm:
             address=address_of(user["name"]),
             types=[one.value for one in UserType],
             dialog=dialog or {"kind": ""},
-            access_open=dialog is not None or query.get("done", "") in _KEY_CHANGES,
+            access_open=kind not in {"", _DISCONNECT} or query.get("done", "") in _KEY_CHANGES,
+            apps_open=kind == _DISCONNECT or query.get("done", "") == "disconnected",
             **values,
         )
 
@@ -105,6 +111,14 @@ class UserForm:
         if "api_key" not in user:
             raise NotPermitted("You may not see or make the keys of this user.", told=True)
         return self._home_of(call, user)
+
+    def get_app_home(self, call: Call) -> AppHome:
+        """Tell whose applications the address means."""
+        return self._app_home(call, call.parts["name"])
+
+    async def show_apps(self, call: Call, dialog: Mapping[str, Any]) -> Response:
+        """Render the form at its applications, with a dialog above it."""
+        return await self.show(call, "settings", dialog=dialog)
 
     async def show_keys(self, call: Call, dialog: Mapping[str, Any], status: int = 200) -> Response:
         """Render the form at its keys, with a dialog above it."""
@@ -143,7 +157,8 @@ class UserForm:
             case "roles":
                 return user, values | self._roles(call, user)
             case "settings":
-                return user, values | self._keys(call, user)
+                apps = read_apps(self.apps, call, self._app_home(call, user["name"]))
+                return user, values | self._keys(call, user) | apps
             case "activity":
                 return user, values | self._activity(call, user["name"])
             case _:
@@ -187,6 +202,10 @@ class UserForm:
         sees_all = "User" in self.documents.list_readable(call.actor, ["User"])
         trail = (HOME, *([Link("Users", USERS)] if sees_all else []), Link(user["full_name"], back))
         return KeyHome(Owner(USER_SOURCE, user["name"]), user["full_name"], user["name"], address, back, trail)
+
+    def _app_home(self, call: Call, user: str) -> AppHome:
+        address = address_of(user)
+        return AppHome(user, address, f"{address}?tab=settings", own=user == call.principal.user)
 
     def _activity(self, call: Call, user: str) -> dict[str, Any]:
         view = View.of(call, "tab")

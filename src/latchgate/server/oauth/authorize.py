@@ -21,6 +21,7 @@ from latchgate.oauth.metadata import ServerAddresses
 from latchgate.oauth.provider import Parameters
 from latchgate.oauth.redirects import origin_source
 from latchgate.server.desk.frame import Frame
+from latchgate.server.oauth.place_words import place_words
 from latchgate.server.oauth.scope_words import scope_sentences
 from latchgate.server.replies import Fault, prefers_html
 from latchgate.server.requests import Call, read_parameters
@@ -76,9 +77,7 @@ class AuthorizationPages:
             case RefusedRequest(location=location) | Granted(location=location):
                 return RedirectResponse(str(location), _REDIRECT)
             case SignInFirst(login_hint=hint, parameters=again):
-                back = f"{self.addresses.authorization}?{urlencode(list(again))}"
-                query = {"redirect-to": back, **({"login_hint": hint} if hint else {})}
-                return RedirectResponse(f"/login?{urlencode(query)}", _REDIRECT)
+                return RedirectResponse(self._sign_in(again, hint), _REDIRECT)
             case ConsentNeeded(request=request):
                 return self._ask(call, parameters, request)
             case _:
@@ -92,11 +91,18 @@ class AuthorizationPages:
             sentences=scope_sentences(request.scopes),
             resources=sorted(request.audience),
             redirect_uri=request.redirect_uri,
+            place=place_words(request.redirect_uri),
+            other=self._sign_in(parameters),
             assured=request.assured,
             principal=call.principal,
             parameters=[(name, value) for name, value in parameters if value],
             csrf_token=self.frame.csrf_token(call),
         )
+
+    def _sign_in(self, parameters: Parameters, login_hint: str = "") -> str:
+        """Give the address of the sign-in page, which shows its form to whoever is signed in too, and leads back."""
+        back = f"{self.addresses.authorization}?{urlencode(list(parameters))}"
+        return f"/login?{urlencode({'redirect-to': back, **({'login_hint': login_hint} if login_hint else {})})}"
 
     def _refuse(self, call: Call, refused: RefusedRequest) -> Response:
         if prefers_html(call.request):

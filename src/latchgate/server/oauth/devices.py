@@ -42,8 +42,7 @@ class DevicePages:
         typed = arguments.get("user_code")
         code = typed[:_SHOWN_LENGTH_MAX] if isinstance(typed, str) and typed.isprintable() else ""
         if call.admission.principal is None:
-            back = f"{DEVICE}?{urlencode({'user_code': code})}" if code else DEVICE
-            return RedirectResponse(f"/login?{urlencode({'redirect-to': back})}", 303)
+            return RedirectResponse(_sign_in(code), 303)
         if call.request.method != "POST":
             return self._ask_code(call, code)
         try:
@@ -73,6 +72,7 @@ class DevicePages:
             code=code,
             problem=problem,
             principal=call.principal,
+            other=_sign_in(code),
             csrf_token=self.frame.csrf_token(call),
         )
 
@@ -84,5 +84,12 @@ class DevicePages:
             sentences=scope_sentences(asking.code.approval.scopes),
             resources=sorted(asking.code.approval.audience),
             principal=call.principal,
+            other=_sign_in(code),
             csrf_token=self.frame.csrf_token(call),
         )
+
+
+def _sign_in(code: str) -> str:
+    """Give the address of the sign-in page, which shows its form to whoever is signed in too, and leads back."""
+    back = f"{DEVICE}?{urlencode({'user_code': code})}" if code else DEVICE
+    return f"/login?{urlencode({'redirect-to': back})}"
