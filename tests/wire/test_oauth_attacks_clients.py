@@ -155,3 +155,21 @@ def test_no_token_passes_for_an_access_token(oauth: OAuth, app: App, kind: str) 
     """A refresh token, a code or an ID token opens nothing."""
     assert not oauth.works(oauth.tokens(app, USER)[kind])
     assert not oauth.works(oauth.code(app, USER))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "form", "error"),
+    [
+        ("get_token", {"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
+        ("device_authorization", {"resource": "https://nobody.example"}, "invalid_target"),
+        ("revoke_token", {}, "invalid_request"),
+    ],
+)
+def test_the_log_says_what_the_client_was_told(
+    oauth: OAuth, app: App, endpoint: str, form: dict[str, str], error: str
+) -> None:
+    """Whichever part refused it, a client's request is logged with the code that it was answered."""
+    answer = oauth.send(endpoint, form, app.basic)
+
+    _refused(answer, error, 400)
+    assert [row.reason for row in answer.rows] == [error]

@@ -47,3 +47,21 @@ def test_who_shows_a_token_is_not_counted(tmp_path: Path) -> None:
         statuses = {service.post(_REGISTER, _METADATA, key).status for _ in range(21)}
 
     assert statuses == {201}
+
+
+def test_who_shows_no_token_is_asked_for_one(tmp_path: Path) -> None:
+    """401 with a challenge that names no error, since nothing was sent that could be wrong (RFC 6750, section 3.1)."""
+    with opened_service(tmp_path / "home", oauth_registration="token") as service:
+        refused = service.post(_REGISTER, _METADATA)
+
+    assert (refused.status, refused.document["error"]) == (401, "invalid_token")
+    assert (refused.header("www-authenticate") or "").startswith("Bearer ")
+    assert "error=" not in (refused.header("www-authenticate") or "")
+
+
+def test_where_anybody_may_a_credential_does_not_hinder(tmp_path: Path) -> None:
+    """Who could register without a key can with one that may do nothing about clients."""
+    with opened_service(tmp_path / "home", oauth_registration="open") as service:
+        service.make_user("plain@example.com")
+
+        assert service.post(_REGISTER, _METADATA, service.make_key("plain@example.com").token).status == 201

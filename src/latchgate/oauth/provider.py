@@ -32,7 +32,7 @@ from latchgate.oauth.protocol_requests import (
     is_resource,
     read_scopes,
 )
-from latchgate.oauth.scopes import OPENID
+from latchgate.oauth.scopes import OPENID, within_openid
 
 __all__ = ["Parameters", "Provider", "Refusal", "refuse_request"]
 
@@ -135,7 +135,7 @@ class Provider:
         self._server.get_consent_grant(request)
         _require_resources(self._server.backing, request, self._issuer)
         asked = request.form
-        scopes = read_scopes(asked.get("scope")) or client.scopes
+        scopes = within_openid(read_scopes(asked.get("scope")), client.scopes) or client.scopes
         if not asks_within(scopes, client.scopes):
             raise InvalidScopeError("The scope is wider than what this client may ask for")
         prompts, max_age = parse_prompts(asked.get("prompt", "")), parse_max_age(asked.get("max_age", "0"))

@@ -6,7 +6,7 @@ A scope of ours may hold a space, as the name of a document type does; on the wi
 import re
 from collections.abc import Iterable
 
-from latchgate.core.scopes import parse_scopes
+from latchgate.core.scopes import parse_scopes, scope_covers
 
 __all__ = [
     "EMAIL",
@@ -15,6 +15,7 @@ __all__ = [
     "PROFILE",
     "ROLES",
     "parse_scope_parameter",
+    "within_openid",
     "write_scopes",
 ]
 
@@ -24,6 +25,7 @@ PROFILE = "profile"
 EMAIL = "email"
 ROLES = "roles"
 OFFLINE_ACCESS = "offline_access"
+_WITH_OPENID = frozenset({PROFILE, EMAIL, ROLES, OFFLINE_ACCESS, "address", "phone"})
 
 _SPACE = "%20"
 _LENGTH_MAX = 4_000
@@ -46,6 +48,21 @@ def parse_scope_parameter(text: str) -> frozenset[str] | str:
     if padded:
         return f"'{padded[0][:60]}' begins or ends with a space"
     return parse_scopes(scopes) if scopes else frozenset()
+
+
+def within_openid(scopes: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
+    """Leave out what goes with `openid` where a client may not ask for it by name: libraries ask for it by themselves.
+
+    Nothing is lost: `openid` alone lets a client know all that these name, as far as it is known here.
+
+    Args:
+        scopes: What is asked for.
+        allowed: What the client may ask for.
+    Source: OpenID Connect Core, sections 3.1.2.1, 5.4 and 11; RFC 6749, section 3.3.
+    """
+    if OPENID not in scopes:
+        return scopes
+    return frozenset(scope for scope in scopes if scope not in _WITH_OPENID or scope_covers(allowed, scope))
 
 
 def write_scopes(scopes: Iterable[str]) -> str:

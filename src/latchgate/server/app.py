@@ -14,7 +14,7 @@ from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Anonymous, Reason
-from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted
+from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted, OAuthError
 from latchgate.server.refusals import bearer_error, refusal_of
 from latchgate.server.replies import (
     Dialect,
@@ -132,7 +132,7 @@ class Application:
             name = escape(str(error), _NAME_LENGTH_MAX)
             return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
         except LatchgateError as error:
-            exchange.reason = error.reason if isinstance(error, NotPermitted) else error.code.value
+            exchange.reason = _reason_of(error)
             exchange.scope = error.scope if isinstance(error, NotPermitted) else ""
             if error.detail:
                 _log.warning("request failed", code=error.code.value, detail=error.detail)
@@ -206,7 +206,9 @@ class Application:
         dialect, request = exchange.dialect, exchange.request
         guest = exchange.admission is None or exchange.admission.principal is None
         if fault.status == _FORBIDDEN and guest:
-            fault = replace(fault, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
+            # Whoever sent no token is asked for one (RFC 6750, section 3.1); Frappe's own addresses answer as recorded.
+            status = _UNAUTHORIZED if dialect is Dialect.OAUTH_BEARER else _FORBIDDEN
+            fault = replace(fault, status=status, headers={**fault.headers, "WWW-Authenticate": self.site.challenge})
         if dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
             return render_fault_oauth(fault, dialect)
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
@@ -253,6 +255,14 @@ class Application:
             else:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _reason_of(error: LatchgateError) -> str:
+    match error:
+        case NotPermitted(reason=reason) | OAuthError(error=reason):
+            return reason
+        case _:
+            return error.code.value
 
 
 def _why(admission: Admission | None) -> str | None:

@@ -68,11 +68,12 @@ OAUTH_METHODS: Mapping[str, _Endpoint] = {
             "prompt",
             "max_age",
             "login_hint",
+            "id_token_hint",
             "resource",
         ),
     ),
     "approve": _Endpoint(
-        "Take what the user says on the page of consent", ("decision", "csrf_token"), "302", credential="session"
+        "Take what the user says on the page of consent", ("decision", "csrf_token"), "303", credential="session"
     ),
     "get_token": _Endpoint(
         "Exchange a code, a refresh token, a device's code or a client's own proof for tokens (RFC 6749, section 3.2)",

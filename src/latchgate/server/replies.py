@@ -118,7 +118,7 @@ _BOTH_ERRORS = {
 }
 _CLIENT_ERRORS = {**_BOTH_ERRORS, 401: "invalid_client"}
 _BEARER_ERRORS = {**_BOTH_ERRORS, 401: "invalid_token", 403: "insufficient_scope"}
-_OAUTH_WORDS = {"invalid_client": "Client authentication failed", "invalid_token": "The token opens nothing here"}
+_OAUTH_WORDS = {"invalid_client": "Client authentication failed", "invalid_token": "Send a token that opens this"}
 # Source: RFC 6749, section 5.1.
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # Each 401 names a scheme; no browser asks its user for it, since no page of ours comes here.

@@ -171,7 +171,7 @@ def _web_problem(address: str) -> str | None:
     except ValueError:
         return "must be a web address"
     good = parts.scheme in {"https", "http"} and parts.hostname and address.isascii() and address.isprintable()
-    return None if good and len(address) <= _NAME_LENGTH_MAX * 4 else "must be a web address, https://…"
+    return None if good and len(address) <= _NAME_LENGTH_MAX * 4 else "must be a web address, as https://a.example"
 
 
 def _user_problem(tx: Transaction, order: ClientOrder) -> str | None:

@@ -9,7 +9,7 @@ from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_b
 from latchgate.errors import NotFound, OAuthError, RateLimited
 from latchgate.oauth.protocol_requests import is_resource, read_once
 from latchgate.oauth.provider import Parameters
-from latchgate.oauth.scopes import parse_scope_parameter
+from latchgate.oauth.scopes import parse_scope_parameter, within_openid
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.consents import keep_consent
@@ -67,6 +67,7 @@ class DeviceService:
         scopes = parse_scope_parameter(asked.get("scope", ""))
         if isinstance(scopes, str):
             raise OAuthError("invalid_scope", scopes)
+        scopes = within_openid(scopes, client.scopes)
         if not asks_within(scopes, client.scopes):
             raise OAuthError("invalid_scope", "The scope is wider than what this client may ask for")
         device_code = Secret(

@@ -57,7 +57,7 @@ class LogOutService:
         with self.store.read() as tx:
             hint = self._read_hint(tx, asked.get("id_token_hint", ""))
             client = _find_client(tx, asked.get("client_id", ""), hint)
-            location = _location(client, asked)
+            location = _location(client, asked, hint)
             principal = actor.principal if actor else None
             certain = bool(hint and principal and hint.subject == subject_of(tx, principal.user_id))
             return LogOut(client, location, certain)
@@ -83,12 +83,15 @@ def _find_client(tx: Transaction, client_id: str, hint: IdTokenHint | None) -> S
     return client
 
 
-def _location(client: StoredClient | None, asked: dict[str, str]) -> str | None:
+def _location(client: StoredClient | None, asked: dict[str, str], hint: IdTokenHint | None) -> str | None:
     address = asked.get("post_logout_redirect_uri")
     if address is None:
         return None
     # Compared exactly: it is where this page sends people to (section 3).
     if client is None or address not in client.post_logout_redirect_uris:
         raise OAuthError("invalid_request", "The post_logout_redirect_uri is none that the client registered")
+    if client.registered and hint is None:
+        # Anybody can register an address: nobody vouches for it but a user who signed in there (section 3).
+        raise OAuthError("invalid_request", "A client that registered itself must send the id_token_hint")
     state = asked.get("state", "")[:_STATE_LENGTH_MAX]
     return address + (("&" if "?" in address else "?") + urlencode({"state": state}) if state else "")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchgate.core.scopes import ACTIONS, ALL, asks_within
-from latchgate.oauth.scopes import parse_scope_parameter, write_scopes
+from latchgate.oauth.scopes import parse_scope_parameter, within_openid, write_scopes
 
 _OURS = st.builds("{}:{}".format, st.sampled_from(["User", "API Key", "My-Type X_1"]), st.sampled_from(ACTIONS))
 _FREE = st.text(
@@ -100,3 +100,21 @@ def test_what_is_asked_for_is_within_what_was_allowed(wanted: str, allowed: str,
     assert isinstance(asked, frozenset)
     assert isinstance(given, frozenset)
     assert asks_within(asked, given) == within
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "kept"),
+    [
+        ("openid profile email", "openid", "openid"),
+        ("openid offline_access address phone roles read", "openid", "openid read"),
+        ("openid profile email", "openid email", "openid email"),
+        ("openid profile", "all", "openid profile"),
+        ("profile email", "openid", "profile email"),
+        ("", "openid", ""),
+    ],
+)
+def test_what_goes_with_openid_is_left_out(asked: str, allowed: str, kept: str) -> None:
+    """What a client may not ask for by name is left out beside `openid`, which tells it; the rest is judged."""
+    left = within_openid(frozenset(asked.split()), frozenset(allowed.split()))
+
+    assert left == frozenset(kept.split())

@@ -5,9 +5,10 @@ import pytest
 from latchgate.core.clients import StoredClient
 from latchgate.errors import OAuthError
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.client_orders import ClientOrder
 from latchgate.services.log_outs import LogOut
 from support.house import House
-from support.oauth_house import OAuthHouse, build_oauth_house
+from support.oauth_house import BACK, OAuthHouse, build_oauth_house
 
 _OUT = "https://app.example.com/out"
 _OTHER = "other@example.com"
@@ -106,6 +107,20 @@ def test_what_cannot_be_trusted_ends_nothing(oauth: OAuthHouse, client: StoredCl
         _check(oauth, actor, **{name: names.get(value, value) for name, value in asked.items()})
 
     assert refused.value.error == "invalid_request"
+
+
+def test_a_client_that_registered_itself_needs_the_hint(oauth: OAuthHouse) -> None:
+    """Anybody can register an address: a link to this service leads there only for who has signed in through it."""
+    order = ClientOrder("Own", redirect_uris=(BACK,), post_logout_redirect_uris=(_OUT,))
+    client, actor = oauth.clients.register(order, None, "10.0.0.9").client, oauth.sign_in()
+    asked = {"client_id": client.client_id, "post_logout_redirect_uri": _OUT}
+
+    for who in (actor, None):
+        with pytest.raises(OAuthError) as refused:
+            _check(oauth, who, **asked)
+        assert "id_token_hint" in refused.value.public
+
+    assert _check(oauth, None, **asked, id_token_hint=_hint(oauth, client, actor)).location == _OUT
 
 
 def test_a_parameter_comes_once(oauth: OAuthHouse) -> None:

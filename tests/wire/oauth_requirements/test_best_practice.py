@@ -201,9 +201,9 @@ ROWS = (
     Row(
         "RFC 9700",
         "4.12",
-        "A form with a consent is never sent on: no 307",
+        "A form with a consent is never sent on: 303, not 307",
         _approved,
-        lambda answer: answer.status in {302, 303},
+        lambda answer: answer.status == 303,
     ),
     Row("RFC 9700", "4.14.2", "A refresh token that nobody uses ends", _idle, answered(400, "invalid_grant")),
     Row(

@@ -16,6 +16,10 @@ def _started(world: World, app: App | None = None, **fields: str) -> dict[str, A
     return document
 
 
+def _only_openid(world: World) -> App:
+    return world.oauth.make(grant_types=frozenset({DEVICE_CODE}), scopes=frozenset({"openid"}))
+
+
 def _polled(world: World, device: dict[str, Any], app: App | None = None) -> Answer:
     # As if it had waited as long as it was told.
     world.oauth.age("oauth_device_code", "polled_at", 60)
@@ -88,6 +92,20 @@ ROWS = (
             answered(200)(answer) is not False
             and {"device_code", "user_code", "verification_uri", "expires_in"} <= set(answer.document)
         ),
+    ),
+    Row(
+        "RFC 8628",
+        "3.1",
+        "Scopes that go with openid are not asked for in vain",
+        lambda w: w.post("device_authorization", _only_openid(w), scope="openid profile email"),
+        answered(200),
+    ),
+    Row(
+        "RFC 8628",
+        "3.1",
+        "Devices have no scripts of other origins",
+        lambda w: w.post("device_authorization"),
+        lambda answer: answer.status == 200 and answer.header("access-control-allow-origin") is None,
     ),
     Row(
         "RFC 8628",

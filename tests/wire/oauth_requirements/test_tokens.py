@@ -93,6 +93,13 @@ ROWS = (
         ),
         answered(400, "invalid_request"),
     ),
+    Row(
+        "RFC 6749",
+        "3.3",
+        "Scopes that go with openid may be left out, and the client is told",
+        lambda w: w.exchange(w.narrow, asked={"scope": "openid profile email offline_access"}),
+        lambda answer: answer.document["scope"] == "openid",
+    ),
     Row("RFC 6749", "4.1.2", "A code expires soon", _expired, answered(400, "invalid_grant")),
     Row("RFC 6749", "4.1.2", "A code works once", _reused, answered(400, "invalid_grant")),
     Row("RFC 6749", "4.1.2", "A code that comes twice ends the tokens that came of it", holds=_ends_tokens),

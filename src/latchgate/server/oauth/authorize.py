@@ -33,6 +33,8 @@ AUTHORIZE = "/api/method/frappe.integrations.oauth2.authorize"
 BY_SESSION = Requirement(user=False, schemes=frozenset({Scheme.SESSION}))
 _FIELDS_MAX = 100
 _REDIRECT = 302
+# After a form: the browser goes on by GET and sends nothing of it along. Source: RFC 9700, section 4.12.
+_SEE_OTHER = 303
 # What the page's own form adds to the client's parameters.
 _OURS = frozenset({"csrf_token", "decision"})
 
@@ -51,7 +53,7 @@ class AuthorizationPages:
         A request that is sent as a form, by any site, is asked again by GET, as the session's user (section 3.1.2.1).
         """
         if call.request.method == "POST":
-            return RedirectResponse(f"{AUTHORIZE}?{urlencode(await read_parameters(call.request))}", 303)
+            return RedirectResponse(f"{AUTHORIZE}?{urlencode(await read_parameters(call.request))}", _SEE_OTHER)
         parameters = read_query(call.request)
         actor = call.actor if call.admission.principal else None
         answer = await anyio.to_thread.run_sync(self.authorizations.ask, parameters, actor)
@@ -75,7 +77,7 @@ class AuthorizationPages:
             case RefusedRequest(location=None):
                 return self._refuse(call, answer)
             case RefusedRequest(location=location) | Granted(location=location):
-                return RedirectResponse(str(location), _REDIRECT)
+                return RedirectResponse(str(location), _SEE_OTHER if call.request.method == "POST" else _REDIRECT)
             case SignInFirst(login_hint=hint, parameters=again):
                 return RedirectResponse(self._sign_in(again, hint), _REDIRECT)
             case ConsentNeeded(request=request):

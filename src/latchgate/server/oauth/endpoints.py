@@ -133,7 +133,6 @@ class Registration:
             return refuse("access_denied", "Clients are made by an administrator here", status=403)
         if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise BadRequest("Send the client's metadata as JSON: application/json")
-        principal = call.admission.principal
         # Whoever registers without a credential gives its tokens no more than a user can be asked for.
         metadata = parse_client_metadata(await read_body(call.request), allowed=frozenset({ALL}))
         order = ClientOrder(
@@ -148,7 +147,8 @@ class Registration:
             jwks=metadata.jwks,
         )
         address = call.admission.presented.peer_address
-        actor = call.actor if principal else None
+        # Where anybody may, a credential that happens to come along neither helps nor hinders.
+        actor = call.actor if self.allowed == "token" else None
         made = await anyio.to_thread.run_sync(self.clients.register, order, actor, address)
         issued_at = made.client.creation // _MICROSECONDS
         answer = registration_answer(made.client, made.secret, issued_at)

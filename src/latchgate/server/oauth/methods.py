@@ -43,7 +43,7 @@ def oauth_methods(latchgate: Latchgate, frame: Frame, end_session: EndSession) -
         "revoke_token": _of_clients(Revocation(tokens)),
         "introspect_token": Method(CLIENT, _POST, Introspection(tokens), Dialect.OAUTH),
         "openid_profile": Method(_BY_TOKEN, _GET_POST, Userinfo(tokens), cross_origin=True),
-        "device_authorization": _of_clients(DeviceAuthorization(latchgate.devices, addresses)),
+        "device_authorization": Method(CLIENT, _POST, DeviceAuthorization(latchgate.devices, addresses), Dialect.OAUTH),
         "end_session": Method(BY_SESSION, _GET_POST, end_session, requires_by={"POST": WITHOUT_SESSION}),
     }
     registration = Registration(latchgate.clients, latchgate.settings.oauth_registration)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from latchgate.core.scopes import ALL, READ
-from latchgate.oauth.scopes import EMAIL, OPENID, PROFILE, ROLES
+from latchgate.oauth.scopes import EMAIL, OFFLINE_ACCESS, OPENID, PROFILE, ROLES
 
 __all__ = ["scope_sentences"]
 
@@ -14,6 +14,7 @@ _WORDS = {
     PROFILE: "Know your name",
     EMAIL: "Know your e-mail address",
     ROLES: "Know your roles",
+    OFFLINE_ACCESS: "Go on when you are not there",
 }
 _VERBS = {"read": "Read", "write": "Change", "create": "Make new", "delete": "Delete"}
 
