@@ -33,7 +33,8 @@ BY_SESSION = Requirement(user=False, schemes=frozenset({Scheme.SESSION}))
 _FIELDS_MAX = 100
 _REDIRECT = 302
 # What the page's own form adds to the client's parameters.
-_OURS = frozenset({"csrf_token", "decision"})
+_CLIENT_SEEN = "client_seen"
+_OURS = frozenset({"csrf_token", "decision", _CLIENT_SEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class AuthorizationPages:
         if decisions not in (["allow"], ["deny"]):
             raise BadRequest("decision: must be allow or deny")
         parameters = [(name, value) for name, value in sent if name not in _OURS]
-        answer_as = partial(self.authorizations.answer, parameters, call.actor, allow=decisions == ["allow"])
+        # The client as the page showed it.
+        seen = {value for name, value in sent if name == _CLIENT_SEEN}
+        answer_as = partial(self.authorizations.answer, parameters, call.actor, allow=decisions == ["allow"], seen=seen)
         answer = await anyio.to_thread.run_sync(answer_as)
         return self._show(call, parameters, answer)
 
@@ -94,7 +97,10 @@ class AuthorizationPages:
             redirect_uri=request.redirect_uri,
             assured=request.assured,
             principal=call.principal,
-            parameters=[(name, value) for name, value in parameters if value],
+            parameters=[
+                *((name, value) for name, value in parameters if value and name not in _OURS),
+                (_CLIENT_SEEN, str(request.client.modified)),
+            ],
             csrf_token=self.frame.csrf_token(call),
         )
 
