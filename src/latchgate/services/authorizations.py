@@ -5,6 +5,7 @@ OpenID Connect Core, section 3.1.2; RFC 9700, section 2.1.
 """
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from latchgate.core.sessions import StoredSession
@@ -96,7 +97,9 @@ class AuthorizationService:
             return self._refuse(answer.request, "consent_required", "The user has to be asked")
         return answer
 
-    def answer(self, parameters: Parameters, actor: Actor, *, allow: bool, asked: bool = True) -> Answer:
+    def answer(
+        self, parameters: Parameters, actor: Actor, *, allow: bool, asked: bool = True, seen: Collection[str] = ()
+    ) -> Answer:
         """Do what the user said.
 
         Args:
@@ -104,6 +107,8 @@ class AuthorizationService:
             actor: The user of the session.
             allow: Whether the user allowed it.
             asked: Whether it was the user who said so, or what the user said before.
+            seen: The `modified` of the client that the user was shown, as it was sent; if the client is another now,
+                the user is asked anew, since what a request leaves out is the client's to fill.
 
         Raises:
             NotPermitted: The session ended meanwhile.
@@ -117,6 +122,8 @@ class AuthorizationService:
             if not allow:
                 note(tx, self.clock, actor, "consent.denied", client.client_id, detail=client.app_name)
                 return self._refuse(request, "access_denied", "The user did not allow it")
+            if asked and not {str(client.modified)}.issuperset(seen):
+                return answer
             if asked:
                 given = session.user.id, Approval(request.scopes, request.audience, session.created_at)
                 keep_consent(tx, self.clock.now_us(), self.entropy, client, given)

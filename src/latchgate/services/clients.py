@@ -6,11 +6,12 @@ from latchgate.core.api_keys import Limits
 from latchgate.core.clients import StoredClient, digest_client_secret
 from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.core.users import GUEST, parse_user_name
+from latchgate.core.users import GUEST, effective_roles, parse_user_name
 from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted, RateLimited
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, read_as, require_within, write_as
 from latchgate.services.client_orders import ClientOrder, fields_of, order_of
+from latchgate.services.key_makers import require_client_maker
 from latchgate.services.oauth_ports import NewClient
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import is_manager, judge_early, require_act_for, require_on, require_reach
@@ -261,7 +262,7 @@ def _require_fresh(client: StoredClient, seen: int | None) -> None:
 
 
 def _require_order(tx: Transaction, actor: Actor, order: ClientOrder, before: StoredClient | None) -> None:
-    """Let nobody make or change a client that may do more than they may themselves. Raises NotPermitted."""
+    """Let nobody make or change a client that may do more than they may themselves. Raises NotPermitted, Invalid."""
     special = (
         order.skip_authorization or order.resources or (before and (before.skip_authorization or before.resources))
     )
@@ -271,6 +272,8 @@ def _require_order(tx: Transaction, actor: Actor, order: ClientOrder, before: St
     for user in (runs_as, before.user if before else None):
         if user is not None:
             require_act_for(actor, user)
+    if runs_as is not None and before and (before.user is None or before.user.id != runs_as.id):
+        require_client_maker(tx, before, runs_as, effective_roles(runs_as))
     if runs_as is not None or order.skip_authorization:
         # Such a client gets tokens that no user was asked for.
         require_within(actor, Limits(order.scopes))

@@ -62,6 +62,10 @@ def keep_consent(
         given: By whom, and what.
     """
     user_id, approval = given
-    all_of_it = widen_consent(tx.consents.find(user_id, client.id), approval)
+    before = tx.consents.find(user_id, client.id)
+    if before is not None and before.modified < client.modified:
+        # It was given to the client as it was: who changed it since comes to none of that by asking for little.
+        before = None
+    all_of_it = widen_consent(before, approval)
     public_id = f"consent-{entropy.random_bytes(_PUBLIC_ID_BYTES).hex()}"
     tx.consents.put(public_id, user_id, client.id, all_of_it, now_us)

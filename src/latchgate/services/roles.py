@@ -11,7 +11,7 @@ from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUse
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, read_as, require_system_manager, write_as
-from latchgate.services.key_makers import require_makers
+from latchgate.services.key_makers import require_client_makers, require_makers
 from latchgate.services.key_owners import Owner
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Store, Transaction
@@ -121,6 +121,7 @@ class RoleService:
             raise Invalid({"user": "Guest has the role Guest and no other"})
         if role not in user.roles:
             require_makers(tx, Owner(USER_SOURCE, user.name), user, frozenset({role}), self.clock.now())
+            require_client_makers(tx, user, frozenset({role}))
         granted = tx.roles.grant(user.id, role)
         if granted:
             # Whoever made a link to set this password might not have been allowed to for such an account.

@@ -36,7 +36,8 @@ _REDIRECT = 302
 # After a form: the browser goes on by GET and sends nothing of it along. Source: RFC 9700, section 4.12.
 _SEE_OTHER = 303
 # What the page's own form adds to the client's parameters.
-_OURS = frozenset({"csrf_token", "decision"})
+_CLIENT_SEEN = "client_seen"
+_OURS = frozenset({"csrf_token", "decision", _CLIENT_SEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ class AuthorizationPages:
         if decisions not in (["allow"], ["deny"]):
             raise BadRequest("decision: must be allow or deny")
         parameters = [(name, value) for name, value in sent if name not in _OURS]
-        answer_as = partial(self.authorizations.answer, parameters, call.actor, allow=decisions == ["allow"])
+        # The client as the page showed it.
+        seen = {value for name, value in sent if name == _CLIENT_SEEN}
+        answer_as = partial(self.authorizations.answer, parameters, call.actor, allow=decisions == ["allow"], seen=seen)
         answer = await anyio.to_thread.run_sync(answer_as)
         return self._show(call, parameters, answer)
 
@@ -97,7 +100,10 @@ class AuthorizationPages:
             other=self._sign_in(parameters),
             assured=request.assured,
             principal=call.principal,
-            parameters=[(name, value) for name, value in parameters if value],
+            parameters=[
+                *((name, value) for name, value in parameters if value and name not in _OURS),
+                (_CLIENT_SEEN, str(request.client.modified)),
+            ],
             csrf_token=self.frame.csrf_token(call),
         )
 

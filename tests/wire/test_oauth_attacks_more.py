@@ -1,0 +1,73 @@
+"""More of what is tried: clients that change under their users' eyes, and what strangers fill the server with."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.client_orders import order_of
+from support.asgi import opened_service
+from support.oauth import App, OAuth, fields_of_form, told_in
+
+USER = "victim@example.com"
+_EVIL = "https://evil.example/cb"
+
+
+@pytest.fixture(scope="module")
+def oauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuth]:
+    """A service with a user, where anybody may register a client."""
+    home = tmp_path_factory.mktemp("attacked") / "home"
+    with opened_service(home, oauth_registration="open") as service:
+        service.make_user(USER)
+        yield OAuth(service)
+
+
+def _change(oauth: OAuth, app: App, **fields: object) -> None:
+    clients = oauth.service.latchgate.clients
+    order = order_of(clients.get(COMMAND_LINE, app.client_id))
+    clients.change(COMMAND_LINE, app.client_id, replace(order, **fields))  # type: ignore[arg-type]
+
+
+def test_who_took_a_client_over_does_not_come_to_what_was_allowed_before(oauth: OAuth) -> None:
+    """A small question to a user, once the client leads elsewhere, brings back nothing that was allowed before it."""
+    app = oauth.make()
+    oauth.code(app, USER, {"scope": "all"})
+    assert oauth.ask(oauth.request(app, {"scope": "all"}), USER).status == 302
+
+    _change(oauth, app, redirect_uris=(_EVIL,))
+    taken = replace(app, redirect_uri=_EVIL)
+    oauth.code(taken, USER, {"scope": "openid"})
+
+    assert oauth.ask(oauth.request(taken, {"scope": "all"}), USER).status == 200
+    assert oauth.ask(oauth.request(taken, {"scope": "openid"}), USER).status == 302
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"scopes": frozenset({"all"})}, "Do everything that you may do, as you"),
+        ({"app_name": "Another app"}, "Another app"),
+    ],
+)
+def test_nobody_allows_what_was_not_shown(oauth: OAuth, fields: dict[str, object], told: str) -> None:
+    """A client that changes between the question and the answer is asked for anew, as it is now."""
+    app = oauth.make(scopes=frozenset({"openid"}))
+    shown = oauth.ask(oauth.request(app, {"scope": None}), USER)
+    _change(oauth, app, **fields)
+
+    again = oauth.decide(shown, USER)
+
+    assert again.header("location") is None
+    assert told not in shown.text
+    assert told in again.text
+    assert "code" in told_in(oauth.decide(again, USER).header("location"))
+
+
+def test_a_request_fills_none_of_the_pages_own_fields(oauth: OAuth) -> None:
+    """What the page's form adds is the page's, whatever stands in the address that led to it."""
+    own = {"decision": "allow", "csrf_token": "mine", "client_seen": "1"}
+    fields = fields_of_form(oauth.ask(oauth.request(oauth.make(), own), USER).text)
+
+    assert not {("decision", "allow"), ("csrf_token", "mine"), ("client_seen", "1")} & set(fields)
+    assert sorted(name for name, _ in fields if name in own) == ["client_seen", "csrf_token"]
