@@ -86,6 +86,8 @@ class StoredClient:
     modified: int
     modified_by: str
     revoked_at: int | None
+    changed: int = 0
+    """When what is chosen of it was changed last, in microseconds: a new secret is no change."""
 
     @property
     def public(self) -> bool:

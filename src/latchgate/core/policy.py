@@ -1,7 +1,7 @@
 """The decision: may this one do what the route requires? Pure, total, and the only place where it is judged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 __all__ = [
     "ANY_SCHEME",
     "CLIENT",
+    "PROVED_CLIENT",
     "PUBLIC",
     "SIGNED_IN",
     "Decision",
@@ -44,11 +45,14 @@ class Requirement:
     """Which credentials are accepted at all."""
     client: bool = False
     """Whether it is OAuth clients that ask here, and nobody else; their credentials are read here alone."""
+    proved: bool = False
+    """Whether a client must have proved itself; a public one merely says who it is."""
 
 
 PUBLIC = Requirement(user=False)
 SIGNED_IN = Requirement(user=True)
 CLIENT = Requirement(user=False, client=True, schemes=frozenset({Scheme.CLIENT}))
+PROVED_CLIENT = replace(CLIENT, proved=True)
 
 
 class Decision(Enum):
@@ -83,7 +87,8 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
             return Judgement(Decision.FORBIDDEN) if closed else _ALLOWED
         case Client():
             # Its credential is not even read where clients are not asked for.
-            return _ALLOWED if requirement.client else Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)
+            accepted = requirement.client and not (requirement.proved and who.client.public)
+            return _ALLOWED if accepted else Judgement(Decision.FORBIDDEN, Reason.SCHEME_NOT_ACCEPTED)
         case Principal():
             missing = _missing(who, requirement)
             return Judgement(Decision.FORBIDDEN, missing) if missing else _ALLOWED

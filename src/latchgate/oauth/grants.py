@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredenti
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 
+from latchgate.core.clients import StoredClient
 from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, Redeemed, StoredCode, StoredDeviceCode, StoredRefreshToken
 from latchgate.core.tokens import Secret
@@ -162,7 +163,8 @@ class Refresh(RefreshTokenGrant):  # type: ignore[misc]
         order = TokenOrder(
             client=self.request.client.client,
             user=user,
-            scopes=read_scopes(self.request.payload.scope) or approval.scopes,
+            # Without a word of the client's: of what was allowed, what it may still have.
+            scopes=read_scopes(self.request.payload.scope) or _still(approval.scopes, self.request.client.client),
             audience=self.request.narrow_audience(approval.audience),
             made_from=refresh_token.stored,
             refreshable=True,
@@ -251,6 +253,13 @@ def _require_user(backing: Backing, user: StoredUser, view: ClientView) -> Store
     if not backing.may_use(user, view.client):
         raise InvalidGrantError("The user may not sign in through this client")
     return user
+
+
+def _still(scopes: frozenset[str], client: StoredClient) -> frozenset[str]:
+    kept = frozenset(scope for scope in scopes if asks_within(frozenset({scope}), client.scopes))
+    if not kept:
+        raise InvalidScopeError("The client may not ask any more for anything that was allowed")
+    return kept
 
 
 def _issue(backing: Backing, order: TokenOrder) -> dict[str, Any]:

@@ -14,9 +14,19 @@ from latchgate.oauth.authorization_requests import AuthorizationRequest
 from latchgate.oauth.redirects import find_redirect
 from latchgate.oauth.scopes import parse_scope_parameter, write_scopes
 
-__all__ = ["ClientView", "InvalidTargetError", "ProtocolRequest", "is_resource", "read_once", "read_scopes"]
+__all__ = [
+    "ClientView",
+    "InvalidTargetError",
+    "ProtocolRequest",
+    "is_resource",
+    "normal_resource",
+    "read_once",
+    "read_scopes",
+]
 
 _RESOURCE_LENGTH_MAX = 2000
+_SLASHES_OF_A_HOST = 3
+"""As in `https://api.example.com/`."""
 
 
 class InvalidTargetError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
@@ -110,7 +120,7 @@ class ProtocolRequest(OAuth2Request):  # type: ignore[misc]
     @property
     def resources(self) -> frozenset[str]:
         """The resources that tokens are asked for. Source: RFC 8707, section 2."""
-        return frozenset(self.payload.datalist.get("resource", []))
+        return frozenset(map(normal_resource, self.payload.datalist.get("resource", [])))
 
     def narrow_audience(self, allowed: frozenset[str] | None) -> frozenset[str]:
         """Give the resources that tokens are to be for; at the token endpoint they can only become fewer.
@@ -144,6 +154,11 @@ def read_scopes(text: str | None) -> frozenset[str]:
     if isinstance(scopes, str):
         raise InvalidScopeError("The scope cannot be read")
     return scopes
+
+
+def normal_resource(text: str) -> str:
+    """Write a resource that is a host alone without its slash: both name the same. Source: RFC 3986, section 6.2.3."""
+    return text.rstrip("/") if text.count("/") == _SLASHES_OF_A_HOST and text.endswith("/") else text
 
 
 def is_resource(text: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from latchgate.core.sessions import StoredSession
 from latchgate.core.token_families import Approval, consent_covers
 from latchgate.core.tokens import Peppers, Purpose
-from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest
+from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest, parse_prompts
 from latchgate.oauth.id_tokens import read_id_token_hint
 from latchgate.oauth.provider import Parameters, Provider, refuse_request
 from latchgate.services.activity import note
@@ -139,7 +139,7 @@ class AuthorizationService:
     ) -> RefusedRequest | SignInFirst | ConsentNeeded:
         request = self._provider(tx).check(_theirs(parameters))
         if isinstance(request, RefusedRequest):
-            if request.location and actor is None and ("prompt", Prompt.NONE.value) not in parameters:
+            if request.location and actor is None and not _is_silent(parameters):
                 # Any client can have a bad request made: a link to this service must not lead a stranger on to
                 # whatever address somebody registered (RFC 9700, section 4.11.2).
                 return SignInFirst("", _theirs(parameters))
@@ -208,9 +208,15 @@ def _needs_answer(tx: Transaction, needed: ConsentNeeded) -> bool:
         return True
     consent = tx.consents.find(needed.session.user.id, request.client.id)
     # It was given to the client as it was: one that has another address since may have got into other hands.
-    if consent is None or consent.modified < request.client.modified:
+    if consent is None or consent.modified < request.client.changed:
         return True
     return not consent_covers(consent, request.scopes, request.audience)
+
+
+def _is_silent(parameters: Parameters) -> bool:
+    """Whether a request, though refused, asked that its user see nothing."""
+    prompts = [parse_prompts(value) or frozenset() for name, value in parameters if name == "prompt"]
+    return any(Prompt.NONE in prompt for prompt in prompts)
 
 
 def _theirs(parameters: Parameters) -> Parameters:

@@ -8,7 +8,7 @@ from latchgate.core.scopes import parse_scopes
 from latchgate.core.users import GUEST, parse_user_name
 from latchgate.errors import Flaw, Invalid
 from latchgate.oauth.client_keys import parse_client_keys
-from latchgate.oauth.protocol_requests import is_resource
+from latchgate.oauth.protocol_requests import is_resource, normal_resource
 from latchgate.oauth.redirects import is_claimed, redirect_problem
 from latchgate.services.oauth_ports import ClientFields
 from latchgate.services.ports import Transaction
@@ -91,7 +91,7 @@ def fields_of(tx: Transaction, order: ClientOrder, issuer: str) -> ClientFields:
         post_logout_redirect_uris=order.post_logout_redirect_uris,
         grant_types=order.grant_types,
         scopes=order.scopes,
-        resources=order.resources,
+        resources=tuple(map(normal_resource, order.resources)),
         user_id=user.id if user else None,
         allowed_roles=order.allowed_roles,
         skip_authorization=order.skip_authorization,
@@ -151,7 +151,7 @@ def _keys_problem(order: ClientOrder) -> str | None:
 def _resources_problem(resources: tuple[str, ...], issuer: str) -> str | None:
     if len(resources) > _URIS_MAX:
         return f"at most {_URIS_MAX}"
-    if issuer in resources:
+    if issuer in map(normal_resource, resources):
         return f"{issuer} is this service itself"
     bad = next((resource for resource in resources if not is_resource(resource)), None)
     return f"'{bad[:100]}' is no absolute URI without fragment, such as https://api.example.com" if bad else None

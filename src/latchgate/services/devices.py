@@ -7,7 +7,7 @@ from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, StoredDeviceCode
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import NotFound, OAuthError, RateLimited
-from latchgate.oauth.protocol_requests import is_resource, read_once
+from latchgate.oauth.protocol_requests import is_resource, normal_resource, read_once
 from latchgate.oauth.provider import Parameters
 from latchgate.oauth.scopes import parse_scope_parameter, within_openid
 from latchgate.services.activity import note
@@ -74,7 +74,7 @@ class DeviceService:
             issue_token(TokenKind.DEVICE_CODE, self.entropy.random_bytes(entropy_bytes(TokenKind.DEVICE_CODE)))
         )
         user_code, now = self._new_user_code(), self.clock.now()
-        audience = frozenset(value for name, value in parameters if name == "resource" and value)
+        audience = frozenset(normal_resource(value) for name, value in parameters if name == "resource" and value)
         with self.store.write() as tx:
             if not audience <= tx.clients.list_resources() | {self.issuer} or not all(map(is_resource, audience)):
                 raise OAuthError("invalid_target", "There is no such resource here")

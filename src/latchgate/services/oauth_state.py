@@ -33,6 +33,8 @@ from latchgate.services.ports import Clock, Entropy, Transaction
 __all__ = ["Lifetimes", "OAuthState", "find_refresh_token", "may_use"]
 
 _PUBLIC_ID_BYTES = 8
+_TOKENS_A_CLEANING = 50
+"""So many new tokens, and up to 200 of each kind that ended long ago are deleted: there are ever fewer of those."""
 _SLOWER_SECONDS = 5
 """By how much a device that asks too often must slow down. Source: RFC 8628, section 3.5."""
 _POLL_TOLERANCE_SECONDS = 1
@@ -225,6 +227,8 @@ class OAuthState:
                 family_id=family_id,
             )
         )
+        if token_id % _TOKENS_A_CLEANING == 0:
+            self.tx.token_families.forget_expired(now)
         self.tx.access_tokens.set_digest(token_id, digest_token(self.peppers, token_id, public_id, token))
         return Issued(token, seconds, order.scopes)
 

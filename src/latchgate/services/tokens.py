@@ -25,8 +25,6 @@ __all__ = ["TokenService", "Userinfo"]
 
 Userinfo = dict[str, object]
 
-_CLEANING_SECONDS = 60
-"""What ended long ago is deleted in one second of these, by whatever requests fall into it."""
 _NOTHING: dict[str, object] = {"active": False}
 
 
@@ -54,10 +52,7 @@ class TokenService:
                 return Refusal("invalid_client", "The client was revoked")
             sign = partial(self._sign, tx, client.id_token_alg)
             state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, address, sign)
-            issued = Provider(state, self.issuer).exchange(parameters, present)
-            if self.clock.now() % _CLEANING_SECONDS == 0:
-                tx.token_families.forget_expired(self.clock.now())
-            return issued
+            return Provider(state, self.issuer).exchange(parameters, present)
 
     def _sign(
         self,

@@ -49,6 +49,7 @@ _CLIENT_COLUMNS = (
     oauth_client.c.modified,
     oauth_client.c.modified_by,
     oauth_client.c.revoked_at,
+    oauth_client.c.changed,
 )
 _WIDTH = len(_CLIENT_COLUMNS)
 _ALL = select(*_CLIENT_COLUMNS, *USER_COLUMNS).select_from(
@@ -117,13 +118,14 @@ class SqlClients:
             "owner": new.owner,
             "creation": now_us,
             "modified": now_us,
+            "changed": now_us,
             "modified_by": new.owner,
         }
         taken = f"There is a client {new.client_id} already"
         return add_row(self._connection, oauth_client, values, unique="client_id", taken=taken)
 
     def change(self, row_id: int, fields: ClientFields, by: str, now_us: int) -> None:
-        statement = _CHANGE.values(**_values(fields))
+        statement = _CHANGE.values(**_values(fields), changed=bindparam("at"))
         change_row(self._connection, statement, {"row_id": row_id, "by": by, "at": now_us})
 
     def replace_secret(self, row_id: int, digest: Digest, previous_until: int | None, by: str, now_us: int) -> None:
@@ -167,7 +169,7 @@ def _values(fields: ClientFields) -> dict[str, Any]:
 def _decode(row: Sequence[Any]) -> StoredClient:
     (id_, client_id, app_name, method, pepper, value, old_pepper, old_value, old_until) = row[:9]
     (jwks, redirects, logouts, grants, scopes, resources, roles, skip, pkce, alg, uri, registered) = row[9:21]
-    (creation, owner, modified, modified_by, revoked_at) = row[21:_WIDTH]
+    (creation, owner, modified, modified_by, revoked_at, changed) = row[21:_WIDTH]
     return StoredClient(
         id_,
         client_id,
@@ -194,4 +196,5 @@ def _decode(row: Sequence[Any]) -> StoredClient:
         modified,
         modified_by,
         revoked_at,
+        changed,
     )

@@ -256,6 +256,7 @@ oauth_client = Table(
     Column("modified", BigInteger, nullable=False),
     Column("modified_by", StoredText, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("changed", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
-from latchgate.errors import OAuthError
+from latchgate.errors import BadRequest, OAuthError
 from latchgate.oauth.redirects import origin_source
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.responses import with_cookies
@@ -64,7 +64,10 @@ class EndSession:
             asked = await anyio.to_thread.run_sync(self.log_outs.check, parameters, call.actor)
         except OAuthError as error:
             return self.frame.fault(Fault(400, "OAuthError", f"{error.public}. You are signed in as before."))
-        if ("decision", "stay") in sent:
+        decisions = [value for name, value in sent if name == "decision"]
+        if decisions not in (["leave"], ["stay"]):
+            raise BadRequest("decision: must be leave or stay")
+        if decisions == ["stay"]:
             return RedirectResponse("/", 303)
         return await self._end(call, asked)
 

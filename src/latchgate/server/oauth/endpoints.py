@@ -13,9 +13,10 @@ from latchgate.core.policy import Requirement
 from latchgate.core.principals import Client
 from latchgate.core.scopes import ALL
 from latchgate.core.tokens import Secret
-from latchgate.errors import BadRequest, OAuthError
+from latchgate.errors import BadRequest, Invalid, OAuthError
 from latchgate.oauth.backing import Issued
 from latchgate.oauth.metadata import ServerAddresses
+from latchgate.oauth.protocol_requests import read_once
 from latchgate.oauth.provider import Parameters, Refusal
 from latchgate.oauth.registrations import parse_client_metadata, registration_answer
 from latchgate.oauth.scopes import write_scopes
@@ -57,7 +58,7 @@ class Revocation:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer alike for a token that was ended and for one that never was."""
-        token = _one(await read_parameters(call.request), "token")
+        token = _token(await read_parameters(call.request))
         address = call.admission.presented.peer_address
         done = await anyio.to_thread.run_sync(self.tokens.revoke, _client_of(call), token, address)
         return Reply({}) if done else refuse("invalid_grant", "The token was issued to another client")
@@ -71,11 +72,8 @@ class Introspection:
 
     async def __call__(self, call: Call) -> Reply:
         """Answer for clients that proved themselves alone. Source: RFC 7662, sections 2.1 and 4."""
-        client = _client_of(call)
-        if client.public:
-            return refuse("invalid_client", "Introspection is for clients that prove themselves", status=401)
-        token = _one(await read_parameters(call.request), "token")
-        return Reply(await anyio.to_thread.run_sync(self.tokens.introspect, client, token))
+        token = _token(await read_parameters(call.request))
+        return Reply(await anyio.to_thread.run_sync(self.tokens.introspect, _client_of(call), token))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,12 @@ class Registration:
             return refuse("access_denied", "Clients are made by an administrator here", status=403)
         if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise BadRequest("Send the client's metadata as JSON: application/json")
+        try:
+            document = await read_body(call.request)
+        except BadRequest as error:
+            return refuse("invalid_client_metadata", error.public)
         # Whoever registers without a credential gives its tokens no more than a user can be asked for.
-        metadata = parse_client_metadata(await read_body(call.request), allowed=frozenset({ALL}))
+        metadata = parse_client_metadata(document, allowed=frozenset({ALL}))
         order = ClientOrder(
             app_name=metadata.client_name,
             redirect_uris=metadata.redirect_uris,
@@ -149,7 +151,10 @@ class Registration:
         address = call.admission.presented.peer_address
         # Where anybody may, a credential that happens to come along neither helps nor hinders.
         actor = call.actor if self.allowed == "token" else None
-        made = await anyio.to_thread.run_sync(self.clients.register, order, actor, address)
+        try:
+            made = await anyio.to_thread.run_sync(self.clients.register, order, actor, address)
+        except Invalid as error:
+            return refuse("invalid_client_metadata", error.public)
         issued_at = made.client.creation // _MICROSECONDS
         answer = registration_answer(made.client, made.secret, issued_at)
         if metadata.contacts:
@@ -188,8 +193,8 @@ def _shown(issued: Issued) -> dict[str, object]:
     return shown
 
 
-def _one(parameters: Parameters, name: str) -> Secret:
-    values = [value for found, value in parameters if found == name and value]
-    if len(values) != 1:
-        raise OAuthError("invalid_request", f"{name} is required, once")
-    return Secret(values[0])
+def _token(parameters: Parameters) -> Secret:
+    token = read_once(parameters).get("token")
+    if not token:
+        raise OAuthError("invalid_request", "token is required")
+    return Secret(token)

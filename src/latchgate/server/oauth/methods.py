@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.credentials import Scheme
-from latchgate.core.policy import CLIENT, Requirement
+from latchgate.core.policy import CLIENT, PROVED_CLIENT, Requirement
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.oauth.scopes import OPENID
 from latchgate.server.desk.frame import Frame
@@ -19,7 +19,7 @@ from latchgate.server.oauth.endpoints import (
     Userinfo,
 )
 from latchgate.server.replies import Dialect
-from latchgate.server.routes import WITHOUT_SESSION, Handler, Method
+from latchgate.server.routes import WITHOUT_SESSION, Method
 
 __all__ = ["oauth_methods"]
 
@@ -39,20 +39,14 @@ def oauth_methods(latchgate: Latchgate, frame: Frame, end_session: EndSession) -
         # A form that another site sends is answered as nobody's.
         "authorize": Method(BY_SESSION, _GET_POST, pages.authorize, requires_by={"POST": WITHOUT_SESSION}),
         "approve": Method(_ANSWERING, _POST, pages.approve),
-        "get_token": _of_clients(Token(tokens)),
-        "revoke_token": _of_clients(Revocation(tokens)),
-        "introspect_token": Method(CLIENT, _POST, Introspection(tokens), Dialect.OAUTH),
+        # A public client in a browser asks by a script of its own origin, for this and for who its user is.
+        "get_token": Method(CLIENT, _POST, Token(tokens), Dialect.OAUTH, cross_origin=True),
+        "revoke_token": Method(CLIENT, _POST, Revocation(tokens), Dialect.OAUTH),
+        "introspect_token": Method(PROVED_CLIENT, _POST, Introspection(tokens), Dialect.OAUTH),
         "openid_profile": Method(_BY_TOKEN, _GET_POST, Userinfo(tokens), cross_origin=True),
         "device_authorization": Method(CLIENT, _POST, DeviceAuthorization(latchgate.devices, addresses), Dialect.OAUTH),
         "end_session": Method(BY_SESSION, _GET_POST, end_session, requires_by={"POST": WITHOUT_SESSION}),
     }
     registration = Registration(latchgate.clients, latchgate.settings.oauth_registration)
-    methods["register_client"] = Method(
-        registration.requires, _POST, registration, Dialect.OAUTH_BEARER, cross_origin=True
-    )
+    methods["register_client"] = Method(registration.requires, _POST, registration, Dialect.OAUTH_BEARER)
     return {f"{_PREFIX}.{name}": method for name, method in methods.items()}
-
-
-def _of_clients(handler: Handler) -> Method:
-    # A public client in a browser asks by a script of its own origin.
-    return Method(CLIENT, _POST, handler, Dialect.OAUTH, cross_origin=True)

@@ -94,6 +94,7 @@ def _create_clients() -> None:
         _time("modified"),
         _text("modified_by"),
         _time("revoked_at", nullable=True),
+        _time("changed"),
         _unique("oauth_client", "client_id"),
         _reference("oauth_client", "user_id", "SET NULL"),
         indexes="user_id",
