@@ -15,9 +15,9 @@ VECTORS = Path(__file__).parents[1] / "vectors" / "frappe"
 
 
 @contextlib.contextmanager
-def running_like_frappe(home: Path) -> Iterator[RunningLatchgate]:
-    """Run a server in a data folder; the users and credentials are taken in by the command that users have."""
-    running = RunningLatchgate(home)
+def running_like_frappe(home: Path, **settings: str) -> Iterator[RunningLatchgate]:
+    """Run a server with these settings; the users and credentials are taken in by the command that users have."""
+    running = RunningLatchgate(home, **settings)
     running.start()
     try:
         done = running.run("import", str(VECTORS / "fixtures.json"))

@@ -10,6 +10,7 @@ import pytest
 
 from support.frappe_like import VECTORS, running_like_frappe
 from support.recorded_documents import carry_over
+from support.recorded_oauth import add_clients, carry_over_oauth
 from support.running import RunningLatchgate
 
 _REPLAY = Path(__file__).parents[1] / "support" / "replay.py"
@@ -18,7 +19,7 @@ _REPLAY = Path(__file__).parents[1] / "support" / "replay.py"
 @pytest.fixture
 def frappe_like(tmp_path: Path) -> Iterator[RunningLatchgate]:
     """A server that holds what the recorded one held."""
-    with running_like_frappe(tmp_path / "home") as running:
+    with running_like_frappe(tmp_path / "home", LATCHGATE_OAUTH_REGISTRATION="open") as running:
         yield running
 
 
@@ -30,13 +31,19 @@ def frappe_like(tmp_path: Path) -> Iterator[RunningLatchgate]:
         ("16", "keys", "differences-keys.json"),
         ("16", "resource,client", "differences-documents.json"),
         ("14", "source", "differences-14.json"),
+        ("16", "oauth", "differences-oauth.json"),
+        ("16", "oauth", "differences-oauth-carried.json"),
     ],
 )
 def test_recorded_exchanges_replay(
     frappe_like: RunningLatchgate, tmp_path: Path, version: str, areas: str, differences: str
 ) -> None:
     """Every recorded exchange is answered alike, or differs as listed."""
-    cases = [carry_over(case) for case in json.loads((VECTORS / "cases.json").read_text())]
+    recorded = json.loads((VECTORS / "cases.json").read_text())
+    cases = [carry_over(case) for case in recorded]
+    if areas == "oauth":
+        add_clients(frappe_like.home, json.loads((VECTORS / "fixtures.json").read_text())["oauth_clients"])
+        cases = list(carry_over_oauth(recorded)) if "carried" in differences else recorded
     chosen = tmp_path / "cases.json"
     chosen.write_text(json.dumps(cases))
 
@@ -50,7 +57,15 @@ def test_recorded_exchanges_replay(
 
 
 @pytest.mark.parametrize(
-    "name", ["differences.json", "differences-keys.json", "differences-documents.json", "differences-14.json"]
+    "name",
+    [
+        "differences.json",
+        "differences-keys.json",
+        "differences-documents.json",
+        "differences-14.json",
+        "differences-oauth.json",
+        "differences-oauth-carried.json",
+    ],
 )
 def test_every_difference_refers_to_a_paragraph(name: str) -> None:
     """Each difference on purpose names the numbered paragraph of docs/differences.md that explains it."""
