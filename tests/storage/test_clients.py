@@ -77,6 +77,7 @@ class TestClients:
             modified=7,
             modified_by="Administrator",
             revoked_at=None,
+            changed=7,
         )
 
     @pytest.mark.parametrize("client_id", ["", "Client-1", "client-1 ", "client-1\0", "\ud800", "%"])

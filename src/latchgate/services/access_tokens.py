@@ -91,7 +91,9 @@ class AccessTokenService:
             if stored.family_id is not None:
                 # Its refresh token would have another made within the hour.
                 tx.token_families.revoke_family(stored.family_id, now)
-            note(tx, self.clock, actor, "access_token.revoked", public_id, detail=f"{stored.user.name}, {stored.client}")
+            note(
+                tx, self.clock, actor, "access_token.revoked", public_id, detail=f"{stored.user.name}, {stored.client}"
+            )
 
 
 def import_token(tx: Transaction, service: AccessTokenService, actor: Actor, order: TokenOrder) -> StoredToken:

@@ -108,6 +108,16 @@ def test_a_client_that_was_changed_is_asked_about_again(oauth: OAuthHouse) -> No
     assert isinstance(_ask(oauth, changed, actor, redirect_uri="https://new.example.com/"), Granted)
 
 
+def test_a_new_secret_asks_nobody_again(oauth: OAuthHouse) -> None:
+    """It is still the same client at the same address: rotating a secret must not cost a question to every user."""
+    client, actor = oauth.add_client(), oauth.sign_in()
+    oauth.allow(client, actor)
+
+    oauth.clients.rotate(COMMAND_LINE, client.client_id)
+
+    assert isinstance(_ask(oauth, client, actor), Granted)
+
+
 def test_a_trusted_client_asks_nobody(oauth: OAuthHouse) -> None:
     """Its users are not asked, and no consent is kept."""
     client, actor = oauth.add_client(skip_authorization=True), oauth.sign_in()

@@ -108,7 +108,7 @@ def test_a_client_is_what_was_ordered(oauth: OAuthHouse) -> None:
     assert told <= {"jwks"}
     assert json.loads(again.jwks)["keys"][0]["x"] == json.loads(_JWKS)["keys"][0]["x"]
     changed = oauth.clients.change(COMMAND_LINE, client.client_id, again).client
-    assert replace(changed, modified=client.modified) == client
+    assert replace(changed, modified=client.modified, changed=client.changed) == client
 
 
 def test_a_client_runs_as_the_user_however_it_was_spelt(oauth: OAuthHouse) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from latchgate.core.scopes import scopes_within
+from latchgate.core.scopes import asks_within
 from latchgate.core.tokens import Secret
 from latchgate.oauth.provider import Refusal
 from latchgate.oauth.scopes import write_scopes
@@ -159,15 +159,15 @@ def lasting(lasting_house: House) -> OAuthHouse:
 @given(allowed=_SCOPES.filter(bool), wanted=_SCOPES)
 def test_a_refresh_never_widens_the_scope(lasting: OAuthHouse, allowed: frozenset[str], wanted: frozenset[str]) -> None:
     """What comes back is what was asked for, if all of it was allowed, and nothing if some of it was not."""
-    client = lasting.add_client(scopes=frozenset({"all"}))
+    client = lasting.add_client(scopes=frozenset({"all", "note"}))
     first = lasting.begin(client, lasting.sign_in(), scope=write_scopes(allowed))
 
     outcome = lasting.refresh(client, first.refresh_token, scope=write_scopes(wanted))
 
-    if scopes_within(wanted, allowed):
+    if asks_within(wanted, allowed):
         assert issued(outcome).scopes == (wanted or allowed)
         principal = lasting.house.principal(present_token(issued(outcome).access_token.text))
-        assert scopes_within(principal.scopes, allowed)
+        assert asks_within(principal.scopes, allowed)
     else:
         assert _refused(outcome, "invalid_scope")
 
