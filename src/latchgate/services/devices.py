@@ -59,8 +59,21 @@ class DeviceService:
     lifetimes: Lifetimes
     throttles: Throttles
 
-    def start(self, parameters: Parameters, client: StoredClient) -> StartedDevice:
-        """Begin to wait for the user of a device. Raises OAuthError."""
+    def start(self, parameters: Parameters, client: StoredClient, address: str = "") -> StartedDevice:
+        """Begin to wait for the user of a device.
+
+        Args:
+            parameters: As sent.
+            client: Whose device it is.
+            address: From where it asks.
+
+        Raises:
+            OAuthError: The client may not, or not so much.
+            RateLimited: Too many asked from that address by clients that anybody can say they are.
+        """
+        wait = self.throttles.count_device(address) if client.public else 0
+        if wait:
+            raise RateLimited("Too many devices asked from this address. Try again later.", retry_after_seconds=wait)
         if GrantType.DEVICE_CODE not in client.grant_types:
             raise OAuthError("unauthorized_client", "This client is not for devices")
         asked = read_once([(name, value) for name, value in parameters if name != "resource"])

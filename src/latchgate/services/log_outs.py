@@ -28,7 +28,7 @@ class LogOut:
     client: StoredClient | None
     """Who asks, as far as it says."""
     location: str | None = field(repr=False)
-    """Where the browser goes afterwards: an address that the client registered; None for the sign-in page."""
+    """Where the browser goes afterwards: an address of the client's; None for the sign-in page."""
     certain: bool
     """Whether an ID token proves that its user's own application asks; else the user is asked."""
 
@@ -58,6 +58,9 @@ class LogOutService:
             hint = self._read_hint(tx, asked.get("id_token_hint", ""))
             client = _find_client(tx, asked.get("client_id", ""), hint)
             location = _location(client, asked)
+            if actor is None and hint is None and client and client.registered:
+                # Anybody can put an address there: a mere link must lead no stranger on to it (RFC 9700, 4.11).
+                location = None
             principal = actor.principal if actor else None
             certain = bool(hint and principal and hint.subject == subject_of(tx, principal.user_id))
             return LogOut(client, location, certain)
