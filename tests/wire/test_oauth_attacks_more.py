@@ -120,3 +120,16 @@ def test_strangers_do_not_fill_the_database_with_devices(oauth: OAuth) -> None:
     assert int(refused.header("retry-after") or 0) > 0
     assert oauth.send("device_authorization", other.named, peer=elsewhere).status == 200
     assert oauth.send("device_authorization", {}, proved.basic, peer=flooded).status == 200
+
+
+def test_the_code_to_compare_is_the_devices_own(oauth: OAuth) -> None:
+    """What a link puts around a code is not shown where the user is told to look for the code."""
+    started = oauth.send("device_authorization", {}, oauth.make(grant_types=ALL_GRANTS, user=USER).basic).document
+    token = dict(fields_of_form(oauth.service.ask("/device", headers=[("cookie", f"sid={oauth.sid(USER)}")]).text))
+    letters = started["user_code"].replace("-", "").lower()
+
+    page = oauth.send("/device", {**token, "user_code": f"OU812 {letters}"}, user=USER)
+
+    assert f"<code>{started['user_code']}</code>" in page.text
+    assert "OU812" not in page.text
+    assert ("user_code", started["user_code"]) in fields_of_form(page.text)
