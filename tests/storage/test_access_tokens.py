@@ -137,6 +137,40 @@ class TestAccessTokens:
         assert counts == [2, 0]
         assert [token and token.revoked_at for token in found.values()] == [1_100, 1_100, None, None, None, 1_050]
 
+    def test_all_that_belong_to_no_family_of_a_user(self, store: Store) -> None:
+        """Other users' tokens of the same client go on."""
+        with store.write() as tx:
+            one, two = (tx.users.add(new_user(f"{name}@example.com"), 1) for name in ("one", "two"))
+            client = tx.clients.add(new_client("client-1"), 1)
+            for name, user_id in ((b"a", one), (b"b", two)):
+                tx.access_tokens.add(new_token(user_id, name, client_row_id=client))
+            count = tx.access_tokens.revoke_issued(client, 1_100, user_id=one)
+
+        with store.read() as tx:
+            found = [tx.access_tokens.find([name]) for name in (b"a", b"b")]
+        assert count == 1
+        assert [token and token.revoked_at for token in found] == [1_100, None]
+
+    def test_all_that_reach_further(self, store: Store) -> None:
+        """Those of the client that are alive, and no others."""
+        with store.write() as tx:
+            user_id = tx.users.add(new_user(), 1)
+            one, two = (tx.clients.add(new_client(name), 1) for name in ("client-1", "client-2"))
+            for name, client, scope, expires_at in (
+                (b"wide", one, "all", 2_000),
+                (b"narrow", one, "User:read", 2_000),
+                (b"over", one, "all", 1_100),
+                (b"another's", two, "all", 2_000),
+            ):
+                token = new_token(user_id, name, client_row_id=client, expires_at=expires_at, scopes=frozenset({scope}))
+                tx.access_tokens.add(token)
+            count = tx.access_tokens.revoke_beyond(one, frozenset({"read"}), 1_100)
+
+        with store.read() as tx:
+            found = [tx.access_tokens.find([name]) for name in (b"wide", b"narrow", b"over", b"another's")]
+        assert count == 1
+        assert [token and token.revoked_at for token in found] == [1_100, None, None, None]
+
     def test_look_up_value_taken(self, store: Store) -> None:
         """The same token cannot be stored twice, for whomever."""
         with store.write() as tx:

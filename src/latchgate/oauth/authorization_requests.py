@@ -10,7 +10,15 @@ from enum import StrEnum
 from latchgate.core.clients import StoredClient
 from latchgate.oauth.redirects import is_claimed
 
-__all__ = ["AuthorizationRequest", "Prompt", "RefusedRequest", "is_challenge", "parse_max_age", "parse_prompts"]
+__all__ = [
+    "AuthorizationRequest",
+    "Prompt",
+    "RefusedRequest",
+    "challenge_needed",
+    "is_challenge",
+    "parse_max_age",
+    "parse_prompts",
+]
 
 # BASE64URL of 32 bytes: what S256 gives. Source: RFC 7636, section 4.2.
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -64,6 +72,11 @@ class RefusedRequest:
     description: str
     location: str | None = field(default=None, repr=False)
     """Where the client is told; None where it is not proved that the address is its own."""
+
+
+def challenge_needed(client: StoredClient) -> bool:
+    """Whether a client must send a code challenge. Source: RFC 7636; RFC 9700, section 2.1.1."""
+    return client.require_pkce or client.public
 
 
 def is_challenge(text: str) -> bool:

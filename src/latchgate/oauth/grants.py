@@ -16,6 +16,7 @@ from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, Redeemed, StoredCode, StoredDeviceCode, StoredRefreshToken
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
+from latchgate.oauth.authorization_requests import challenge_needed
 from latchgate.oauth.backing import Backing, CodeOrder, TokenOrder
 from latchgate.oauth.protocol_requests import ClientView, ProtocolRequest, read_scopes
 
@@ -55,6 +56,9 @@ class ChallengeCheck(CodeChallenge):  # type: ignore[misc]  # Authlib has no typ
     def validate_code_verifier(self, grant: Any, result: Any) -> None:  # noqa: ANN401
         """Judge the verifier; a missing one is no different from a wrong one, as recorded."""
         request: ProtocolRequest = grant.request
+        if not request.authorization_code.code_challenge and challenge_needed(grant.request.client.client):
+            # It was not, when the code was asked for: the client has become one that proves nothing else since.
+            raise InvalidGrantError("The code was asked for without a code_challenge")
         if request.authorization_code.code_challenge and not request.form.get("code_verifier"):
             raise InvalidGrantError("The code_verifier is missing")
         super().validate_code_verifier(grant, result)
@@ -108,6 +112,8 @@ class CodeExchange(AuthorizationCodeGrant):  # type: ignore[misc]
         code = authorization_code.code
         if self._backing.redeem_code(code) is not Redeemed.GOOD:
             raise InvalidGrantError("The code was used or has expired")
+        if not self.request.client.check_redirect_uri(code.redirect_uri):
+            raise InvalidGrantError("The redirect_uri is none of the client's any more")
         return _require_user(self._backing, code.user, self.request.client)
 
     def generate_token(self, *, user: StoredUser, scope: frozenset[str], include_refresh_token: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from latchgate.core.users import StoredUser
 from latchgate.oauth.authorization_requests import (
     AuthorizationRequest,
     RefusedRequest,
+    challenge_needed,
     is_challenge,
     parse_max_age,
     parse_prompts,
@@ -255,7 +256,7 @@ def _challenge(request: ProtocolRequest, client: StoredClient) -> str:
     """Give the code challenge; where the client needs none, perhaps an empty one. Source: RFC 7636; RFC 9700, 2.1.1."""
     challenge, method = request.form.get("code_challenge", ""), request.form.get("code_challenge_method", "")
     if not challenge and not method:
-        if client.require_pkce or client.public:
+        if challenge_needed(client):
             raise InvalidRequestError("The client must send a code_challenge (PKCE)")
         return ""
     if method != "S256":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from latchgate.core.api_keys import Limits
 from latchgate.core.clients import StoredClient, digest_client_secret
 from latchgate.core.permissions import Action
+from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.core.users import GUEST, effective_roles, parse_user_name
 from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted, RateLimited
@@ -150,6 +151,9 @@ class ClientService:
         if fields.user_id != (client.user.id if client.user else None):
             # What runs as the user before must not go on doing so.
             tx.access_tokens.revoke_issued(client.id, now)
+        if not scopes_within(client.scopes, fields.scopes):
+            # Their refresh tokens are refused what the client may not ask for any more; nor do they open it meanwhile.
+            tx.access_tokens.revoke_beyond(client.id, fields.scopes, now)
         note(tx, self.clock, actor, "client.changed", client_id, detail=order.app_name)
         lacks = order.auth_method.by_secret and not client.auth_method.by_secret
         secret = self._give_secret(tx, actor, client, None) if lacks else None

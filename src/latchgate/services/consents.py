@@ -46,6 +46,8 @@ class ConsentService:
         tx.consents.delete(consent.id)
         now = self.clock.now()
         tx.token_families.revoke_families(now, user_id=consent.user_id, client_row_id=consent.client_row_id)
+        # Those that were imported, and what it got by itself as this user, descend from no approval.
+        tx.access_tokens.revoke_issued(consent.client_row_id, now, user_id=consent.user_id)
         note(tx, self.clock, actor, "consent.ended", consent.client_id, detail=consent.user)
 
 

@@ -45,6 +45,8 @@ class AskingDevice:
 
     client: StoredClient
     code: StoredDeviceCode
+    user_code: str
+    """As the device shows it, however it was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,21 @@ class DeviceService:
     lifetimes: Lifetimes
     throttles: Throttles
 
-    def start(self, parameters: Parameters, client: StoredClient) -> StartedDevice:
-        """Begin to wait for the user of a device. Raises OAuthError."""
+    def start(self, parameters: Parameters, client: StoredClient, address: str = "") -> StartedDevice:
+        """Begin to wait for the user of a device.
+
+        Args:
+            parameters: As sent.
+            client: Whose device it is.
+            address: From where it asks.
+
+        Raises:
+            OAuthError: The client may not, or not so much.
+            RateLimited: Too many asked from that address by clients that anybody can say they are.
+        """
+        wait = self.throttles.count_device(address) if client.public else 0
+        if wait:
+            raise RateLimited("Too many devices asked from this address. Try again later.", retry_after_seconds=wait)
         if GrantType.DEVICE_CODE not in client.grant_types:
             raise OAuthError("unauthorized_client", "This client is not for devices")
         asked = read_once([(name, value) for name, value in parameters if name != "resource"])
@@ -90,8 +105,7 @@ class DeviceService:
                     interval_seconds=_INTERVAL_SECONDS,
                 )
             )
-        shown = f"{user_code[:4]}-{user_code[4:]}"
-        return StartedDevice(device_code, shown, self.lifetimes.device_code_seconds, _INTERVAL_SECONDS)
+        return StartedDevice(device_code, _shown(user_code), self.lifetimes.device_code_seconds, _INTERVAL_SECONDS)
 
     def find(self, actor: Actor, user_code: str) -> AskingDevice:
         """Find the device that shows a code.
@@ -129,19 +143,18 @@ class DeviceService:
         wait = self.throttles.count_user_code(actor.user)
         if wait:
             raise RateLimited("Too many codes were tried. Try again later.", retry_after_seconds=wait)
-        code = self._look_up(tx, user_code)
+        letters = _letters(user_code)
+        code = self._look_up(tx, letters)
         waits = code is not None and code.state is DeviceState.PENDING and self.clock.now() < code.expires_at
         client = tx.clients.find_id(code.client_row_id) if code and waits else None
         if code is None or client is None or client.revoked_at is not None:
             raise NotFound("No device shows this code, or not any more. Look at the device again.")
-        return AskingDevice(client, code)
+        return AskingDevice(client, code, _shown(letters))
 
-    def _look_up(self, tx: Transaction, user_code: str) -> StoredDeviceCode | None:
-        # However it was typed. Source: RFC 8628, section 6.1.
-        typed = "".join(letter for letter in user_code[:_TYPED_LENGTH_MAX].upper() if letter in _LETTERS)
-        if len(typed) != _USER_CODE_LENGTH:
+    def _look_up(self, tx: Transaction, letters: str) -> StoredDeviceCode | None:
+        if len(letters) != _USER_CODE_LENGTH:
             return None
-        return tx.device_codes.find_user_code(self.peppers.candidates(Purpose.USER_CODE, typed))
+        return tx.device_codes.find_user_code(self.peppers.candidates(Purpose.USER_CODE, letters))
 
     def _new_user_code(self) -> str:
         number = int.from_bytes(self.entropy.random_bytes(_RANDOM_BYTES))
@@ -150,3 +163,12 @@ class DeviceService:
             number, digit = divmod(number, len(_LETTERS))
             letters.append(_LETTERS[digit])
         return "".join(letters)
+
+
+def _letters(typed: str) -> str:
+    """Read a code however it was typed. Source: RFC 8628, section 6.1."""
+    return "".join(letter for letter in typed[:_TYPED_LENGTH_MAX].upper() if letter in _LETTERS)
+
+
+def _shown(user_code: str) -> str:
+    return f"{user_code[:4]}-{user_code[4:]}"

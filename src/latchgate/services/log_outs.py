@@ -28,7 +28,7 @@ class LogOut:
     client: StoredClient | None
     """Who asks, as far as it says."""
     location: str | None = field(repr=False)
-    """Where the browser goes afterwards: an address that the client registered; None for the sign-in page."""
+    """Where the browser goes afterwards: an address of the client's; None for the sign-in page."""
     certain: bool
     """Whether an ID token proves that its user's own application asks; else the user is asked."""
 

@@ -298,8 +298,12 @@ class AccessTokens(Protocol):
         """End a token. An earlier end stands."""
         ...
 
-    def revoke_issued(self, client_row_id: int, now: int) -> int:
-        """End a client's tokens that belong to no family (client credentials); tells how many were not ended yet."""
+    def revoke_issued(self, client_row_id: int, now: int, *, user_id: int | None = None) -> int:
+        """End a client's tokens of no family (client credentials, imported), or those of a user; tells how many."""
+        ...
+
+    def revoke_beyond(self, client_row_id: int, scopes: frozenset[str], now: int) -> int:
+        """End a client's live tokens that reach further than these scopes; tells how many."""
         ...
 
 

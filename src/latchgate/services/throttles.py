@@ -26,6 +26,9 @@ _USER_CODES = RateLimitItemPerSecond(20, 600, namespace="user_code")
 _REGISTRATIONS = RateLimitItemPerSecond(20, 3600, namespace="registration")
 """Nobody writes twenty applications an hour, and each is a row that stays."""
 
+_DEVICES = RateLimitItemPerSecond(100, 600, namespace="device")
+"""Each is a row that stays for a day; a house with more devices that begin at once waits some minutes."""
+
 
 class BoundedStorage(Storage):
     """Counters in memory, at most `counters_max`; beyond that the one that was started first is forgotten."""
@@ -112,6 +115,7 @@ class Throttles:
         self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
         self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
         self._user_codes = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._devices = FixedWindowRateLimiter(BoundedStorage(clock))
         self._registrations = FixedWindowRateLimiter(BoundedStorage(clock))
 
     def count_use(self, credential: str, per_minute: int) -> int:
@@ -141,6 +145,10 @@ class Throttles:
     def count_registration(self, address: str) -> int:
         """Count a client that registers itself without a credential. Source: RFC 7591, section 5."""
         return self._hit(self._registrations, _REGISTRATIONS, throttle_unit(address))
+
+    def count_device(self, address: str) -> int:
+        """Count a device that begins to wait by a client that proves nothing. Source: RFC 8628, section 5."""
+        return self._hit(self._devices, _DEVICES, throttle_unit(address))
 
     def has_failed_often(self, address: str) -> bool:
         """Whether an address has had its share of wrong passwords in this window."""

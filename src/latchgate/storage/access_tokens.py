@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from latchgate.core.access_tokens import StoredToken
+from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Digest
 from latchgate.services.port_values import NewToken
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
@@ -48,6 +49,13 @@ _SET_DIGEST = (
 _LIVE = update(oauth_token).where(oauth_token.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 _REVOKE = _LIVE.where(oauth_token.c.id == bindparam("row_id"))
 _REVOKE_ISSUED = _LIVE.where(oauth_token.c.client_row_id == bindparam("issued_to"), oauth_token.c.family_id.is_(None))
+_REVOKE_ISSUED_OF = _REVOKE_ISSUED.where(oauth_token.c.user_id == bindparam("owner"))
+
+_LIST_LIVE = select(oauth_token.c.id, oauth_token.c.scopes).where(
+    oauth_token.c.client_row_id == bindparam("issued_to"),
+    oauth_token.c.revoked_at.is_(None),
+    oauth_token.c.expires_at > bindparam("now"),
+)
 
 
 class SqlAccessTokens:
@@ -88,8 +96,18 @@ class SqlAccessTokens:
     def revoke(self, token_id: int, now: int) -> None:
         self._connection.execute(_REVOKE, {"row_id": token_id, "now": now})
 
-    def revoke_issued(self, client_row_id: int, now: int) -> int:
-        return self._connection.execute(_REVOKE_ISSUED, {"issued_to": client_row_id, "now": now}).rowcount
+    def revoke_issued(self, client_row_id: int, now: int, *, user_id: int | None = None) -> int:
+        values = {"issued_to": client_row_id, "now": now}
+        if user_id is None:
+            return self._connection.execute(_REVOKE_ISSUED, values).rowcount
+        return self._connection.execute(_REVOKE_ISSUED_OF, values | {"owner": user_id}).rowcount
+
+    def revoke_beyond(self, client_row_id: int, scopes: frozenset[str], now: int) -> int:
+        live = self._connection.execute(_LIST_LIVE, {"issued_to": client_row_id, "now": now})
+        beyond = [row_id for row_id, held in live if not scopes_within(decode_scopes(held), scopes)]
+        for row_id in beyond:
+            self.revoke(row_id, now)
+        return len(beyond)
 
 
 @cache

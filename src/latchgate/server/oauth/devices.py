@@ -56,7 +56,7 @@ class DevicePages:
             response = self._ask_code(call, code, error.public, _TOO_MANY)
             response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response
-        return self._ask(call, code, asking)
+        return self._ask(call, asking)
 
     async def _answer(self, call: Call, code: str, *, allow: bool) -> Response:
         def answer() -> bool:
@@ -76,10 +76,11 @@ class DevicePages:
             csrf_token=self.frame.csrf_token(call),
         )
 
-    def _ask(self, call: Call, code: str, asking: AskingDevice) -> Response:
+    def _ask(self, call: Call, asking: AskingDevice) -> Response:
         return self.frame.plain(
             "device_consent.html",
-            code=code,
+            # Not as it was typed, or as a link had it: the user compares it with the device's.
+            code=asking.user_code,
             client=asking.client,
             sentences=scope_sentences(asking.code.approval.scopes),
             resources=sorted(asking.code.approval.audience),

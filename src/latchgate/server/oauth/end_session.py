@@ -52,7 +52,7 @@ class EndSession:
             leads_to=origin_source(asked.location) if asked.location else "",
             client=asked.client,
             principal=call.principal,
-            parameters=[(name, value) for name, value in parameters if value],
+            parameters=[(name, value) for name, value in parameters if value and name not in _OURS],
             csrf_token=self.frame.csrf_token(call),
         )
 

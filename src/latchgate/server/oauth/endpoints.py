@@ -97,7 +97,8 @@ class DeviceAuthorization:
     async def __call__(self, call: Call) -> Reply:
         """Answer with the two codes and where the user types the short one. Source: RFC 8628, section 3.2."""
         parameters = await read_parameters(call.request)
-        started = await anyio.to_thread.run_sync(self.devices.start, parameters, _client_of(call))
+        address = call.admission.presented.peer_address
+        started = await anyio.to_thread.run_sync(self.devices.start, parameters, _client_of(call), address)
         page = self.addresses.device_page
         return Reply(
             {
