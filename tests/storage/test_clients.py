@@ -49,8 +49,7 @@ class TestClients:
 
         with store.read() as tx:
             user = tx.users.find("ann@example.com")
-        assert user is not None
-        assert user.roles == {"System Manager"}
+        assert user is not None and user.roles == {"System Manager"}  # noqa: PT018  # one thing: whom it runs as
         assert _client(store) == StoredClient(
             id=row_id,
             client_id="client-1",

@@ -84,14 +84,14 @@ def test_a_link_leads_no_stranger_to_what_somebody_registered(oauth: OAuth) -> N
     known = oauth.make(post_logout_redirect_uris=(away,))
     token = oauth.tokens(registered, USER, {"scope": "openid"})["id_token"]
 
-    assert _leads_to(oauth, {"client_id": registered.client_id, "post_logout_redirect_uri": away}) == "/login"
+    assert _leads_to(oauth, {"client_id": registered.client_id, "post_logout_redirect_uri": away}) is None
     assert _leads_to(oauth, {"id_token_hint": token, "post_logout_redirect_uri": away}) == away
     assert _leads_to(oauth, {"client_id": known.client_id, "post_logout_redirect_uri": away}) == away
 
 
 def _leads_to(oauth: OAuth, parameters: dict[str, str]) -> str | None:
     answer = oauth.service.ask(f"{ENDPOINTS}end_session?{urlencode(parameters)}")
-    assert answer.status == 303
+    assert answer.status in {303, 400}
     return answer.header("location")
 
 
@@ -130,6 +130,6 @@ def test_the_code_to_compare_is_the_devices_own(oauth: OAuth) -> None:
 
     page = oauth.send("/device", {**token, "user_code": f"OU812 {letters}"}, user=USER)
 
-    assert f"<code>{started['user_code']}</code>" in page.text
+    assert started["user_code"] in page.text
     assert "OU812" not in page.text
     assert ("user_code", started["user_code"]) in fields_of_form(page.text)

@@ -107,7 +107,7 @@ class AuthorizationService:
             actor: The user of the session.
             allow: Whether the user allowed it.
             asked: Whether it was the user who said so, or what the user said before.
-            seen: The `modified` of the client that the user was shown, as it was sent; if the client is another now,
+            seen: The `changed` of the client that the user was shown, as it was sent; if the client is another now,
                 the user is asked anew, since what a request leaves out is the client's to fill.
 
         Raises:
@@ -122,7 +122,7 @@ class AuthorizationService:
             if not allow:
                 note(tx, self.clock, actor, "consent.denied", client.client_id, detail=client.app_name)
                 return self._refuse(request, "access_denied", "The user did not allow it")
-            if asked and not {str(client.modified)}.issuperset(seen):
+            if asked and not {str(client.changed)}.issuperset(seen):
                 return answer
             if asked:
                 given = session.user.id, Approval(request.scopes, request.audience, session.created_at)

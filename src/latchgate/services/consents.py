@@ -65,7 +65,7 @@ def keep_consent(
     """
     user_id, approval = given
     before = tx.consents.find(user_id, client.id)
-    if before is not None and before.modified < client.modified:
+    if before is not None and before.modified < client.changed:
         # It was given to the client as it was: who changed it since comes to none of that by asking for little.
         before = None
     all_of_it = widen_consent(before, approval)

@@ -303,7 +303,7 @@ def test_a_token_ends_by_its_name(approved: House) -> None:
     assert approved.admit(present_token("a-token-of-this-user-0001")).reason is Reason.REVOKED
     assert approved.admit(present_token(TOKEN_TEXT)).principal is not None
     ended = [entry for entry in approved.activity() if entry.operation == "access_token.revoked"]
-    assert [(entry.user, entry.subject, entry.detail) for entry in ended] == [(USER, name, USER)]
+    assert [(entry.user, entry.subject, entry.detail) for entry in ended] == [(USER, name, f"{USER}, client")]
 
 
 def test_nobody_ends_another_s_token(approved: House) -> None:

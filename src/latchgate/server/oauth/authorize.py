@@ -102,7 +102,7 @@ class AuthorizationPages:
             principal=call.principal,
             parameters=[
                 *((name, value) for name, value in parameters if value and name not in _OURS),
-                (_CLIENT_SEEN, str(request.client.modified)),
+                (_CLIENT_SEEN, str(request.client.changed)),
             ],
             csrf_token=self.frame.csrf_token(call),
         )

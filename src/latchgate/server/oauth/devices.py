@@ -85,7 +85,7 @@ class DevicePages:
             sentences=scope_sentences(asking.code.approval.scopes),
             resources=sorted(asking.code.approval.audience),
             principal=call.principal,
-            other=_sign_in(code),
+            other=_sign_in(asking.user_code),
             csrf_token=self.frame.csrf_token(call),
         )
 
