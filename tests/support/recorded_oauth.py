@@ -1,4 +1,4 @@
-"""The OAuth clients of the recorded server, and its exchanges carried over to how Latchgate wants to be asked.
+"""The exchanges of area oauth, carried over to how Latchgate wants to be asked.
 
 Replayed as they are, nearly all are refused alike: a consent by GET, a client without its secret. So they are replayed
 a second time in this form, whole: a consent is a POST of the same parameters with the session's token; what a client
@@ -8,39 +8,14 @@ tokens anew. All else stays as it was recorded.
 
 import base64
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from latchgate.core.tokens import Secret
-from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.client_orders import ClientOrder
-from support.asgi import Service
-
-__all__ = ["add_clients", "carry_over_oauth"]
+__all__ = ["carry_over_oauth"]
 
 _PREFIX = "/api/method/frappe.integrations.oauth2."
 _SECRETS = {"client0001": "cl1entsecret", "client0002": "cl2entsecret"}
 _BASIC = "Basic " + base64.b64encode(f"client0001:{_SECRETS['client0001']}".encode()).decode()
-
-
-def add_clients(home: Path, clients: Iterable[dict[str, Any]]) -> None:
-    """Take the clients in with their ids and secrets, beside a running server; like Frappe's, they need no PKCE."""
-    service = Service(home)
-    try:
-        latchgate = service.latchgate
-        with latchgate.store.write() as tx:
-            for client in clients:
-                order = ClientOrder(
-                    client["app_name"],
-                    tuple(client["redirect_uris"].split()),
-                    scopes=frozenset(client["scopes"].split()),
-                    skip_authorization=bool(client["skip_authorization"]),
-                    require_pkce=False,
-                )
-                latchgate.clients.import_in(tx, COMMAND_LINE, client["name"], order, Secret(client["client_secret"]))
-    finally:
-        service.close()
 
 
 def carry_over_oauth(cases: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from support.frappe_like import VECTORS, running_like_frappe
 from support.recorded_documents import carry_over
-from support.recorded_oauth import add_clients, carry_over_oauth
+from support.recorded_oauth import carry_over_oauth
 from support.running import RunningLatchgate
 
 _REPLAY = Path(__file__).parents[1] / "support" / "replay.py"
@@ -42,7 +42,6 @@ def test_recorded_exchanges_replay(
     recorded = json.loads((VECTORS / "cases.json").read_text())
     cases = [carry_over(case) for case in recorded]
     if areas == "oauth":
-        add_clients(frappe_like.home, json.loads((VECTORS / "fixtures.json").read_text())["oauth_clients"])
         cases = list(carry_over_oauth(recorded)) if "carried" in differences else recorded
     chosen = tmp_path / "cases.json"
     chosen.write_text(json.dumps(cases))
