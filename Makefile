@@ -26,9 +26,10 @@ help:
 serve: $(VENV)/server
 	@export LATCHGATE_HOME="$${LATCHGATE_HOME:-data}"; exec $(BIN)/latchgate serve
 
-# The rules and the uses are covered wholly, branches too; the rest nearly.
+# The rules and the uses are covered wholly, branches too; the rest nearly. A file's tests stay together, since they share
+# servers.
 test: $(VENV)/dev postgresql chromium
-	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
 	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/oauth/*,*/latchgate/services/*'
 

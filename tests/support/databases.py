@@ -33,6 +33,8 @@ class Databases:
         if self._server is None:
             _upgrade(f"sqlite:///{self._folder / 'upgraded.db'}")
             return
+        # Prepared anew whenever the tests come back to this engine.
+        self._server.execute("DROP DATABASE IF EXISTS upgraded WITH (FORCE)")
         self._server.execute("CREATE DATABASE upgraded TEMPLATE template0")
         _upgrade(self._server.url("upgraded"))
         self._server.execute("CREATE SCHEMA pristine", "upgraded")

@@ -99,7 +99,7 @@ def test_a_client_is_what_was_sent(service: Service, manager_key: Pair) -> None:
         "require_pkce": 0,
         "id_token_signed_response_alg": "ES256",
         "client_uri": "https://app.example/",
-        "resources": "https://api.example/",
+        "resources": "https://api.example",
     }
     made = _make(service, manager_key, **sent)
     expected = sent | {

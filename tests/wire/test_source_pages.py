@@ -129,7 +129,7 @@ def test_a_source_is_made_filled_and_deleted(peopled: Service) -> None:
         (LIST, {"source_name": "no / name"}, 417, 'id="source_name-error"'),
         (LIST, {"source_name": ""}, 417, 'id="source_name-error"'),
         (LIST, {"source_name": "api device"}, 409, "There is a document type API Device already"),
-        (LIST, {"source_name": "OAuth Client"}, 417, 'id="source_name-error"'),
+        (LIST, {"source_name": "Access Rule"}, 417, 'id="source_name-error"'),
         (RECORDS, {"record_name": "", "user": API}, 417, 'id="record_name-error"'),
         (RECORDS, {"record_name": "..", "user": API}, 417, 'id="record_name-error"'),
         (RECORDS, {"record_name": "Kept", "user": "nobody@example.com"}, 417, 'id="user-error"'),

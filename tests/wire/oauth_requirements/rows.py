@@ -162,7 +162,7 @@ def given(answer: Answer) -> bool:
 
 def PAGE(answer: Answer) -> bool:  # noqa: N802  # reads as an expectation, as HERE does
     """The user is asked."""
-    return answer.status == 200 and "Confirm access" in answer.text
+    return answer.status == 200 and "Allow access?" in answer.text
 
 
 def HERE(answer: Answer) -> bool:  # noqa: N802

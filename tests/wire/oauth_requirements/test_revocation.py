@@ -125,13 +125,6 @@ ROWS = (
         answered(200),
     ),
     Row(
-        "RFC 7009",
-        "2.3",
-        "Scripts of other origins may ask",
-        lambda w: w.post("revoke_token", token="x"),
-        answered(200, access_control_allow_origin="*"),
-    ),
-    Row(
         "RFC 7662",
         "2.1",
         "POST alone is taken",
