@@ -26,10 +26,15 @@ help:
 serve: $(VENV)/server
 	@export LATCHGATE_HOME="$${LATCHGATE_HOME:-data}"; exec $(BIN)/latchgate serve
 
-# The rules and the uses are covered wholly, branches too; the rest nearly. A file's tests stay together, since they share
-# servers.
+# The rules and the uses are covered wholly, branches too; the rest nearly. What drives browsers, follows the guides and
+# kills servers proves the whole, and is not what covers it. A file's tests stay together, since they share servers; much
+# of their time is waiting, so there are more of them at once than processors.
+WHOLE := tests/browser tests/crash tests/docs
+AT_ONCE := -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/dev postgresql chromium
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
+	@$(BIN)/python -m pytest $(AT_ONCE) $(WHOLE)
+	@$(BIN)/python -m pytest $(AT_ONCE) $(WHOLE:%=--ignore=%) --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
 	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/oauth/*,*/latchgate/services/*'
 

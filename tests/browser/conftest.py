@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from support.asgi import PASSWORD
 from support.running import RunningLatchgate
@@ -70,6 +70,8 @@ def open_page(browser: Browser, running: RunningLatchgate) -> Iterator[Callable[
         contexts.append(browser.new_context(base_url=running.base, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(_PATIENCE_MILLISECONDS)
+        # It keeps a patience of its own, of five seconds.
+        expect.set_options(timeout=_PATIENCE_MILLISECONDS)
         if watched:
             _watch(page, (running.base, beside or running.base), complaints)
         return page

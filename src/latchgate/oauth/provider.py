@@ -275,5 +275,5 @@ def _state(request: ProtocolRequest) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    known = [name for name in names if name.isidentifier()]
+    known = [name for name in names if name.isascii() and name.isidentifier()]
     return ", ".join(sorted(known)[:5]) or "one with a name that cannot be shown"

@@ -103,6 +103,7 @@ def test_a_revoked_client_is_as_unknown_as_none(oauth: OAuthHouse) -> None:
 @pytest.mark.parametrize(
     ("fields", "more", "error"),
     [
+        ({}, [("Á", "ü")], "invalid_request"),
         ({"response_type": ""}, [], "invalid_request"),
         ({"response_type": "token"}, [], "unsupported_response_type"),
         ({"response_type": "code id_token"}, [], "unsupported_response_type"),
