@@ -5,16 +5,17 @@ import hashlib
 import html
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from latchgate.core.clients import AuthMethod, GrantType
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.client_orders import ClientOrder
-from support.asgi import LOGGED_USER, Answer, Service
+from support.asgi import LOGGED_USER, Answer, Service, opened_service
 
 __all__ = [
     "ALL_GRANTS",
@@ -26,8 +27,10 @@ __all__ = [
     "VERIFIER",
     "App",
     "OAuth",
+    "assert_refused",
     "challenge_of",
     "fields_of_form",
+    "opened_oauth",
     "told_in",
 ]
 
@@ -226,6 +229,21 @@ class OAuth:
         path = self.service.latchgate.settings.database_path
         assert path is not None
         return sqlite3.connect(path)
+
+
+@contextmanager
+def opened_oauth(home: Path, *users: str) -> Iterator[OAuth]:
+    """Open a service of these users, as clients and users ask it."""
+    with opened_service(home) as service:
+        for user in users:
+            service.make_user(user)
+        yield OAuth(service)
+
+
+def assert_refused(answer: Answer, error: str, status: int) -> None:
+    """Hold an answer to a client to being an error that nobody keeps."""
+    assert (answer.status, answer.document["error"]) == (status, error), answer.text
+    assert answer.header("cache-control") == "no-store"
 
 
 def _changed(usual: Mapping[str, str], changes: Changes | None) -> list[tuple[str, str]]:

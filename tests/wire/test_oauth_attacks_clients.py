@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from latchgate.services.actors import COMMAND_LINE
-from support.asgi import Answer, opened_service
-from support.oauth import ALL_GRANTS, ENDPOINTS, App, OAuth
+from support.oauth import ALL_GRANTS, ENDPOINTS, App, OAuth, assert_refused, opened_oauth
 
 USER, MACHINE = "user@example.com", "machine@example.com"
 RESOURCE = "https://api.example/v1"
@@ -16,21 +15,14 @@ RESOURCE = "https://api.example/v1"
 @pytest.fixture(scope="module")
 def oauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuth]:
     """A service with a user, and one that clients run as."""
-    with opened_service(tmp_path_factory.mktemp("attacked") / "home") as service:
-        service.make_user(USER)
-        service.make_user(MACHINE)
-        yield OAuth(service)
+    with opened_oauth(tmp_path_factory.mktemp("attacked") / "home", USER, MACHINE) as oauth:
+        yield oauth
 
 
 @pytest.fixture(scope="module")
 def app(oauth: OAuth) -> App:
     """A confidential client with every grant."""
     return oauth.make("App", grant_types=ALL_GRANTS, user=MACHINE)
-
-
-def _refused(answer: Answer, error: str, status: int) -> None:
-    assert (answer.status, answer.document["error"]) == (status, error), answer.text
-    assert answer.header("cache-control") == "no-store"
 
 
 # The secret
@@ -80,7 +72,7 @@ def test_the_former_secret_ends_with_the_rotation(oauth: OAuth) -> None:
     app = oauth.make("Rotated", grant_types=ALL_GRANTS, user=MACHINE)
     oauth.service.latchgate.clients.rotate(COMMAND_LINE, app.client_id)
 
-    _refused(oauth.send("get_token", _GRANT, app.basic), "invalid_client", 401)
+    assert_refused(oauth.send("get_token", _GRANT, app.basic), "invalid_client", 401)
 
 
 def test_a_secret_does_not_open_another_client(oauth: OAuth, app: App) -> None:
@@ -88,8 +80,8 @@ def test_a_secret_does_not_open_another_client(oauth: OAuth, app: App) -> None:
     other = oauth.make("Other", grant_types=ALL_GRANTS, user=MACHINE)
     pair = oauth.service.make_key(USER)
 
-    _refused(oauth.send("get_token", _GRANT, App(app.client_id, other.secret).basic), "invalid_client", 401)
-    _refused(oauth.send("get_token", _GRANT, pair.basic), "invalid_client", 401)
+    assert_refused(oauth.send("get_token", _GRANT, App(app.client_id, other.secret).basic), "invalid_client", 401)
+    assert_refused(oauth.send("get_token", _GRANT, pair.basic), "invalid_client", 401)
     assert oauth.service.ask(authorization=app.basic, peer=oauth.service.new_peer()).status == 401
 
 
@@ -112,7 +104,7 @@ def test_client_credentials_reach_no_further_than_the_client(oauth: OAuth, scope
     """A scope beyond the client's own is refused, as a whole."""
     app = oauth.make("Narrow", grant_types=ALL_GRANTS, user=MACHINE, scopes=frozenset({"User:read"}))
 
-    _refused(oauth.send("get_token", {**_GRANT, "scope": scope}, app.basic), "invalid_scope", 400)
+    assert_refused(oauth.send("get_token", {**_GRANT, "scope": scope}, app.basic), "invalid_scope", 400)
 
 
 def test_client_credentials_run_as_no_user_who_is_disabled(oauth: OAuth) -> None:
@@ -123,7 +115,7 @@ def test_client_credentials_run_as_no_user_who_is_disabled(oauth: OAuth) -> None
 
     oauth.service.latchgate.users.set_enabled(COMMAND_LINE, user, enabled=False)
 
-    _refused(oauth.send("get_token", _GRANT, app.basic), "invalid_grant", 400)
+    assert_refused(oauth.send("get_token", _GRANT, app.basic), "invalid_grant", 400)
     assert not oauth.works(token)
 
 
@@ -144,7 +136,7 @@ def test_another_clients_token_is_not_revoked(oauth: OAuth, app: App) -> None:
     stranger, tokens = oauth.make("Stranger"), oauth.tokens(app, USER)
 
     for kind in ("access_token", "refresh_token"):
-        _refused(oauth.send("revoke_token", {"token": tokens[kind]}, stranger.basic), "invalid_grant", 400)
+        assert_refused(oauth.send("revoke_token", {"token": tokens[kind]}, stranger.basic), "invalid_grant", 400)
 
     assert oauth.works(tokens["access_token"])
     assert oauth.refresh(app, tokens["refresh_token"]).status == 200
@@ -171,5 +163,5 @@ def test_the_log_says_what_the_client_was_told(
     """Whichever part refused it, a client's request is logged with the code that it was answered."""
     answer = oauth.send(endpoint, form, app.basic)
 
-    _refused(answer, error, 400)
+    assert_refused(answer, error, 400)
     assert [row.reason for row in answer.rows] == [error]

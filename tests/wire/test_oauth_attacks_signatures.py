@@ -11,8 +11,8 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from latchgate.core.clients import AuthMethod
-from support.asgi import Answer, opened_service
-from support.oauth import ALL_GRANTS, ENDPOINTS, JWT_BEARER, App, OAuth, told_in
+from support.asgi import Answer
+from support.oauth import ALL_GRANTS, ENDPOINTS, JWT_BEARER, App, OAuth, assert_refused, opened_oauth, told_in
 from unit.oauth.jwts import Signer, as_shared_secret, forge, without
 
 USER, MACHINE = "user@example.com", "machine@example.com"
@@ -25,21 +25,14 @@ _CURVE = ECKey.generate_key("P-256")
 @pytest.fixture(scope="module")
 def oauth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OAuth]:
     """A service with a user, and one that clients run as."""
-    with opened_service(tmp_path_factory.mktemp("attacked") / "home") as service:
-        service.make_user(USER)
-        service.make_user(MACHINE)
-        yield OAuth(service)
+    with opened_oauth(tmp_path_factory.mktemp("attacked") / "home", USER, MACHINE) as oauth:
+        yield oauth
 
 
 @pytest.fixture(scope="module")
 def app(oauth: OAuth) -> App:
     """A confidential client with every grant."""
     return oauth.make("App", grant_types=ALL_GRANTS, user=MACHINE)
-
-
-def _refused(answer: Answer, error: str, status: int) -> None:
-    assert (answer.status, answer.document["error"]) == (status, error), answer.text
-    assert answer.header("cache-control") == "no-store"
 
 
 # Signed assertions
@@ -82,10 +75,10 @@ def test_a_signed_assertion_is_good_once(signing: _Signing) -> None:
     assertion = signing.good()
 
     assert signing.send(assertion).status == 200
-    _refused(signing.send(assertion), "invalid_client", 401)
-    _refused(signing.send(assertion, client_id=signing.client_id), "invalid_client", 401)
+    assert_refused(signing.send(assertion), "invalid_client", 401)
+    assert_refused(signing.send(assertion, client_id=signing.client_id), "invalid_client", 401)
     assert signing.send(signing.good(jti="same")).status == 200
-    _refused(signing.send(signing.good(jti="same")), "invalid_client", 401)
+    assert_refused(signing.send(signing.good(jti="same")), "invalid_client", 401)
 
 
 def test_of_eight_at_once_one_assertion_is_good(signing: _Signing) -> None:
@@ -116,7 +109,7 @@ def test_a_forged_assertion_is_none(signing: _Signing, name: str) -> None:
     """No other key, no other algorithm and no key that the attacker brings along proves the client."""
     header, signer, algorithm = _FORGED[name]
 
-    _refused(signing.send(forge(header, signing.claims(), signer, algorithm)), "invalid_client", 401)
+    assert_refused(signing.send(forge(header, signing.claims(), signer, algorithm)), "invalid_client", 401)
 
 
 @pytest.mark.parametrize(
@@ -140,18 +133,18 @@ def test_an_assertion_says_whom_it_is_from_for_whom_and_until_when(
     signing: _Signing, changes: dict[str, object]
 ) -> None:
     """One for somebody else, from somebody else or without an end is refused."""
-    _refused(signing.send(signing.good(**changes)), "invalid_client", 401)
+    assert_refused(signing.send(signing.good(**changes)), "invalid_client", 401)
 
 
 def test_a_client_that_signs_proves_itself_by_nothing_else(signing: _Signing, app: App) -> None:
     """Neither a secret nor its mere name does, nor does an assertion serve a client that has a secret."""
     for secret in ("", "x", "None"):
         form = {**_GRANT, "client_id": signing.client_id, "client_secret": secret}
-        _refused(signing.oauth.send("get_token", form), "invalid_client", 401)
+        assert_refused(signing.oauth.send("get_token", form), "invalid_client", 401)
     claims = signing.claims(iss=app.client_id, sub=app.client_id)
     by_secret = forge({"alg": "HS256"}, claims, app.secret.encode(), "HS256")
-    _refused(signing.send(by_secret), "invalid_client", 401)
-    _refused(signing.send(signing.good(), client_id=app.client_id), "invalid_client", 401)
+    assert_refused(signing.send(by_secret), "invalid_client", 401)
+    assert_refused(signing.send(signing.good(), client_id=app.client_id), "invalid_client", 401)
 
 
 # Hints

@@ -50,10 +50,10 @@ class ChallengeCheck(CodeChallenge):  # type: ignore[misc]  # Authlib has no typ
     def __init__(self) -> None:
         super().__init__(required=False)
 
-    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:  # noqa: ANN401
+    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:  # noqa: ANN401  # Authlib has no types
         """Leave the authorization request to `authorization_requests.py`, which knows what each client must send."""
 
-    def validate_code_verifier(self, grant: Any, result: Any) -> None:  # noqa: ANN401
+    def validate_code_verifier(self, grant: Any, result: Any) -> None:  # noqa: ANN401  # Authlib has no types
         """Judge the verifier; a missing one is no different from a wrong one, as recorded."""
         request: ProtocolRequest = grant.request
         if not request.authorization_code.code_challenge and challenge_needed(grant.request.client.client):
@@ -64,14 +64,14 @@ class ChallengeCheck(CodeChallenge):  # type: ignore[misc]  # Authlib has no typ
         super().validate_code_verifier(grant, result)
 
 
-class CodeExchange(AuthorizationCodeGrant):  # type: ignore[misc]
+class CodeExchange(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
     """An authorization code for tokens, and the code itself."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
 
     @property
     def _backing(self) -> Backing:
-        return self.server.backing  # type: ignore[no-any-return]
+        return self.server.backing  # type: ignore[no-any-return]  # Authlib has no types
 
     def generate_authorization_code(self) -> Secret:
         """Make and keep the code in one."""
@@ -136,7 +136,7 @@ class _RefreshView:
         return self.stored.family.client_row_id == client.client.id
 
 
-class Refresh(RefreshTokenGrant):  # type: ignore[misc]
+class Refresh(RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
     """A refresh token for its successors. Source: RFC 6749, section 6; RFC 9700, section 4.14."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -144,7 +144,7 @@ class Refresh(RefreshTokenGrant):  # type: ignore[misc]
 
     @property
     def _backing(self) -> Backing:
-        return self.server.backing  # type: ignore[no-any-return]
+        return self.server.backing  # type: ignore[no-any-return]  # Authlib has no types
 
     def authenticate_refresh_token(self, refresh_token: str) -> _RefreshView | None:
         """Give a refresh token of this client; another's is as unknown as none, and ends nothing."""
@@ -182,12 +182,12 @@ class Refresh(RefreshTokenGrant):  # type: ignore[misc]
         """Do nothing: it was marked as used where its successors were made."""
 
 
-class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
+class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib has no types
     """A client's own tokens, which run as the user that it names. Source: RFC 6749, section 4.4."""
 
     TOKEN_ENDPOINT_AUTH_METHODS: ClassVar[list[str]] = [method for method in _ANY_METHOD if method != "none"]
 
-    def generate_token(self, *, scope: str | None, include_refresh_token: bool) -> dict[str, Any]:  # noqa: ARG002
+    def generate_token(self, *, scope: str | None, include_refresh_token: bool) -> dict[str, Any]:  # noqa: ARG002  # as Authlib calls it
         """Make the token; there is no refresh token (section 4.4.3)."""
         client = self.request.client.client
         if client.user is None:
@@ -219,14 +219,14 @@ class _DeviceView:
         return self._backing.is_expired(self.stored)
 
 
-class DeviceExchange(DeviceCodeGrant):  # type: ignore[misc]
+class DeviceExchange(DeviceCodeGrant):  # type: ignore[misc]  # Authlib has no types
     """A device's code for tokens, once its user allowed it. Source: RFC 8628, sections 3.4 and 3.5."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
 
     @property
     def _backing(self) -> Backing:
-        return self.server.backing  # type: ignore[no-any-return]
+        return self.server.backing  # type: ignore[no-any-return]  # Authlib has no types
 
     def query_device_credential(self, device_code: str) -> _DeviceView:
         """Give a device's code; another client's is as unknown as none."""

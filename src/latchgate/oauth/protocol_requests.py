@@ -66,7 +66,7 @@ class ClientView:
         return scope or write_scopes(self.client.scopes)
 
 
-class _Payload(OAuth2Payload):  # type: ignore[misc]
+class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
     def __init__(self, parameters: Sequence[tuple[str, str]]) -> None:
         self._lists: defaultdict[str, list[str]] = defaultdict(list)
         for name, value in parameters:
@@ -83,7 +83,7 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]
         return self._lists
 
 
-class ProtocolRequest(OAuth2Request):  # type: ignore[misc]
+class ProtocolRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
     """A request of ours for Authlib: its parameters in order, and who was proved to send it.
 
     Authlib's own refuses every address that is not https, by a look at the environment; which address is safe, is for

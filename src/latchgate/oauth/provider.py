@@ -180,7 +180,12 @@ class _Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no type
         client = self.backing.find_client(client_id)
         return ClientView(client) if client else None
 
-    def authenticate_client(self, request: ProtocolRequest, methods: list[str], endpoint: str = "token") -> Any:  # noqa: ANN401, ARG002
+    def authenticate_client(
+        self,
+        request: ProtocolRequest,
+        methods: list[str],
+        endpoint: str = "token",  # noqa: ARG002  # as Authlib calls it
+    ) -> ClientView | None:
         # The gate has done it: there is no second check of a credential. What is left is whether this grant takes it.
         if request.auth_method not in methods:
             raise UnauthorizedClientError("This grant is for clients that prove themselves")

@@ -284,6 +284,17 @@ def test_a_hint_of_the_user_must_fit(oauth: OAuthHouse) -> None:
     assert isinstance(_ask(oauth, client, actor, scope="openid", id_token_hint="x"), SignInFirst)
 
 
+def test_another_user_than_the_hint_s_is_not_asked_to_sign_in_for_ever(oauth: OAuthHouse) -> None:
+    """Once somebody else has signed in, the client is told so, rather than the page shown again and again."""
+    client, actor = oauth.add_client(), oauth.sign_in()
+    tokens = oauth.begin(client, actor, scope="openid")
+    answer = _ask(oauth, client, None, scope="openid", id_token_hint=tokens.id_token.text if tokens.id_token else "")
+    assert isinstance(answer, SignInFirst)
+
+    assert isinstance(oauth.authorizations.ask(answer.parameters, oauth.sign_in()), Granted)
+    assert _told(oauth.authorizations.ask(answer.parameters, oauth.sign_in(_OTHER))) == "login_required"
+
+
 def test_a_code_says_when_its_user_signed_in(oauth: OAuthHouse) -> None:
     """Which is when the session began, not when the user allowed it."""
     client, actor = oauth.add_client(), oauth.sign_in()
