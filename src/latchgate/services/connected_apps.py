@@ -10,7 +10,7 @@ from latchgate.core.users import StoredUser
 from latchgate.errors import NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, read_as, write_as
-from latchgate.services.consents import OAUTH_CONSENT
+from latchgate.services.consents import OAUTH_CONSENT, end_access
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import find_reach, is_self, judge_early
 
@@ -72,11 +72,7 @@ class ConnectedAppService:
             client = tx.clients.find(client_id)
             if client is None:
                 raise NotFound("There is no such application")
-            consent = tx.consents.find(found.id, client.id)
-            if consent:
-                tx.consents.delete(consent.id)
-            ended = tx.token_families.revoke_families(self.clock.now(), user_id=found.id, client_row_id=client.id)
-            if consent is None and not ended:
+            if not end_access(tx, self.clock.now(), found.id, client.id):
                 raise NotFound("There is no such application")
             note(tx, self.clock, actor, "consent.ended", client_id, detail=found.name)
 

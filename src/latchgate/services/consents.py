@@ -11,7 +11,7 @@ from latchgate.services.actors import Actor, read_as, write_as
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.rights import judge_early, require_on, require_reach
 
-__all__ = ["OAUTH_CONSENT", "ConsentService", "keep_consent"]
+__all__ = ["OAUTH_CONSENT", "ConsentService", "end_access", "keep_consent"]
 
 OAUTH_CONSENT = "OAuth Consent"
 _PUBLIC_ID_BYTES = 8
@@ -43,12 +43,19 @@ class ConsentService:
         consent = tx.consents.find_public(public_id)
         if consent is None:
             raise NotFound("OAuth Consent not found")
-        tx.consents.delete(consent.id)
-        now = self.clock.now()
-        tx.token_families.revoke_families(now, user_id=consent.user_id, client_row_id=consent.client_row_id)
-        # Those that were imported, and what it got by itself as this user, descend from no approval.
-        tx.access_tokens.revoke_issued(consent.client_row_id, now, user_id=consent.user_id)
+        end_access(tx, self.clock.now(), consent.user_id, consent.client_row_id)
         note(tx, self.clock, actor, "consent.ended", consent.client_id, detail=consent.user)
+
+
+def end_access(tx: Transaction, now: int, user_id: int, client_row_id: int) -> bool:
+    """End all that a client has of a user: what was allowed, and every token; tells whether there was anything."""
+    consent = tx.consents.find(user_id, client_row_id)
+    if consent is not None:
+        tx.consents.delete(consent.id)
+    ended = tx.token_families.revoke_families(now, user_id=user_id, client_row_id=client_row_id)
+    # Those that were imported, and what it got by itself as this user, descend from no approval.
+    ended += tx.access_tokens.revoke_issued(client_row_id, now, user_id=user_id)
+    return consent is not None or ended > 0
 
 
 def keep_consent(

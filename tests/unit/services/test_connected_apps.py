@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from latchgate.core.api_keys import Limits
+from latchgate.core.clients import GrantType
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.token_families import Approval
@@ -16,7 +17,7 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.connected_apps import ConnectedApp, ConnectedAppService
 from latchgate.services.users import UserOrder
 from support.house import NOW, PASSWORD, USER
-from support.oauth_house import API, DEVICES, OAuthHouse
+from support.oauth_house import API, DEVICES, OAuthHouse, issued
 
 BOSS, OTHER = "boss@example.com", "other@example.com"
 
@@ -121,6 +122,23 @@ def test_what_was_only_allowed_is_disconnected_as_well(oauth: OAuthHouse, apps: 
 
     assert _names(apps) == []
     assert isinstance(oauth.redeem(client, code), Refusal)
+
+
+def test_tokens_of_no_family_are_disconnected_too(oauth: OAuthHouse, apps: ConnectedAppService) -> None:
+    """What a client got by itself as its user ends with the rest; that others have of the user stays."""
+    by_itself = frozenset({GrantType.CLIENT_CREDENTIALS})
+    client, beside = (
+        oauth.add_client(app_name=name, user=USER, redirect_uris=(), grant_types=by_itself)
+        for name in ("Nightly", "Beside")
+    )
+    tokens, others = (issued(oauth.exchange(each, "client_credentials")) for each in (client, beside))
+    assert oauth.opens(tokens)
+
+    apps.disconnect(oauth.sign_in(), USER, client.client_id)
+
+    assert [oauth.opens(each) for each in (tokens, others)] == [False, True]
+    with pytest.raises(NotFound):
+        apps.disconnect(oauth.sign_in(), USER, client.client_id)
 
 
 @pytest.mark.parametrize(("who", "may"), [(USER, True), (BOSS, True), (OTHER, False)])
