@@ -139,7 +139,9 @@ class _Pages(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, text: str) -> None:
-        body = f'<!doctype html><html lang="en"><title>Calendar</title>{text}</html>'.encode()
+        # An icon of its own: a browser that still asked for one when the application stops would complain of it.
+        head = '<title>Calendar</title><link rel="icon" href="data:,">'
+        body = f'<!doctype html><html lang="en">{head}{text}</html>'.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
