@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from latchgate.server.cycle import Cycle
 from latchgate.server.flow import HeldFlow, StallWatch
 from latchgate.server.meter import RefusedError, RequestMeter, find_piece_end
 from latchgate.server.sweep import Sweep
@@ -130,10 +131,11 @@ class WireProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to read a head."""
-        super().on_message_begin()
+        self.url, self.headers = b"", []
+        self.expect_100_continue = False
         self._stage = _HEAD
-        self._meter.begin_head()
-        self._set_deadline(self.limits.head_seconds)
+        self._meter.head_bytes = 0
+        self._deadline = self.loop.time() + self.limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -160,19 +162,55 @@ class WireProtocol(HttpToolsProtocol):
         upgrades = self.parser.should_upgrade()
         version = self.parser.get_http_version()
         refusal = judge_head(version, self.url, self.headers, upgrades=upgrades, limits=self.limits)
+        if refusal is not None and refusal.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise RefusedError(refusal)
+        self.scope = scope = self._begin_scope()
+        set_request_line(scope, self.parser.get_method(), self.url, version)
         if refusal is not None:
             # The observer is shown a scope as complete as the application's would have been.
-            if refusal.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                set_request_line(self.scope, self.parser.get_method(), self.url, version)
             raise RefusedError(refusal)
-        super().on_headers_complete()
         self._stage = _BODY
-        self._body_deadline = self.loop.time() + self.limits.body_seconds
-        self._set_deadline(self.limits.body_idle_seconds)
+        now = self.loop.time()
+        self._body_deadline = now + self.limits.body_seconds
+        self._deadline = now + self.limits.body_idle_seconds
         # A client told 401 instead of 100 may or may not send its body; nobody could tell where its next request
         # begins. Nor does the parser say where an upgrade's own bytes do.
-        if upgrades or self.expect_100_continue:
-            self.cycle.keep_alive = False
+        lasts = version != "1.0" and not upgrades and not self.expect_100_continue and self.parser.should_keep_alive()
+        self._begin_cycle(scope, keep_alive=lasts)
+
+    def _begin_scope(self) -> HTTPScope:
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+
+    def _begin_cycle(self, scope: HTTPScope, *, keep_alive: bool) -> None:
+        before = self.cycle
+        self.cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, as long as it is within its limit."""

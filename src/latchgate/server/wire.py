@@ -1,6 +1,7 @@
 """What the wire takes, and what it answers itself when a request is malformed or too large."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -8,6 +9,9 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import HTTPScope
+
+_VERSIONS = frozenset({"1.0", "1.1"})
+_PLAIN = re.compile(rb"/[0-9A-Za-z._/-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +113,29 @@ def judge_head(
         httptools.HttpParserInvalidURLError: for a target that is neither a path nor an address.
     Source: RFC 9112, sections 3.2 and 6.1.
     """
-    if version not in {"1.0", "1.1"}:
+    if version not in _VERSIONS:
         return bad_request("Only HTTP/1.0 and HTTP/1.1 are understood.")
     if not _has_path(target):
         return bad_request("The request target has no path.")
-    if len(_values(headers, b"host")) > 1:
+    hosts = length = 0
+    codings = []
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            # The parser has let one decimal number pass, and no second header.
+            length += int(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.strip().lower())
+    if hosts > 1:
         # Two servers in a row might take the request for two different hosts.
         return bad_request("There is more than one Host header.")
-    codings = [value.strip().lower() for value in _values(headers, b"transfer-encoding")]
-    # The parser has let one decimal number pass, and no second header.
-    length = sum(int(value) for value in _values(headers, b"content-length"))
+    if codings or upgrades:
+        return _judge_framing(version, codings, length, upgrades=upgrades)
+    return body_too_large(limits) if length > limits.body_bytes_max else None
+
+
+def _judge_framing(version: str, codings: Sequence[bytes], length: int, *, upgrades: bool) -> Refusal | None:
     # The parser finds some of these faults only after it has announced the request, which would then have begun.
     # In HTTP/1.0 there are no chunks: whoever forwarded such a request took its body for something else.
     if codings and (codings != [b"chunked"] or version == "1.0"):
@@ -126,11 +143,7 @@ def judge_head(
     # The parser leaves the body of an upgrade where it is; read as the next request it would be smuggled in.
     if upgrades and (codings or length):
         return bad_request("A request with a body cannot ask for an upgrade.")
-    return body_too_large(limits) if length > limits.body_bytes_max else None
-
-
-def _values(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name == wanted]
+    return None
 
 
 def set_request_line(scope: HTTPScope, method: bytes, target: bytes, version: str) -> None:
@@ -139,10 +152,14 @@ def set_request_line(scope: HTTPScope, method: bytes, target: bytes, version: st
     Raises:
         httptools.HttpParserInvalidURLError: for a target that the first look at it does not find faulty.
     """
-    url = httptools.parse_url(target)
     root_path = scope["root_path"]
     scope["http_version"] = version
     scope["method"] = method.decode("ascii")
+    if not root_path and _PLAIN.fullmatch(target):
+        # Nothing in it needs to be taken apart.
+        scope["path"], scope["raw_path"], scope["query_string"] = target.decode("ascii"), target, b""
+        return
+    url = httptools.parse_url(target)
     scope["path"] = root_path + unquote(url.path.decode("ascii"))
     scope["raw_path"] = root_path.encode("ascii") + url.path
     scope["query_string"] = url.query or b""
