@@ -23,8 +23,9 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.authorizations import AuthorizationService
+from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.clients import ClientService
-from latchgate.services.clock import SystemClock
+from latchgate.services.clock import SystemClock, boottime
 from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
@@ -46,7 +47,10 @@ from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.tokens import TokenService
 from latchgate.services.users import UserService
+from latchgate.services.verified_cache import VerifiedCache
+from latchgate.services.watchers import Watcher
 from latchgate.settings import Settings
+from latchgate.storage.changes import open_feed
 from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import load_key_file, make_key_file
@@ -61,6 +65,7 @@ _SQLITE = "sqlite:"
 _WAITING = 8
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
 _LOG_WAIT_SECONDS = 0.5
+_WATCH_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class Latchgate:
     passwords: PasswordService
     imports: ImportService
     gate: Gate
+    cache: VerifiedCache | None
+    """The verdicts that the gate remembers; None where every credential is looked up."""
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
     opened: ExitStack = field(repr=False)
@@ -116,7 +123,7 @@ def prepare_home(settings: Settings) -> None:
     prepare_folder(settings.home)
 
 
-def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
+def open_latchgate(settings: Settings, *, create: bool = True, cached: bool = False) -> Latchgate:
     """Open the instance that the settings name.
 
     On an empty data folder this makes one, database and key file. While Administrator has no password
@@ -125,6 +132,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
     Args:
         settings: Where everything is.
         create: Whether to make an instance where there is none.
+        cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -138,7 +146,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
             log_url, wait_seconds=_LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
         )
         stack.callback(request_log.close)
-        latchgate = _wire(settings, (database, request_log, peppers), stack)
+        latchgate = _wire(settings, (database, request_log, peppers), stack, cached=cached)
         _set_first_password(latchgate)
         give_to_owner(settings.home)
     except BaseException:
@@ -263,7 +271,9 @@ def _set_first_password(latchgate: Latchgate) -> None:
         raise SettingsError(f"LATCHGATE_ADMIN_PASSWORD: {error.fields['password']}") from None
 
 
-def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], stack: ExitStack) -> Latchgate:
+def _wire(
+    settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], stack: ExitStack, *, cached: bool
+) -> Latchgate:
     database, request_log, peppers = opened
     store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
     profile = PROFILES[settings.password_profile]
@@ -271,6 +281,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
     rules, throttles = _rules(settings), Throttles(clock, _throttle_rules(settings))
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
+    cache = _open_cache(database, clock, settings.cache_bytes, stack) if cached else None
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
     turns, queue = Semaphore(settings.password_hashes_at_once), Semaphore(settings.password_hashes_at_once + _WAITING)
     users, roles = UserService(store, clock, entropy, profile, turns, queue), RoleService(store, clock)
@@ -308,10 +319,32 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
-        gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
+        gate=Gate(
+            authenticator,
+            throttles,
+            request_log,
+            clock,
+            entropy,
+            peppers,
+            cached=CachedAuthenticator(authenticator, cache) if cache else None,
+        ),
+        cache=cache,
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,
         opened=stack,
     )
+
+
+def _open_cache(database: Database, clock: SystemClock, bytes_max: int, stack: ExitStack) -> VerifiedCache | None:
+    if database.acknowledgements is None or not bytes_max:
+        return None
+    # By the clock that judges what is kept: two of them may differ once somebody has set the time.
+    cache = VerifiedCache(lambda: open_feed(database), clock, boottime, SystemEntropy(), bytes_max)
+    stack.callback(cache.close)
+    watcher = Watcher(cache.beat, _WATCH_SECONDS)
+    watcher.start()
+    # Before the cache closes what the thread looks at.
+    stack.callback(watcher.stop)
+    return cache
 
 
 def _rules(settings: Settings) -> Rules:

@@ -190,6 +190,10 @@ class Settings(BaseSettings):
     """How many seconds a device's code waits for its user."""
     signing_key_days: int = Field(default=90, ge=1, le=3650)
     """After how many days the key that signs ID tokens is replaced. The old one stays in the key set for a week."""
+    cache_bytes: int = Field(default=32 * 1024**2, ge=0, le=64 * 1024**3)
+    """How many bytes of verdicts each serving process remembers, so that a credential is looked up once and not at
+    every request; about 2,500 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
+    every request asks the database. On PostgreSQL nothing is remembered."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False

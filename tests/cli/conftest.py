@@ -21,6 +21,7 @@ def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder as the first start leaves it, made once."""
     home = tmp_path_factory.mktemp("fresh") / "data"
     open_latchgate(Settings(home=home)).close()
+    forget_generation(home / "latchgate.db")
     return home
 
 

@@ -45,12 +45,13 @@ def _execute(path: Path, statement: str, *values: str) -> None:
 
 
 def test_an_empty_folder_becomes_an_instance_that_only_its_owner_may_read(empty: CommandLine) -> None:
-    """Folder 0700, three files 0600, and nothing else once it is closed."""
+    """Folder 0700, four files 0600, and nothing else once it is closed."""
     open_latchgate(load_settings()).close()
 
     assert stat.S_IMODE(empty.home.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in empty.home.iterdir()}
-    assert modes == {"latchgate.db": 0o600, "latchgate.key": 0o600, "log.db": 0o600}
+    files = ("latchgate.db", "latchgate.db-generation", "latchgate.key", "log.db")
+    assert modes == dict.fromkeys(files, 0o600)
 
 
 def test_a_second_start_keeps_key_file_and_data(empty: CommandLine) -> None:
@@ -134,7 +135,8 @@ def test_a_command_that_makes_something_makes_the_instance(
     """In a folder that was named, so that a new instance can be furnished before it is first served."""
     empty.run(*command, stdin=stdin)
 
-    assert sorted(path.name for path in empty.home.iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+    files = sorted(path.name for path in empty.home.iterdir())
+    assert files == ["latchgate.db", "latchgate.db-generation", "latchgate.key", "log.db"]
 
 
 def test_the_settings_password_counts_while_administrator_has_none(

@@ -266,5 +266,5 @@ class TestApiKeys:
             ]
 
         assert len(plans) > len(statements)
-        # The constant row is the one from which every look-up of a key starts.
-        assert {step for step in plans if step.startswith("SCAN")} <= {"SCAN CONSTANT ROW", "SCAN always"}
+        # The table of one row is the one from which every look-up of a credential starts.
+        assert {step for step in plans if step.startswith("SCAN")} <= {"SCAN CONSTANT ROW", "SCAN change_head"}

@@ -46,7 +46,7 @@ def epoch(database: Database) -> str:
 
 def files(folder: Path) -> set[str]:
     """List a folder, but for the companions of an open database."""
-    return {path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))}
+    return {path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm", "-generation"))}
 
 
 def test_there_and_back(sqlite: Database, tmp_path: Path) -> None:

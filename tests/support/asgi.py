@@ -99,7 +99,9 @@ class Service:
     """One open instance and its application, on an event loop of its own."""
 
     def __init__(self, home: Path, **options: object) -> None:
-        self.latchgate = open_latchgate(load_settings({"home": home, "password_profile": "cheapest", **options}))
+        self.latchgate = open_latchgate(
+            load_settings({"home": home, "password_profile": "cheapest", **options}), cached=True
+        )
         self.application: Application = build_application(self.latchgate)
         self._runner = asyncio.Runner()
         self._peers = itertools.count(1)

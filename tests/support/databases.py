@@ -31,7 +31,9 @@ class Databases:
     def prepare(self) -> None:
         """Upgrade the one database that `fresh` gives copies of."""
         if self._server is None:
-            _upgrade(f"sqlite:///{self._folder / 'upgraded.db'}")
+            path = self._folder / "upgraded.db"
+            _upgrade(f"sqlite:///{path}")
+            forget_generation(path)
             return
         # Prepared anew whenever the tests come back to this engine.
         self._server.execute("DROP DATABASE IF EXISTS upgraded WITH (FORCE)")
@@ -81,6 +83,15 @@ class Databases:
         folder = self._folder / str(self._count)
         folder.mkdir()
         return folder / "latchgate.db"
+
+
+def forget_generation(path: Path) -> None:
+    """Let a database be as if nobody had ever written to it: its copies then take up files of their own at once.
+
+    A copy that names the original's file would make its first writers wait for whoever might still trust that one.
+    """
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE change_head SET generation = NULL")
 
 
 # Making a copy of the whole database would take many times as long. The triggers stay silent meanwhile.

@@ -45,6 +45,7 @@ from latchgate.services.users import UserOrder, UserService
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.revisions import upgrade
 from latchgate.storage.store import SqlStore
+from support.databases import forget_generation
 from support.memory_log import MemoryLog
 
 __all__ = [
@@ -263,6 +264,7 @@ def make_blank_database(path: Path) -> None:
     """Make a database of this release's revision."""
     with _open(path) as database:
         upgrade(database)
+    forget_generation(path)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def serve(
         sockets = _listen(settings, stack)
         if settings.port == 0:
             settings = load_settings({**options, "port": sockets[0].getsockname()[1]})
-        latchgate = stack.enter_context(closing(open_latchgate(settings)))
+        latchgate = stack.enter_context(closing(open_latchgate(settings, cached=True)))
         # Loaded after the instance was opened: whatever keeps that from opening is told sooner.
         from latchgate.server.run import run_server
 

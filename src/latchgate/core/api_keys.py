@@ -18,6 +18,7 @@ __all__ = [
     "digest_secret",
     "find_proof",
     "judge_key",
+    "key_holds_until",
     "live_proofs",
     "parse_foreign_pair",
     "secret_matches",
@@ -45,6 +46,8 @@ class KeyOwner:
     record_enabled: bool
     user: StoredUser | None
     """None where a source's record names no user."""
+    record_id: int | None = None
+    """Of the source's record; None for the source User."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,15 @@ def live_proofs(key: StoredKey, now: int) -> frozenset[bytes]:
     overlaps = key.previous_until is not None and now < key.previous_until
     former = {key.previous_digest.value} if overlaps and key.previous_digest else set()
     return frozenset({key.digest.value} | former)
+
+
+def key_holds_until(key: StoredKey, proof: bytes) -> int | None:
+    """Tell until when a key that was let in by a proof works without any change, in Unix seconds; None means for ever.
+
+    Whether its user may act is judged apart.
+    """
+    ends = [key.limits.expires_at, None if proof == key.digest.value else key.previous_until]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def judge_key(key: StoredKey, now: int, address: str) -> Reason | None:

@@ -116,12 +116,19 @@ class Authenticator:
     def _clients(self) -> ClientAuthenticator:
         return ClientAuthenticator(self.store, self.peppers, self.clock, self.rules.client_audiences)
 
-    def _verify_pair(self, pair: KeyPair, address: str) -> Principal | Rejected:
-        if has_our_prefix(pair.key_id) and not verify_checksum(pair.key_id):
-            return Rejected(Reason.UNKNOWN_KEY, pair.scheme)
-        with self.store.read() as tx:
-            key = tx.api_keys.find(pair.source, pair.key_id)
-            known_source = key is not None or pair.source == USER_SOURCE or tx.sources.exists(pair.source)
+    def find_typing_error(self, credential: KeyPair | Bearer) -> Rejected | None:
+        """Refuse what has our form but not its checksum, before any look-up; None if it may be genuine."""
+        text = credential.key_id if isinstance(credential, KeyPair) else credential.token.text
+        if not has_our_prefix(text) or verify_checksum(text):
+            return None
+        if isinstance(credential, KeyPair):
+            return Rejected(Reason.UNKNOWN_KEY, credential.scheme)
+        return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
+
+    def judge_pair(
+        self, pair: KeyPair, key: StoredKey | None, address: str, *, known_source: bool
+    ) -> Principal | Rejected:
+        """Judge a key and secret by what a look-up gave; the same work is done where it gave nothing."""
         now = self.clock.now()
         proof = find_proof(self.peppers, key or _DECOY, pair.secret, now)
         if key is None:
@@ -132,6 +139,21 @@ class Authenticator:
             return Rejected(Reason.WRONG_SECRET, pair.scheme, pair.source, key.key_id)
         judged = self._judge_key(key, pair.scheme, now, address)
         return replace(judged, proof=proof) if isinstance(judged, Principal) else judged
+
+    def judge_bearer(self, bearer: Bearer, stored: StoredToken | None, address: str) -> Principal | Rejected:
+        """Judge an access token by what a look-up of it gave."""
+        if stored is None or not token_matches(self.peppers, stored, bearer.token):
+            return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
+        return self._judge_token(stored, self.clock.now(), address)
+
+    def _verify_pair(self, pair: KeyPair, address: str) -> Principal | Rejected:
+        mistyped = self.find_typing_error(pair)
+        if mistyped is not None:
+            return mistyped
+        with self.store.read() as tx:
+            key = tx.api_keys.find(pair.source, pair.key_id)
+            known_source = key is not None or pair.source == USER_SOURCE or tx.sources.exists(pair.source)
+        return self.judge_pair(pair, key, address, known_source=known_source)
 
     def _judge_key(self, key: StoredKey, scheme: Scheme, now: int, address: str) -> Principal | Rejected:
         user = key.owner.user
@@ -144,13 +166,12 @@ class Authenticator:
         return _principal(user, scheme, key.source, key.key_id, key.limits)
 
     def _verify_token(self, bearer: Bearer, address: str) -> Principal | Rejected:
-        if has_our_prefix(bearer.token.text) and not verify_checksum(bearer.token.text):
-            return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
+        mistyped = self.find_typing_error(bearer)
+        if mistyped is not None:
+            return mistyped
         with self.store.read() as tx:
-            stored = self.find_token(tx, bearer.token)
-        if stored is None:
-            return Rejected(Reason.UNKNOWN_TOKEN, Scheme.BEARER)
-        return self._judge_token(stored, self.clock.now(), address)
+            stored = tx.access_tokens.find(lookup_values(self.peppers, bearer.token))
+        return self.judge_bearer(bearer, stored, address)
 
     def find_token(self, tx: Transaction, token: Secret) -> StoredToken | None:
         """Look up an access token, whatever became of it."""

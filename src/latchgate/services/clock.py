@@ -3,7 +3,14 @@
 import threading
 import time
 
-__all__ = ["SystemClock"]
+__all__ = ["SystemClock", "boottime"]
+
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def boottime() -> float:
+    """Tell the seconds since the machine started, sleep included where the system counts it; nobody can set it."""
+    return time.clock_gettime(_BOOTTIME)
 
 
 class SystemClock:
@@ -14,7 +21,7 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._offset = time.time() - _elapsed()
+        self._offset = time.time() - boottime()
         self._last_us = 0
         self._lock = threading.Lock()
 
@@ -29,11 +36,6 @@ class SystemClock:
             return self._last_us
 
     def _now(self) -> float:
-        offset = time.time() - _elapsed()
-        self._offset = max(self._offset, offset)
-        return self._offset + _elapsed()
-
-
-def _elapsed() -> float:
-    boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(boottime)
+        elapsed = boottime()
+        self._offset = max(self._offset, time.time() - elapsed)
+        return self._offset + elapsed

@@ -34,8 +34,10 @@ from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import StorageError
 from latchgate.services.actors import JudgeAgain
 from latchgate.services.authentication import Authenticator
+from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.ports import Clock, Entropy, RequestLog
 from latchgate.services.throttles import Throttles
+from latchgate.services.verdicts import Verdict
 
 __all__ = ["Admission", "Gate"]
 
@@ -88,6 +90,23 @@ class Gate:
     clock: Clock
     entropy: Entropy
     peppers: Peppers = field(repr=False)
+    cached: CachedAuthenticator | None = field(default=None, repr=False)
+    """Answers as the authenticator; None where every credential is looked up."""
+
+    def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
+        """Give the verdict that lets a request in, if memory alone tells that it is true now; else None: ask `admit`.
+
+        Never raises. The request counts against its key's limit: ask last, once all else is ready for the answer.
+
+        Args:
+            authorization: The value of the only Authorization header.
+            source: The value of the only source header; None if there is none, which is not the same as empty.
+            address: The caller's, after configured proxies were taken into account.
+        """
+        verdict = self.cached.recall(authorization, source, address) if self.cached else None
+        if verdict is None or isinstance(self._hold_to_limits(verdict.who, address), Rejected):
+            return None
+        return verdict
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
@@ -95,7 +114,7 @@ class Gate:
         credential = parse_credential(presented)
         failure = None
         try:
-            who = self.authenticator.verify(credential, presented.peer_address)
+            who = self._verify(credential, presented)
         except StorageError as error:
             who, failure = Rejected(Reason.STORAGE), error
         who = self._hold_to_limits(who, presented.peer_address)
@@ -127,6 +146,11 @@ class Gate:
         """
         if admission.credential_presented:
             self.request_log.append(_entry(admission, status, seconds, reason))
+
+    def _verify(self, credential: Credential, presented: Presented) -> Who:
+        if self.cached is not None:
+            return self.cached.verify(credential, presented)
+        return self.authenticator.verify(credential, presented.peer_address)
 
     def _hold_to_limits(self, who: Who, address: str) -> Who:
         match who:

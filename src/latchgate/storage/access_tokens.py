@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, select, true, update
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Digest
 from latchgate.services.port_values import NewToken
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
-from latchgate.storage.rows import add_row, any_lookup, change_row, lookup_parameters
-from latchgate.storage.schema import oauth_client, oauth_family, oauth_token, user
+from latchgate.storage.rows import POSITION_COLUMNS, add_row, any_lookup, change_row, lookup_parameters
+from latchgate.storage.schema import change_head, oauth_client, oauth_family, oauth_token, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
-__all__ = ["SqlAccessTokens"]
+__all__ = ["SqlAccessTokens", "decode_token", "find_token"]
 
 _TOKEN_COLUMNS = (
     oauth_token.c.id,
@@ -35,8 +35,9 @@ _TOKEN_COLUMNS = (
     oauth_client.c.revoked_at,
 )
 _WIDTH = len(_TOKEN_COLUMNS)
-_ALL = select(*_TOKEN_COLUMNS, *USER_COLUMNS).select_from(
-    oauth_token.join(user, user.c.id == oauth_token.c.user_id)
+_ALL = select(*POSITION_COLUMNS, *_TOKEN_COLUMNS, *USER_COLUMNS).select_from(
+    change_head.join(oauth_token, true())
+    .join(user, user.c.id == oauth_token.c.user_id)
     .outerjoin(oauth_family, oauth_family.c.id == oauth_token.c.family_id)
     .outerjoin(oauth_client, oauth_client.c.id == oauth_token.c.client_row_id)
 )
@@ -65,12 +66,12 @@ class SqlAccessTokens:
         self._connection = connection
 
     def find(self, lookups: Sequence[bytes]) -> StoredToken | None:
-        row = self._connection.execute(_find(len(lookups)), lookup_parameters(lookups)).first()
-        return None if row is None else _decode(row)
+        row = self._connection.execute(find_token(len(lookups)), lookup_parameters(lookups)).first()
+        return None if row is None else decode_token(row[len(POSITION_COLUMNS) :])
 
     def find_public(self, public_id: str) -> StoredToken | None:
         row = self._connection.execute(_FIND_PUBLIC, {"wanted": public_id}).first()
-        return None if row is None else _decode(row)
+        return None if row is None else decode_token(row[len(POSITION_COLUMNS) :])
 
     def add(self, token: NewToken) -> int:
         values = {
@@ -111,11 +112,13 @@ class SqlAccessTokens:
 
 
 @cache
-def _find(count: int) -> Select[Any]:
+def find_token(count: int) -> Select[Any]:
+    """Write the statement that looks a token up by one of so many values, see `lookup_parameters`."""
     return _ALL.where(any_lookup(oauth_token.c.lookup, count))
 
 
-def _decode(row: Sequence[Any]) -> StoredToken:
+def decode_token(row: Sequence[Any]) -> StoredToken:
+    """Read a token with its user."""
     id_, public_id, client, scopes, pepper, value, issued_at, expires_at, *issued = row[:_WIDTH]
     audience, client_row_id, family_id, client_roles, *ends = issued
     return StoredToken(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select, update
 
 from latchgate.core.api_keys import KeyOwner, Limits, StoredKey
 from latchgate.core.tokens import Digest
@@ -17,11 +17,11 @@ from latchgate.storage.encodings import (
     encode_scopes,
     is_storable,
 )
-from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import api_key, source_record, user
+from latchgate.storage.rows import POSITION_COLUMNS, add_row, change_row
+from latchgate.storage.schema import api_key, change_head, source_record, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
-__all__ = ["SqlApiKeys"]
+__all__ = ["FIND_KEY", "SqlApiKeys", "decode_key"]
 
 _KEY_COLUMNS = (
     api_key.c.id,
@@ -42,6 +42,7 @@ _KEY_COLUMNS = (
     api_key.c.created_by,
     api_key.c.revoked_at,
     api_key.c.modified,
+    api_key.c.record_id,
     source_record.c.name,
     source_record.c.enabled,
 )
@@ -50,10 +51,10 @@ _USER_ID = func.coalesce(api_key.c.user_id, source_record.c.user_id)
 
 # An unknown key must not be told from a wrong secret by the time it takes: from one row that is always there, joined
 # outward, a row always comes back, and where there is no key the user Guest stands in it, read and decoded like any.
-_ALWAYS = select(literal(1).label("one")).subquery("always")
+# That row tells as of which change all this is so.
 _STAND_IN = select(user.c.id).where(user.c.name == GUEST).scalar_subquery()
-_FIND = select(*_KEY_COLUMNS, *USER_COLUMNS).select_from(
-    _ALWAYS.outerjoin(
+FIND_KEY = select(*POSITION_COLUMNS, *_KEY_COLUMNS, *USER_COLUMNS).select_from(
+    change_head.outerjoin(
         api_key, and_(api_key.c.key_id == bindparam("key_id_text"), api_key.c.source == bindparam("source_name"))
     )
     .outerjoin(source_record, source_record.c.id == api_key.c.record_id)
@@ -109,8 +110,8 @@ class SqlApiKeys:
     def find(self, source: str, key_id: str) -> StoredKey | None:
         if not (is_storable(source) and is_storable(key_id)):
             return None
-        row = self._connection.execute(_FIND, {"source_name": source, "key_id_text": key_id}).one()
-        return _decode(row)
+        row = self._connection.execute(FIND_KEY, {"source_name": source, "key_id_text": key_id}).one()
+        return decode_key(row[len(POSITION_COLUMNS) :])
 
     def find_any(self, key_id: str) -> list[StoredKey]:
         return self._list(_FIND_ANY, {"key_id_text": key_id}) if is_storable(key_id) else []
@@ -174,28 +175,28 @@ class SqlApiKeys:
             self._connection.execute(_STAMP, {"row_id": key_row_id, "by": stamp.by, "at": stamp.time})
 
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[StoredKey]:
-        keys = [_decode(row) for row in self._connection.execute(statement, parameters)]
+        keys = [decode_key(row) for row in self._connection.execute(statement, parameters)]
         return [key for key in keys if key is not None]
 
 
-def _decode(row: Sequence[Any]) -> StoredKey | None:
+def decode_key(row: Sequence[Any]) -> StoredKey | None:
     """Read a key; None for the stand-in, and for a key whose owner's row is gone, which opens nothing.
 
-    The stand-in is made into a key like any other, and only then dropped: see `_FIND`.
+    The stand-in is made into a key like any other, and only then dropped: see `FIND_KEY`.
     """
     owner = None if row[_WIDTH] is None else decode_user(row[_WIDTH:])
     (id_, key_id, source, label, primary, scopes, networks, per_minute, expires_at, pepper, value) = row[:11]
-    (old_pepper, old_value, old_until, creation, created_by, revoked_at, modified) = row[11 : _WIDTH - 2]
-    record, record_enabled = row[_WIDTH - 2 : _WIDTH]
+    (old_pepper, old_value, old_until, creation, created_by, revoked_at, modified) = row[11 : _WIDTH - 3]
+    record_id, record, record_enabled = row[_WIDTH - 3 : _WIDTH]
     if record is None and owner is not None:
         record, record_enabled = owner.name, True
     key = StoredKey(
         id_,
         key_id,
         source,
-        KeyOwner(record, record_enabled, owner),
+        KeyOwner(record, bool(record_enabled), owner, record_id),
         label,
-        primary,
+        bool(primary),
         Limits(decode_scopes(scopes or "[]"), decode_networks(networks or "[]"), per_minute, expires_at),
         decode_digest(pepper, value),
         None if old_value is None else decode_digest(old_pepper, old_value),

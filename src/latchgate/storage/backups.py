@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.acknowledgements import find_generation_name
 from latchgate.storage.data_folder import sync_folder
 from latchgate.storage.database import Database
 from latchgate.storage.failures import translated
@@ -55,7 +56,8 @@ def restore_sqlite(database: Database, backup: Path) -> None:
             source.backup(copy)
         _require_sound(copy)
         copy.execute("UPDATE change_head SET epoch = lower(hex(randomblob(16)))")
-        with _open(path) as live:
+        with database.replace_content(), _open(path) as live:
+            _keep_generation(live, copy)
             copy.backup(live)
 
 
@@ -116,6 +118,12 @@ def _require_ours(source: sqlite3.Connection, backup: Path) -> None:
     if row is None:
         raise SettingsError(f"{backup} is no backup of a Latchgate database")
     require_known(row[0])
+
+
+def _keep_generation(live: sqlite3.Connection, copy: sqlite3.Connection) -> None:
+    """Let the copy name the generation file that everybody who uses the live database has mapped."""
+    if find_generation_name(copy):
+        copy.execute("UPDATE change_head SET generation = ?", find_generation_name(live) or (None,))
 
 
 def _require_sound(connection: sqlite3.Connection) -> None:

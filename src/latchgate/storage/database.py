@@ -15,11 +15,15 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from latchgate.errors import SettingsError, StorageError
+from latchgate.storage.acknowledgements import Acknowledgements
 from latchgate.storage.data_folder import sync_folder
 from latchgate.storage.failures import translated
+from latchgate.storage.file_systems import shares_mapped_files
+from latchgate.storage.generation import Generation, file_identity
+from latchgate.storage.pruning import prune_changes
 from latchgate.storage.schema import change_head
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "OpenedConnection", "connect_sqlite", "open_database"]
 
 _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_SECONDS = 5
@@ -37,7 +41,13 @@ _SQLITE_OLDEST = (3, 35, 0)
 """The first that knows RETURNING."""
 
 # One writer at a time, as on SQLite: what a writer read stays true until it commits. See docs/decisions/0010.
-_WRITERS_LOCK = select(change_head.c.seq).with_for_update()
+_WRITERS_LOCK = select(change_head.c.floor, change_head.c.seq).with_for_update()
+
+
+class OpenedConnection(sqlite3.Connection):
+    """A connection that knows which file it has opened: another one may have been put in its place since."""
+
+    file: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +63,76 @@ class Database:
     """None on PostgreSQL."""
     turn: Lock = field(default_factory=Lock, repr=False)
     """Whose turn it is to write among the threads of this process."""
+    acknowledgements: Acknowledgements | None = field(default=None, repr=False)
+    """None where no verdict is ever cached: on PostgreSQL, and on a file system that may not share what is mapped."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a snapshot. Raises StorageError."""
-        with translated(), self.reading.connect() as connection:
+        with self._connected(self.reading) as connection:
             if self.sqlite_path:
                 _begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that is alone in writing, committed at the end. Raises Conflict and StorageError."""
-        with self._next_turn(), self.change_tables() as connection:
-            if not self.sqlite_path:
-                connection.execute(_WRITERS_LOCK)
+        """Open a transaction that is alone in writing, committed at the end. Raises Conflict and StorageError.
+
+        Once this has ended, no process of the host answers a request that begins later by what was true before.
+        """
+        with self._acknowledged(), self._next_turn(), self._transaction() as connection:
+            prune_changes(connection, *connection.execute(_WRITERS_LOCK).one())
             yield connection
 
     @contextmanager
     def change_tables(self) -> Iterator[Connection]:
-        """Open a writing transaction that needs no table to exist. Raises Conflict and StorageError."""
-        with translated(), self.writing.begin() as connection:
+        """Open a writing transaction that needs no table to exist. Ends, and raises, as `write`."""
+        with self._acknowledged(), self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def replace_content(self) -> Iterator[None]:
+        """Let the whole content be replaced by SQLite's own means. Ends, and raises, as `write`."""
+        self.attach()
+        with self._acknowledged():
+            yield
+
+    def attach(self) -> Generation | None:
+        """Agree with all who write on the generation file; None where there is none. Raises StorageError."""
+        acknowledgements = self.acknowledgements
+        if acknowledgements is None:
+            return None
+        with self._connected(self.writing) as connection, connection.begin():
+            return acknowledgements.attach(_begin(connection, "BEGIN IMMEDIATE"))
+
+    @contextmanager
+    def _acknowledged(self) -> Iterator[None]:
+        acknowledgements = self.acknowledgements
+        if acknowledgements is None:
+            yield
+            return
+        try:
+            yield
+        finally:
+            # Always: what failed may have been committed all the same.
+            acknowledgements.raise_nonce()
+        acknowledgements.settle(self.attach)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._connected(self.writing) as connection, connection.begin():
             if self.sqlite_path:
-                _begin(connection, "BEGIN IMMEDIATE")
+                driver = _begin(connection, "BEGIN IMMEDIATE")
+                if self.acknowledgements is not None:
+                    self.acknowledgements.attach(driver)
+            yield connection
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        with translated(), engine.connect() as connection:
+            if self.sqlite_path and _driver(connection).file != file_identity(self.sqlite_path):
+                # Another file was put in its place: what is read here, or written, nobody else would see.
+                connection.invalidate()
             yield connection
 
     @contextmanager
@@ -125,7 +182,9 @@ def _open_sqlite(path: Path, *, create: bool) -> Database:
     if sqlite3.sqlite_version_info < _SQLITE_OLDEST:
         raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
     _require_file(path, create=create)
-    return Database(_sqlite_engine(path, writes=False), _sqlite_engine(path, writes=True), path)
+    acknowledgements = Acknowledgements(path) if shares_mapped_files(path.parent) else None
+    reading, writing = _sqlite_engine(path, writes=False), _sqlite_engine(path, writes=True)
+    return Database(reading, writing, path, acknowledgements=acknowledgements)
 
 
 def _require_file(path: Path, *, create: bool) -> None:
@@ -146,15 +205,23 @@ def _require_file(path: Path, *, create: bool) -> None:
 def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
     # isolation_level None: the driver opens no transaction by itself, `_begin` does, for reading too. No limit to the
     # pool: whoever must wait, waits for SQLite's lock, and the event loop never waits for a connection.
-    engine = create_engine(
+    return create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": 256},
+        creator=lambda: connect_sqlite(path, writes=writes),
         pool_size=5,
         max_overflow=-1,
     )
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+
+def connect_sqlite(path: Path, *, writes: bool) -> OpenedConnection:
+    """Open a connection of its own, in no transaction. Raises sqlite3.Error and StorageError."""
+    # Before it is opened: if the file is replaced meanwhile, the connection counts as one to the old file.
+    file = file_identity(path)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256, factory=OpenedConnection
+    )
+    connection.file = file
+    try:
         # First the patience, since the others may meet a lock.
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         _write_ahead(connection, path)
@@ -162,8 +229,10 @@ def _sqlite_engine(path: Path, *, writes: bool) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
-
-    return engine
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
@@ -182,11 +251,16 @@ def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"The file system of {path} does not support SQLite's write-ahead log")
 
 
-def _begin(connection: Connection, statement: str) -> None:
+def _begin(connection: Connection, statement: str) -> OpenedConnection:
     # By the driver, which commits and rolls back as SQLAlchemy tells it: an event "begin" would cost as much as a
     # look-up, since every connection then asks for listeners at every step.
-    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    driver = _driver(connection)
     driver.execute(statement)
+    return driver
+
+
+def _driver(connection: Connection) -> OpenedConnection:
+    return cast("OpenedConnection", connection.connection.driver_connection)
 
 
 def _open_postgresql(url: URL) -> Database:

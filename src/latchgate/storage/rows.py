@@ -20,9 +20,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from latchgate.errors import Conflict, NotFound
+from latchgate.storage.schema import change_head
 
 __all__ = [
     "FORGOTTEN_MAX",
+    "POSITION_COLUMNS",
     "add_row",
     "any_lookup",
     "change_row",
@@ -33,6 +35,10 @@ __all__ = [
 
 FORGOTTEN_MAX = 200
 """How many rows that nobody needs any more one statement deletes: whoever waits meanwhile does not wait long."""
+
+
+POSITION_COLUMNS = (change_head.c.epoch, change_head.c.seq)
+"""As of which change a credential was read, in the same statement and so of the same moment."""
 
 
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], *, unique: str, taken: str) -> int:

@@ -455,6 +455,8 @@ change_head = Table(
     Column("epoch", StoredText, nullable=False),
     Column("floor", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    # The generation file that all writers of an SQLite database agreed on: device, inode and identity.
+    Column("generation", StoredText),
     CheckConstraint("id = 1", name="one_row"),
 )
 

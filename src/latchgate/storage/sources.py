@@ -13,7 +13,7 @@ from latchgate.storage.encodings import is_storable
 from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import authorization_source, source_record, user
 
-__all__ = ["SqlSources"]
+__all__ = ["FIND_SOURCE", "SqlSources"]
 
 # A user is the record of its own keys.
 _RECORDS = select(func.count()).where(source_record.c.source == authorization_source.c.name)
@@ -25,7 +25,7 @@ _LIST = select(
     ),
 ).order_by(authorization_source.c.name)
 _LIST_NAMES = select(authorization_source.c.name).order_by(authorization_source.c.name)
-_EXISTS = select(authorization_source.c.id).where(authorization_source.c.name == bindparam("wanted"))
+FIND_SOURCE = select(authorization_source.c.id).where(authorization_source.c.name == bindparam("wanted"))
 _RECORD = (
     select(source_record.c.id, source_record.c.source, source_record.c.name, user.c.name, source_record.c.enabled)
     .select_from(source_record.outerjoin(user, user.c.id == source_record.c.user_id))
@@ -50,7 +50,7 @@ class SqlSources:
         return [(name, count) for name, count in self._connection.execute(_LIST)]
 
     def exists(self, source: str) -> bool:
-        return is_storable(source) and self._connection.scalar(_EXISTS, {"wanted": source}) is not None
+        return is_storable(source) and self._connection.scalar(FIND_SOURCE, {"wanted": source}) is not None
 
     def add(self, source: str, by: str, now_us: int) -> int:
         values = {"name": source, "creation": now_us, "owner": by, "modified": now_us, "modified_by": by}

@@ -147,7 +147,7 @@ def decode_user(row: Sequence[Any]) -> StoredUser:
         first,
         last,
         _USER_TYPES[user_type],
-        enabled,
+        bool(enabled),
         decode_roles(granted),
         password,
         decode_networks(networks),

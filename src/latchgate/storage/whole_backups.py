@@ -14,8 +14,8 @@ from latchgate.storage.key_file import copy_key_file, load_key_file
 
 __all__ = ["InstanceFiles", "discard_staged", "put_in_place", "stage_backup", "staging_folder", "write_backup"]
 
-# What SQLite keeps beside a database.
-_COMPANIONS = ("", "-wal", "-shm", "-journal")
+# What SQLite and the generation keep beside a database.
+_COMPANIONS = ("", "-wal", "-shm", "-journal", "-generation")
 
 
 @dataclass(frozen=True, slots=True)

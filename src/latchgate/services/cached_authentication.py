@@ -1,0 +1,166 @@
+"""Verify a credential by what was found out before, where that is still true; else look it up once and keep it."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from latchgate.core.access_tokens import StoredToken, lookup_values
+from latchgate.core.api_keys import StoredKey, key_holds_until
+from latchgate.core.credentials import Bearer, Credential, KeyPair, Presented
+from latchgate.core.principals import Principal, Reason, Rejected, Who
+from latchgate.core.spellings import find_spelling
+from latchgate.core.users import StoredUser, hours_hold_until
+from latchgate.services.authentication import Authenticator
+from latchgate.services.verdict_ports import Feed, FoundKey, FoundToken
+from latchgate.services.verdicts import Refusal, Tag, Verdict
+from latchgate.services.verified_cache import Found, VerifiedCache
+
+__all__ = ["CachedAuthenticator"]
+
+_FOREVER = 2**62
+_OF_THE_CREDENTIAL = frozenset(
+    {
+        Reason.UNKNOWN_SOURCE,
+        Reason.UNKNOWN_KEY,
+        Reason.WRONG_SECRET,
+        Reason.REVOKED,
+        Reason.EXPIRED,
+        Reason.OTHER_AUDIENCE,
+        Reason.CLIENT_ROLE_MISSING,
+    }
+)
+"""Judged before the address is, so that they hold for every address. An unknown token is not among them: one that is
+imported later ends no verdict, and is not told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAuthenticator:
+    """Answers as the authenticator does, to the letter. Sessions and OAuth clients are left to it."""
+
+    authenticator: Authenticator
+    cache: VerifiedCache
+
+    def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
+        """Give the verdict that lets the caller in, if it can be told from memory alone."""
+        verdict = self.cache.recall(self.cache.key(authorization, source))
+        return verdict if verdict is not None and verdict.holds_for(address) else None
+
+    def verify(self, credential: Credential, presented: Presented) -> Who:
+        """Tell who a credential is, as `Authenticator.verify`. Raises StorageError."""
+        address = presented.peer_address
+        spelling = find_spelling(presented, credential)
+        if spelling is None or not isinstance(credential, KeyPair | Bearer):
+            return self.authenticator.verify(credential, address)
+        key = self.cache.key(*spelling)
+        kept = self.cache.find(key)
+        if isinstance(kept, Refusal):
+            return kept.who
+        if kept is not None and kept.holds_for(address):
+            return kept.who
+        if isinstance(credential, KeyPair):
+            return self._look_up_key(key, credential, address)
+        return self._look_up_token(key, credential, address)
+
+    def _look_up_key(self, key: bytes, pair: KeyPair, address: str) -> Who:
+        mistyped = self.authenticator.find_typing_error(pair)
+        if mistyped is not None:
+            return mistyped
+
+        def ask(feed: Feed) -> FoundKey:
+            return feed.find_key(pair.source, pair.key_id)
+
+        found = self.cache.look_up(key, ask)
+        if found is None:
+            return self.authenticator.verify(pair, address)
+        # Before it is judged: what is true of the hour now must not be taken for true of the next one.
+        now = self.authenticator.clock.now()
+        value = found.value
+        who = self.authenticator.judge_pair(pair, value.stored, address, known_source=value.known_source)
+        kept = _conclude(who, value.stored, now)
+        if kept is not None:
+            self.cache.keep(key, kept, found, value.position)
+        return who
+
+    def _look_up_token(self, key: bytes, bearer: Bearer, address: str) -> Who:
+        mistyped = self.authenticator.find_typing_error(bearer)
+        if mistyped is not None:
+            return mistyped
+        lookups = lookup_values(self.authenticator.peppers, bearer.token)
+
+        def ask(feed: Feed) -> FoundToken:
+            return feed.find_token(lookups)
+
+        found: Found[FoundToken] | None = self.cache.look_up(key, ask)
+        if found is None:
+            return self.authenticator.verify(bearer, address)
+        now, position = self.authenticator.clock.now(), found.value.position
+        who = self.authenticator.judge_bearer(bearer, found.value.stored, address)
+        kept = _conclude(who, found.value.stored, now)
+        if kept is not None and position is not None:
+            self.cache.keep(key, kept, found, position)
+        return who
+
+
+def _conclude(who: Principal | Rejected, stored: StoredKey | StoredToken | None, now: int) -> Verdict | Refusal | None:
+    """Tell what of a judgement may be kept; None if nothing."""
+    match who:
+        case Principal():
+            return _verdict(who, stored, now)
+        case Rejected():
+            return _refusal(who, stored, now)
+        case _:
+            assert_never(who)
+
+
+def _verdict(who: Principal, stored: StoredKey | StoredToken | None, now: int) -> Verdict | None:
+    user = _user_of(stored)
+    if stored is None or user is None:
+        raise AssertionError("nobody was let in by what is not there")
+    end = key_holds_until(stored, who.proof) if isinstance(stored, StoredKey) else stored.expires_at
+    networks = tuple(ranges for ranges in (who.allowed_networks, user.restrict_ip) if ranges)
+    return Verdict(who, _earliest(end, hours_hold_until(user, now)), networks, _tags(stored, user))
+
+
+def _refusal(who: Rejected, stored: StoredKey | StoredToken | None, now: int) -> Refusal | None:
+    if who.reason in _OF_THE_CREDENTIAL:
+        return Refusal(who, _FOREVER)
+    user = _user_of(stored)
+    if who.reason is Reason.OUTSIDE_HOURS and user is not None and not _networks_of(stored, user):
+        # Where no address is looked at, it holds for every address, until the hour may be another.
+        return Refusal(who, _earliest(hours_hold_until(user, now)))
+    return None
+
+
+def _user_of(stored: StoredKey | StoredToken | None) -> StoredUser | None:
+    match stored:
+        case StoredKey(owner=owner):
+            return owner.user
+        case StoredToken(user=user):
+            return user
+        case _:
+            return None
+
+
+def _networks_of(stored: StoredKey | StoredToken | None, user: StoredUser) -> bool:
+    return bool(user.restrict_ip) or (isinstance(stored, StoredKey) and bool(stored.limits.networks))
+
+
+def _earliest(*ends: int | None) -> int:
+    return min((end for end in ends if end is not None), default=_FOREVER)
+
+
+def _tags(stored: StoredKey | StoredToken, user: StoredUser) -> tuple[Tag, ...]:
+    """List the records that a verdict stands on, by the kinds that a change is noted under."""
+    tags: list[Tag] = [("user", user.id)]
+    if user.roles:
+        tags.append(("role", 0))
+    if isinstance(stored, StoredKey):
+        tags.append(("api_key", stored.id))
+        if stored.owner.record_id is not None:
+            tags.append(("source_record", stored.owner.record_id))
+        return tuple(tags)
+    tags.append(("oauth_token", stored.id))
+    if stored.family_id is not None:
+        tags.append(("oauth_family", stored.family_id))
+    if stored.client_row_id is not None:
+        tags.append(("oauth_client", stored.client_row_id))
+    return tuple(tags)

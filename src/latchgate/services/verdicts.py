@@ -1,0 +1,195 @@
+"""Verdicts that were reached before, held in bounded memory, each found by the records that it stands on.
+
+Nothing here knows whether a verdict is still true: see verified_cache.py.
+"""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from latchgate.core.addresses import Network, covers
+from latchgate.core.principals import Principal, Rejected
+
+__all__ = ["Refusal", "Tag", "Verdict", "VerdictStore"]
+
+Tag = tuple[str, int]
+"""A record that a verdict stands on: what `change` calls it, by kind and number."""
+
+REFUSALS_MAX = 1_024
+"""Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""
+
+PREPARED_BYTES = 768
+"""What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
+_ENTRY_BYTES = 900
+"""The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""
+_TAG_BYTES = 330
+"""A tag with its place in the index. A test measures it."""
+
+# The granted roles of a user are read with the roles' names; a renamed or deleted role concerns whoever has any.
+_ANY_ROLE: Tag = ("role", 0)
+# Kind of a change → the kind of the tags that it drops; None where no cached verdict stands on such records.
+_DROPS: dict[str, str | None] = {
+    "user": "user",
+    "user_role": "user",
+    "role": "role",
+    "source_record": "source_record",
+    "api_key": "api_key",
+    "oauth_token": "oauth_token",
+    "oauth_family": "oauth_family",
+    "oauth_client": "oauth_client",
+    # Read only to tell an unknown source from an unknown key: every refusal falls at every change.
+    "authorization_source": None,
+    # Judged where records are read or written, never in a principal.
+    "permission": None,
+    # Sessions are not cached.
+    "session": None,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Verdict:
+    """That a credential is good, and whose: all that must be judged anew at each request stands beside it."""
+
+    who: Principal
+    until: int
+    """Unix seconds from when it must be judged anew: an end, or an hour of its user."""
+    networks: tuple[tuple[Network, ...], ...]
+    """The caller's address must lie in one range of each."""
+    tags: tuple[Tag, ...]
+    prepared: dict[str, Any] = field(default_factory=dict)
+    """What other parts made once from it; some hundred bytes, see PREPARED_BYTES."""
+    used: bool = False
+    """Whether it was asked for since it last stood at the end of the order."""
+
+    @property
+    def per_minute(self) -> int | None:
+        """How many requests a minute the credential may make."""
+        return self.who.per_minute
+
+    def holds_for(self, address: str) -> bool:
+        """Whether the credential may be used from an address."""
+        return not self.networks or all(covers(ranges, address) for ranges in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That a credential opens nothing, from whatever address."""
+
+    who: Rejected
+    until: int
+
+
+class VerdictStore:
+    """Verdicts by key, within so many bytes; what was not asked for goes first. Changes need a lock, finding none."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._refusals: OrderedDict[bytes, Refusal] = OrderedDict()
+        # Most records have one verdict: then the key itself stands there, not a set of one.
+        self._index: dict[Tag, bytes | set[bytes]] = {}
+        self.dropped = 0
+        """How many verdicts changes have ended."""
+        self.evicted = 0
+        """How many verdicts had to make room."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes the verdicts take, as estimated."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._verdicts)
+
+    def find(self, key: bytes) -> Verdict | None:
+        """Give the verdict of a key."""
+        verdict = self._verdicts.get(key)
+        if verdict is not None:
+            verdict.used = True
+        return verdict
+
+    def find_refusal(self, key: bytes) -> Refusal | None:
+        """Give the refusal of a key."""
+        return self._refusals.get(key)
+
+    def put(self, key: bytes, verdict: Verdict) -> None:
+        """Keep a verdict, in the place of any other of its key."""
+        self._remove(key)
+        self._verdicts[key] = verdict
+        self._bytes += _bytes_of(verdict)
+        for tag in verdict.tags:
+            keys = self._index.get(tag)
+            if keys is None:
+                self._index[tag] = key
+            elif isinstance(keys, set):
+                keys.add(key)
+            else:
+                self._index[tag] = {keys, key}
+        self._make_room()
+
+    def put_refusal(self, key: bytes, refusal: Refusal) -> None:
+        """Keep a refusal, until anything at all changes."""
+        self._refusals[key] = refusal
+        while len(self._refusals) > REFUSALS_MAX:
+            self._refusals.popitem(last=False)
+
+    def drop(self, kind: str, ref: int) -> bool:
+        """Drop what stands on a record that changed; False if the kind is unknown: then everything may."""
+        # A key that was unknown may be this one now, whatever the row says.
+        self._refusals.clear()
+        if kind not in _DROPS:
+            return False
+        tagged = _DROPS[kind]
+        if tagged is not None:
+            tag = _ANY_ROLE if kind == "role" else (tagged, ref)
+            for key in list(self._keys_of(tag)):
+                self._remove(key)
+                self.dropped += 1
+        return True
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self.dropped += len(self._verdicts)
+        self._verdicts.clear()
+        self._refusals.clear()
+        self._index.clear()
+        self._bytes = 0
+
+    def _make_room(self) -> None:
+        # The second chance: what was asked for since goes to the end once more. It ends, for each loses its mark.
+        while self._bytes > self._bytes_max:
+            key, verdict = next(iter(self._verdicts.items()))
+            if verdict.used:
+                verdict.used = False
+                self._verdicts.move_to_end(key)
+            else:
+                self._remove(key)
+                self.evicted += 1
+
+    def _remove(self, key: bytes) -> None:
+        verdict = self._verdicts.pop(key, None)
+        if verdict is None:
+            return
+        self._bytes -= _bytes_of(verdict)
+        for tag in verdict.tags:
+            keys = self._index[tag]
+            if isinstance(keys, set) and len(keys) > 1:
+                keys.discard(key)
+            else:
+                del self._index[tag]
+
+    def _keys_of(self, tag: Tag) -> Iterator[bytes]:
+        keys = self._index.get(tag, ())
+        yield from (keys,) if isinstance(keys, bytes) else keys
+
+
+def _bytes_of(verdict: Verdict) -> int:
+    # Networks and sets of scopes and roles are shared by all that have the same; a verdict that has them alone pays
+    # for them here, so that the estimate errs upwards.
+    who = verdict.who
+    texts = sum(map(sys.getsizeof, (who.user, who.full_name, who.source, who.credential)))
+    sets = sum(sys.getsizeof(one) + sum(map(sys.getsizeof, one)) for one in (who.scopes, *verdict.networks))
+    return _ENTRY_BYTES + PREPARED_BYTES + texts + sets + _TAG_BYTES * len(verdict.tags)
