@@ -25,7 +25,7 @@ class Progress:
     id: int | None = None
     """None if the database does not know it yet."""
     offset: int = 0
-    next_seq: int = 0
+    next_seq: int = 1
     ended: bool = False
     """Read to its end, and deleted, or about to be."""
     problem: str | None = None
@@ -125,6 +125,7 @@ def _move(connection: Connection, batch: Batch, now_us: int) -> int | None:
     moved = connection.execute(
         update(log_segment)
         .where(columns.name == before.name, columns.offset == before.offset, columns.next_seq == before.next_seq)
+        .where(columns.ended.is_(None))
         .values(
             offset=batch.offset,
             next_seq=batch.next_seq,
@@ -138,18 +139,17 @@ def _move(connection: Connection, batch: Batch, now_us: int) -> int | None:
 
 def _write_rows(connection: Connection, batch: Batch, segment_id: int) -> None:
     known = _known_tallies(connection, segment_id, batch.tallies)
-    changed = {known[seq][0]: row for seq, row in batch.tallies if seq in known}
+    # They only ever grow.
+    grown = [(seq, row) for seq, row in batch.tallies if seq in known and row[-1] > known[seq][1]]
     new = [*batch.rows, *((seq, row) for seq, row in batch.tallies if seq not in known)]
     # The position before all else: whoever has it writes alone, so that no two hosts wait for each other in a circle.
     last: int = connection.execute(_TAKE_IDS, {"wanted": len(new)}).scalar_one()
     ids = count_from(last - len(new) + 1)
     _insert(connection, [(row_id, *row, segment_id, seq) for row_id, (seq, row) in zip(ids, new, strict=False)])
-    for row_id, row in changed.items():
-        connection.execute(
-            update(request_log).where(request_log.c.id == row_id).values(dict(zip(COLUMNS, row, strict=True)))
-        )
-    grown = [(*row[:-1], row[-1] - known[seq][1]) for seq, row in batch.tallies if seq in known]
-    _add(connection, roll_up([*(row for _, row in new), *grown]))
+    for seq, row in grown:
+        connection.execute(update(request_log).where(request_log.c.id == known[seq][0]).values(requests=row[-1]))
+    added = [(*row[:-1], row[-1] - known[seq][1]) for seq, row in grown]
+    _add(connection, roll_up([*(row for _, row in new), *added]))
 
 
 def _insert(connection: Connection, rows: list[Row]) -> None:

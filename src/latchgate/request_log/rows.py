@@ -9,7 +9,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.records import decode
 from latchgate.request_log.texts import indexable, storable
 
-__all__ = ["COLUMNS", "Row", "RowDecoder", "storable_entry"]
+__all__ = ["COLUMNS", "Row", "RowDecoder", "row_of", "storable_entry"]
 
 COLUMNS = (
     *("time", "request_id", "user", "user_id", "api_key", "scheme", "source", "method", "path", "status"),
@@ -56,9 +56,8 @@ class RowDecoder:
         )  # fmt: skip
 
     def _slow_row(self, payload: bytes) -> Row:
-        entry = storable_entry(decode(payload))
-        row: Row = _values(entry)
-        if payload[:2] == bytes(_USUAL) and entry.requests > 0:
+        row = row_of(decode(payload))
+        if payload[:2] == bytes(_USUAL):
             self._keep(payload, row)
         return row
 
@@ -72,6 +71,12 @@ class RowDecoder:
         self._extents[lengths] = extent
         self._whos[payload[40:what_start]] = row[2:7]
         self._whats[payload[what_start:]] = (row[7], row[8], row[11], row[12], row[13])
+
+
+def row_of(entry: LogEntry) -> Row:
+    """Give a row's values as the database can keep them."""
+    row: Row = _values(storable_entry(entry))
+    return row
 
 
 def storable_entry(entry: LogEntry) -> LogEntry:
