@@ -6,7 +6,7 @@ All numbers are little-endian. A segment is `<32 hex>.segment`, named by the id 
     512    how many records were appended, u64
     4096   tallies, 80 bytes each: count u64 · checksum u32 · minute u32 · length u16 · address
     then   records, each at a multiple of 8: length u32 · checksum u32 · sequence u64 · payload
-    size − 128   the header once more
+    at the end, 128 bytes: the header once more
 
 The length of a record and the count of a tally are stored last, by one aligned store: 0 means that there is none. The
 sequence begins with 1 in each segment. Every checksum is a CRC-32 that begins with the segment's seed, but for the

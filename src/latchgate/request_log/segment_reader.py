@@ -40,6 +40,7 @@ _CHUNK_BYTES = 256 * 1024
 _NAME = re.compile(rf"([0-9a-f]{{32}}){re.escape(SUFFIX)}")
 _NOT_ZERO = re.compile(rb"[^\0]")
 _MINUTE_US = 60_000_000
+_UNAUTHORIZED = 401
 
 
 class Row(NamedTuple):
@@ -53,7 +54,7 @@ class Row(NamedTuple):
 class Tally(NamedTuple):
     """How many requests of an address in a minute were refused beyond the quota, and so have no row of their own.
 
-    `count` is absolute and only ever grows: whoever keeps it by (segment, entry) may read it as often as they like.
+    `requests` is absolute and only ever grows: whoever keeps it by (segment, entry) may read it as often as they like.
     """
 
     entry: int
@@ -61,7 +62,7 @@ class Tally(NamedTuple):
     """As failures are counted: an IPv4 address or an IPv6 /64; empty for all others together."""
     minute: int
     """Since 1970."""
-    count: int
+    requests: int
 
     def row(self, segment_id: str) -> LogEntry:
         """Give the one row that stands for them."""
@@ -75,12 +76,13 @@ class Tally(NamedTuple):
             source=None,
             method="",
             path="",
-            status=0,
+            # They were answered in more ways than one; most of them so.
+            status=_UNAUTHORIZED,
             seconds=0.0,
             ip_address=self.address,
             user_agent="",
             reason=Reason.MORE_REFUSED.value,
-            requests=self.count,
+            requests=self.requests,
         )
 
 
@@ -197,7 +199,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _is_dead(descriptor: int) -> bool:
     # The lock belongs to what was opened, not to the process: this is refused in the writer's own process too, and
-    # closing this descriptor lets go only what was taken here. Shared, so that two readers do not think each other alive.
+    # closing this descriptor lets go only what was taken here. Shared, so that no reader takes another for the writer.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
