@@ -60,6 +60,8 @@ class LogEntry:
     user_agent: str
     reason: str | None
     user_id: int | None = None
+    requests: int = 1
+    """How many requests the row stands for: of refusals beyond a quota, an address has one row a minute."""
 
     def document(self) -> dict[str, Any]:
         """Give the row as the log's readers see it, under the names that do not change."""
@@ -67,6 +69,8 @@ class LogEntry:
         del fields["user_id"]
         if self.reason is None:
             del fields["reason"]
+        if self.requests == 1:
+            del fields["requests"]
         return fields
 
 

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     CHANGED = "changed_meanwhile"
     BODY_TOO_LARGE = "body_too_large"
     CLIENT_GONE = "client_gone"
+    MORE_REFUSED = "more_refused"
+    """No request of its own: so many more were refused from an address in a minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,8 @@ def _sqlite_engine(path: Path, wait_seconds: float, *, writes: bool) -> Engine:
     def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA busy_timeout = {round(wait_seconds * 1000)}")
         _write_ahead(connection)
-        # A commit reaches the operating system, which outlives the process. FULL would have each request wait for the
-        # disk, so that the last moments survive a power cut too.
-        connection.execute("PRAGMA synchronous = NORMAL")
+        # What is committed is on the disk: the segment from which it came is then deleted.
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
 

@@ -50,12 +50,20 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
 class LogDocuments:
     """Fulfils the port Documents for the one type; each question is one short read."""
 
-    def __init__(self, read: Callable[[Executable, Mapping[str, Any]], Sequence[Row[Any]]], engine: str) -> None:
+    def __init__(
+        self,
+        read: Callable[[Executable, Mapping[str, Any]], Sequence[Row[Any]]],
+        engine: str,
+        require_whole: Callable[[], None],
+    ) -> None:
+        """Take how to read, the engine's name, and what raises StorageError while rows are missing in the database."""
         self._read = read
         self._engine = engine
+        self._require_whole = require_whole
 
     def list_some(self, _doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
         """Give a page; one that goes on after a row costs the same wherever that row is. Raises Invalid."""
+        self._require_whole()
         query = numbered(query)
         statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own).where(
             *conditions(query, _BY_FIELD, self._engine)
@@ -71,12 +79,13 @@ class LogDocuments:
 
     def count(self, _doctype: str, query: DocumentQuery, own: Own | None) -> int:
         """Count the rows that match."""
+        self._require_whole()
         statement = _limited(counting(numbered(query), _BY_FIELD, self._engine), own)
         count: int = self._read(statement, how_to_execute(query))[0][0]
         return count
 
     def find(self, _doctype: str, name: str) -> FoundDocument | None:
-        """Look a row up by its number."""
+        """Look a row up by its number, which it has only once it is in the database."""
         if not (name.isascii() and name.isdigit() and len(name) < 19):  # noqa: PLR2004  # 2^63 has nineteen digits
             return None
         chosen = [column.label(f"c{number}") for number, column in enumerate(_BY_FIELD.values())]

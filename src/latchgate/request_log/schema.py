@@ -1,22 +1,77 @@
 """The tables of the request log, as the end of the chain in migrations/ leaves them."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, SmallInteger, Table, Text
+from typing import Any
 
-__all__ = ["last_use", "log_position", "metadata", "request_log"]
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, SmallInteger, Table, Text, text
+
+__all__ = ["last_use", "log_count", "log_loss", "log_position", "log_segment", "metadata", "request_log"]
 
 metadata = MetaData()
 
 # SQLite's own row number, which costs no second index, is INTEGER and nothing else.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
+
+
+def _where(column: str) -> dict[str, Any]:
+    """Leave the rows without a value out of an index."""
+    condition = text(f'"{column}" IS NOT NULL')
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
 log_position = Table(
     "log_position",
     metadata,
-    # One row. Its number is taken in the transaction of the row that it numbers: ids have no gaps, are never reused,
-    # and are in the order of the commits, so that a reader who has seen n has seen all below n. A sequence of
-    # PostgreSQL gives numbers before the commit, and a reader would skip the lower of two.
+    # One row. Its numbers are taken in blocks, in the transaction of the rows that they number: ids have no gaps, are
+    # never reused, and are in the order of the commits, so that a reader who has seen n has seen all below n. A
+    # sequence of PostgreSQL gives numbers before the commit, and a reader would skip the lower of two.
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("last_id", BigInteger, nullable=False),
+)
+
+log_segment = Table(
+    "log_segment",
+    metadata,
+    # A file of the log, by the name that its header holds. The row outlives the file: after a power cut the file may be
+    # there once more, and is then not read from its beginning.
+    Column("id", _Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    # How far its records are in request_log; moved in the transaction of the rows.
+    Column("offset", BigInteger, nullable=False),
+    Column("next_seq", BigInteger, nullable=False),
+    # Microseconds since 1970. What is ended has been read to its end, and its file deleted.
+    Column("began", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    # Why it cannot be read: such a file is left as it is.
+    Column("problem", Text),
+)
+
+log_loss = Table(
+    "log_loss",
+    metadata,
+    # What a segment should have held and did not.
+    Column("segment_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("records", BigInteger, nullable=False),
+    Column("damaged_bytes", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+
+log_count = Table(
+    "log_count",
+    metadata,
+    # Roll-ups: how many requests of an outcome began in a span of time. See counts.py for spans, kinds and outcomes.
+    Column("span", SmallInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    # In Unix seconds, a multiple of the span. Before the name: what is written together lies together, what is too old
+    # goes in one sweep, and the series of one name is a look-up for each of its points.
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    # Of a key its source, of a user the id.
+    Column("detail", Text, primary_key=True),
+    Column("outcome", SmallInteger, primary_key=True, autoincrement=False),
+    Column("requests", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 request_log = Table(
@@ -37,10 +92,17 @@ request_log = Table(
     Column("ip_address", Text, nullable=False),
     Column("user_agent", Text, nullable=False),
     Column("reason", Text),
+    # More than one in a row that tells of refusals that have no row of their own.
+    Column("requests", Integer, nullable=False, server_default=text("1")),
+    # Where it came from, so that it can never come twice. Rows of before there were segments have neither.
+    Column("segment_id", BigInteger),
+    Column("seq", BigInteger),
     # A search is a walk along one of these, newest first, whatever else it filters by.
     Index("request_log_by_time", "time", "id"),
-    Index("request_log_by_user", "user", "time", "id"),
-    Index("request_log_by_api_key", "api_key", "time", "id"),
+    # Nobody is looked for by having no name: what strangers sent costs neither of these.
+    Index("request_log_by_user", "user", "time", "id", **_where("user")),
+    Index("request_log_by_api_key", "api_key", "time", "id", **_where("api_key")),
+    Index("request_log_by_seq", "segment_id", "seq", unique=True, **_where("segment_id")),
 )
 
 last_use = Table(

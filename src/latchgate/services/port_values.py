@@ -4,7 +4,8 @@ Times are Unix seconds but `creation`, `modified` and log times (microseconds).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
 from latchgate.core.addresses import Network
 from latchgate.core.api_keys import Limits
@@ -14,18 +15,24 @@ from latchgate.core.users import ADMINISTRATOR, UserType
 
 __all__ = [
     "ActivityQuery",
+    "CountQuery",
+    "CountedBy",
     "FoundDocument",
     "KeyFilter",
     "LastUse",
     "LiveCredentials",
+    "LogPosition",
     "LogQuery",
+    "LogState",
     "NewKey",
     "NewRecord",
     "NewSession",
     "NewToken",
     "NewUser",
+    "OutcomeCount",
     "RecordChanges",
     "Stamp",
+    "TopCount",
     "UserChanges",
 ]
 
@@ -151,6 +158,84 @@ class LogQuery:
     """Exclusive."""
     limit: int = 20
     """0 means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How far somebody has followed the log: which rows of the database, and which of the segments, were given."""
+
+    id: int
+    shown: Mapping[str, int] = field(default_factory=dict)
+    """By segment: the number below which its rows were given before the database had them."""
+
+
+class CountedBy(Enum):
+    """What requests are counted by; each has its own roll-ups."""
+
+    ALL = "all"
+    USER = "user"
+    """Of requests whose secret was right; the detail is the user's id, empty where the row has none."""
+    KEY = "key"
+    """API keys and OAuth clients, whether the secret was right or not; the detail is the key's source."""
+    REASON = "reason"
+    """Of refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountQuery:
+    """Which requests to count. Times are Unix seconds."""
+
+    since: int
+    until: int
+    """Exclusive."""
+    by: CountedBy = CountedBy.ALL
+    name: str | None = None
+    """Of one user, key or reason alone."""
+    detail: str | None = None
+    """With a name: that id or source alone; None means any."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How many requests of one outcome began within one point of a chart."""
+
+    start: int
+    """Unix seconds."""
+    status_class: int
+    """The first digit of the status."""
+    refused: bool
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopCount:
+    """How many requests one user or key made, or were refused for one reason."""
+
+    name: str
+    detail: str
+    requests: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """How the log itself stands. Times are microseconds since 1970."""
+
+    pending: int
+    """Rows that are in segments and not yet in the database."""
+    lost: int
+    """Rows that were found missing."""
+    damaged_bytes: int
+    lost_at: int | None
+    """When that was last found."""
+    segments: int
+    """Files from which rows are still to come."""
+    unreadable: Mapping[str, str]
+    """Files that are left as they are, and why."""
+    oldest: int | None
+    """The time of the oldest row."""
+    rows: int
+    """The number of the newest row: how many there ever were."""
 
 
 @dataclass(frozen=True, slots=True)

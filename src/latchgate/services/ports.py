@@ -17,21 +17,28 @@ from latchgate.core.sessions import StoredSession
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Digest
 from latchgate.core.users import StoredUser
+from latchgate.services.log_ports import LogWriter
 from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
+    CountedBy,
+    CountQuery,
     FoundDocument,
     KeyFilter,
     LastUse,
     LiveCredentials,
+    LogPosition,
     LogQuery,
+    LogState,
     NewKey,
     NewRecord,
     NewSession,
     NewToken,
     NewUser,
+    OutcomeCount,
     RecordChanges,
     Stamp,
+    TopCount,
     UserChanges,
 )
 
@@ -45,6 +52,7 @@ __all__ = [
     "Instance",
     "Links",
     "Permissions",
+    "RequestCounts",
     "RequestLog",
     "Roles",
     "Sessions",
@@ -439,7 +447,7 @@ class Store(Protocol):
         ...
 
 
-class RequestLog(Protocol):
+class RequestLog(LogWriter, Protocol):
     """The request log, apart from the database of accounts."""
 
     @property
@@ -447,18 +455,35 @@ class RequestLog(Protocol):
         """Its rows as records of the type API Request Log; their names are their numbers."""
         ...
 
-    def append(self, entry: LogEntry) -> None:
-        """Write a row so that it survives the death of the process, before it returns. Raises StorageError."""
-        ...
-
     def search(self, query: LogQuery) -> Iterator[LogEntry]:
         """Give the rows that match, newest first."""
         ...
 
-    def follow(self, after_id: int | None) -> tuple[list[LogEntry], int]:
+    def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         """Give the rows written after a position, oldest first, and the new position; None starts at the end."""
         ...
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         """Tell when each credential, by its `use_name`, was last accepted; those never used are left out."""
+        ...
+
+
+class RequestCounts(Protocol):
+    """The request log's roll-ups: how many requests there were, without a look at their rows."""
+
+    def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
+        """Count by outcome for the points of a chart, oldest first; points and outcomes without requests are left out.
+
+        Args:
+            query: Which requests. The point in which `since` lies counts wholly, and so does that of `until`.
+            span_seconds: How long a point lasts: 60 (not by user or key), 3600 or 86400, in UTC.
+        """
+        ...
+
+    def top(self, query: CountQuery, limit: int) -> list[TopCount]:
+        """Give the names with most requests, those first; whole hours are counted, and whole days over a long time."""
+        ...
+
+    def state(self) -> LogState:
+        """Tell how the log itself stands."""
         ...

@@ -41,6 +41,7 @@ REASONS: dict[str, str] = {
     Reason.CHANGED: "rights or records changed while it waited",
     Reason.BODY_TOO_LARGE: "the body was too large",
     Reason.CLIENT_GONE: "the client left before its answer",
+    Reason.MORE_REFUSED: "as many more were refused in that minute",
     "beyond": "it would have given more than its credential may",
     ErrorCode.BAD_REQUEST: "the request could not be read",
     ErrorCode.SIGN_IN_FAILED: "user and password opened no session",

@@ -1,0 +1,167 @@
+"""The bytes of one row in a segment: three pieces, two of which can be prepared once and used for many requests.
+
+A payload is a head (version, how the request id is written, status, requests, time, microseconds, request id), then who
+asked, then what for. Texts are UTF-8, in which lone surrogates may stand; each has its length before it, and None is a
+length of its own.
+"""
+
+import re
+from struct import Struct, error
+
+from latchgate.core.log_entries import PATH_LENGTH_MAX, USER_AGENT_LENGTH_MAX, LogEntry
+from latchgate.request_log.texts import INDEXED_LENGTH_MAX
+
+__all__ = ["RECORD_BYTES_MAX", "decode", "encode", "encode_what", "encode_who", "join"]
+
+_VERSION = 1
+_ID_IS_BYTES, _ID_IS_TEXT = 0, 1
+_HEAD = Struct("<BBHIqQ16s")
+_WHO = Struct("<q4H")
+_WHAT = Struct("<5H")
+_NONE = 0xFFFF
+_NO_USER_ID = -(2**63)
+# Thirty-five years; up to here a float tells every microsecond apart.
+_MICROS_END = 2**50
+_NO_ID = bytes(16)
+_ID = re.compile(r"[0-9a-f]{32}")
+
+# In characters. The gate makes none longer but of names, which the database cuts likewise.
+_SHORT, _NAME = 100, 256
+_WHO_LENGTHS = (INDEXED_LENGTH_MAX, INDEXED_LENGTH_MAX, _SHORT, _NAME)
+_WHAT_LENGTHS = (_SHORT, PATH_LENGTH_MAX, _SHORT, USER_AGENT_LENGTH_MAX, _NAME)
+_CHARACTER_BYTES_MAX = 4
+
+RECORD_BYTES_MAX = (
+    _HEAD.size + _WHO.size + _WHAT.size + _CHARACTER_BYTES_MAX * (sum(_WHO_LENGTHS) + sum(_WHAT_LENGTHS) + _NAME)
+)
+"""The most bytes that a payload has, however long the texts were that it was made of."""
+
+
+def encode_who(
+    user: str | None, user_id: int | None, api_key: str | None, scheme: str | None, source: str | None
+) -> bytes:
+    """Write whom and which credential a row names; a text that is too long is cut, which an ellipsis shows."""
+    lengths, texts = _encode_texts((user, api_key, scheme, source), _WHO_LENGTHS)
+    return _WHO.pack(_NO_USER_ID if user_id is None else user_id, *lengths) + texts
+
+
+def encode_what(method: str, path: str, ip_address: str, user_agent: str, reason: str | None) -> bytes:
+    """Write what was asked for, from where, and why it was refused; a text that is too long is cut."""
+    lengths, texts = _encode_texts((method, path, ip_address, user_agent, reason), _WHAT_LENGTHS)
+    return _WHAT.pack(*lengths) + texts
+
+
+def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> bytes:
+    """Make a payload of prepared pieces.
+
+    Args:
+        time_us: When the request came, in microseconds since 1970.
+        request_id: Its sixteen bytes.
+        status: The reply's.
+        micros: How long the request took, in microseconds.
+        who: What `encode_who` gave.
+        what: What `encode_what` gave.
+    """
+    return _HEAD.pack(_VERSION, _ID_IS_BYTES, status, 1, time_us, micros, request_id) + who + what
+
+
+def encode(entry: LogEntry) -> bytes:
+    """Write a whole row; `decode` gives it back, its seconds to the microsecond.
+
+    Raises:
+        ValueError: A number has no place in a row: no time took less than nothing.
+    """
+    who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source)
+    what = encode_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason)
+    if _ID.fullmatch(entry.request_id):
+        kind, request_id, told = _ID_IS_BYTES, bytes.fromhex(entry.request_id), b""
+    else:
+        kind, request_id, told = _ID_IS_TEXT, _NO_ID, _encode_text(entry.request_id, _NAME)
+    try:
+        micros = round(entry.seconds * 1_000_000)
+        head = _HEAD.pack(_VERSION, kind, entry.status, entry.requests, entry.time, micros, request_id)
+    except (error, OverflowError) as failure:
+        raise ValueError(f"a number of the row is out of range: {failure}") from None
+    return head + who + what + told
+
+
+def decode(payload: bytes) -> LogEntry:
+    """Read a payload.
+
+    Raises:
+        ValueError: It is none, or of a later version.
+    """
+    try:
+        version, kind, status, requests, time, micros, request_id = _HEAD.unpack_from(payload)
+        user_id, *who_lengths = _WHO.unpack_from(payload, _HEAD.size)
+        who_start = _HEAD.size + _WHO.size
+        what_head = who_start + _extent(who_lengths)
+        what_lengths = _WHAT.unpack_from(payload, what_head)
+    except error:
+        raise ValueError("it is too short for a row") from None
+    what_start = what_head + _WHAT.size
+    end = what_start + _extent(what_lengths)
+    if version != _VERSION or kind > _ID_IS_TEXT or requests < 1 or micros >= _MICROS_END or _NONE in what_lengths[:4]:
+        raise ValueError("it is no row of this version")
+    user, api_key, scheme, source = _decode_texts(payload, who_start, who_lengths)
+    method, path, ip_address, user_agent, reason = _decode_texts(payload, what_start, what_lengths)
+    return LogEntry(
+        time,
+        _decode_id(request_id, payload[end:], kind),
+        user,
+        api_key,
+        scheme,
+        source,
+        method or "",
+        path or "",
+        status,
+        micros / 1_000_000,
+        ip_address or "",
+        user_agent or "",
+        reason,
+        None if user_id == _NO_USER_ID else user_id,
+        requests,
+    )
+
+
+def _encode_texts(texts: tuple[str | None, ...], lengths_max: tuple[int, ...]) -> tuple[list[int], bytes]:
+    encoded = [
+        None if text is None else _encode_text(text, length_max)
+        for text, length_max in zip(texts, lengths_max, strict=True)
+    ]
+    return [_NONE if text is None else len(text) for text in encoded], b"".join(filter(None, encoded))
+
+
+def _encode_text(text: str, length_max: int) -> bytes:
+    if len(text) > length_max:
+        text = text[: length_max - 1] + "…"
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _extent(lengths: "list[int] | tuple[int, ...]") -> int:
+    return sum(length for length in lengths if length != _NONE)
+
+
+def _decode_texts(payload: bytes, start: int, lengths: "list[int] | tuple[int, ...]") -> list[str | None]:
+    texts: list[str | None] = []
+    for length in lengths:
+        if length == _NONE:
+            texts.append(None)
+            continue
+        end = start + length
+        if end > len(payload):
+            raise ValueError("it ends within a text")
+        texts.append(payload[start:end].decode("utf-8", "surrogatepass"))
+        start = end
+    return texts
+
+
+def _decode_id(request_id: bytes, told: bytes, kind: int) -> str:
+    if kind == _ID_IS_BYTES:
+        if told:
+            raise ValueError("something follows the row")
+        return request_id.hex()
+    text = told.decode("utf-8", "surrogatepass")
+    if request_id != _NO_ID or _ID.fullmatch(text):
+        raise ValueError("its request id is written in two ways")
+    return text
