@@ -38,6 +38,7 @@ from latchgate.services.log_outs import LogOutService
 from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
+from latchgate.services.request_ids import RequestIds
 from latchgate.services.roles import RoleService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
@@ -324,12 +325,12 @@ def _wire(
             throttles,
             request_log,
             clock,
-            entropy,
+            RequestIds(entropy),
             peppers,
             cached=CachedAuthenticator(authenticator, cache) if cache else None,
         ),
         cache=cache,
-        gate_may_wait=settings.database_path is None or settings.log_database_path is None,
+        gate_may_wait=settings.database_path is None,
         opened=stack,
     )
 

@@ -10,8 +10,9 @@ from struct import Struct, error
 
 from latchgate.core.log_entries import PATH_LENGTH_MAX, USER_AGENT_LENGTH_MAX, LogEntry
 from latchgate.request_log.texts import INDEXED_LENGTH_MAX
+from latchgate.services.log_ports import PreparedRow
 
-__all__ = ["RECORD_BYTES_MAX", "decode", "encode", "encode_what", "encode_who", "join"]
+__all__ = ["RECORD_BYTES_MAX", "decode", "encode", "encode_what", "encode_who", "join", "prepare"]
 
 _VERSION = 1
 _ID_IS_BYTES, _ID_IS_TEXT = 0, 1
@@ -65,14 +66,20 @@ def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, 
     return _HEAD.pack(_VERSION, _ID_IS_BYTES, status, 1, time_us, micros, request_id) + who + what
 
 
+def prepare(entry: LogEntry) -> PreparedRow:
+    """Encode what is the same in each row of one caller, request and answer."""
+    who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source)
+    what = encode_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason)
+    return PreparedRow(entry.status, who, what)
+
+
 def encode(entry: LogEntry) -> bytes:
     """Write a whole row; `decode` gives it back, its seconds to the microsecond.
 
     Raises:
         ValueError: A number has no place in a row: no time took less than nothing.
     """
-    who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source)
-    what = encode_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason)
+    row = prepare(entry)
     if _ID.fullmatch(entry.request_id):
         kind, request_id, told = _ID_IS_BYTES, bytes.fromhex(entry.request_id), b""
     else:
@@ -82,7 +89,7 @@ def encode(entry: LogEntry) -> bytes:
         head = _HEAD.pack(_VERSION, kind, entry.status, entry.requests, entry.time, micros, request_id)
     except (error, OverflowError) as failure:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
-    return head + who + what + told
+    return head + row.who + row.what + told
 
 
 def decode(payload: bytes) -> LogEntry:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.documents import LogDocuments
 from latchgate.request_log.log_entries import SqlRequestLog
-from latchgate.request_log.records import encode, join
+from latchgate.request_log.records import encode, join, prepare
 from latchgate.request_log.segment_keeper import SyncPolicy
 from latchgate.request_log.segment_writer import Reservation, SegmentLog
 from latchgate.services import log_ports
@@ -36,8 +36,11 @@ class HostRequestLog:
     def append_refused(self, entry: LogEntry, reservation: log_ports.Reservation | None = None) -> None:
         self.segments.append_refused(entry, reservation)
 
-    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:
-        self.segments.append(join(time_us, request_id, status, micros, who, what))
+    def prepare(self, entry: LogEntry) -> log_ports.PreparedRow:
+        return prepare(entry)
+
+    def append_prepared(self, row: log_ports.PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
+        self.segments.append(join(time_us, request_id, row.status, micros, row.who, row.what))
 
     def sync(self) -> None:
         self.segments.sync()

@@ -15,17 +15,20 @@ from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Anonymous, Reason
 from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted, OAuthError
+from latchgate.server.fast_lane import FastLane
 from latchgate.server.refusals import bearer_error, refusal_of
 from latchgate.server.replies import (
     Dialect,
     Fault,
     Reply,
     fault_of,
+    name_request,
     prefers_html,
     reason_of,
     render_fault_json,
     render_fault_oauth,
     render_reply,
+    seal,
 )
 from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments, read_parameters
 from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
@@ -87,12 +90,19 @@ class Application:
     gate: Gate
     table: Table
     site: Site
+    lane: FastLane | None = None
+    """None if every request is to walk the whole line."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in start and stop."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
+            quick = self.lane.answer_scope(scope) if self.lane else None
+            if quick is not None:
+                for message in quick:
+                    await send(message)
+                return
             exchange = _Exchange(Request(scope, receive), time.perf_counter())
             try:
                 response = await self._answer(exchange)
@@ -236,7 +246,7 @@ class Application:
                 detail = error.detail or error.public
                 _log.error("request log failed", request_id=admission.request_id, detail=detail)  # no traceback
                 response = self._refuse(exchange, Fault(503, "ServiceUnavailable", "The request could not be logged."))
-            response.headers["X-Request-Id"] = admission.request_id
+            name_request(response, admission.request_id)
         told = bearer_error(admission, response.status_code, exchange.reason or _why(admission), exchange.scope)
         if response.status_code == _UNAUTHORIZED or told:
             # Every 401 has one, a page's too. Source: RFC 9110, section 11.6.1.
@@ -244,8 +254,7 @@ class Application:
         if exchange.cross_origin:
             # Whoever asks brings a credential of their own: no cookie counts here. Source: the Fetch standard.
             response.headers.update(_CROSS_ORIGIN)
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        seal(response)
         return response
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """One request between parser and application: uvicorn's own cycle, at less cost for an answer that is sent whole.
 
-uvicorn writes head and body apart and judges each header by two regular expressions. Here the head waits for the body, as
-ASGI allows, and header lines that were found sound before are known. Whatever is not whole and plain goes uvicorn's way.
+uvicorn writes head and body apart and judges each header by two regular expressions. Here the head waits for the body,
+as ASGI allows, and header lines that were found sound before are known. What is not whole and plain goes uvicorn's way.
 """
 
 import re
@@ -43,9 +43,7 @@ class Cycle(RequestResponseCycle):
         await super().send(message)
 
     def _is_hindered(self) -> bool:
-        return (
-            not self.keep_alive or self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD"
-        )
+        return not self.keep_alive or self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD"
 
     def _finish(self, whole: bytes) -> None:
         self.transport.write(whole)

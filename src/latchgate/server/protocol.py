@@ -179,13 +179,14 @@ class WireProtocol(HttpToolsProtocol):
         self._begin_cycle(scope, keep_alive=lasts)
 
     def _begin_scope(self) -> HTTPScope:
-        return {
+        """Make a scope that lacks the request line."""
+        return {  # type: ignore[typeddict-item]  # as uvicorn makes it
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
             "server": self.server,
             "client": self.client,
-            "scheme": self.scheme,
+            "scheme": self.scheme or "http",
             "root_path": self.root_path,
             "headers": self.headers,
             "state": self.app_state.copy(),

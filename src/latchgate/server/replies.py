@@ -30,11 +30,13 @@ __all__ = [
     "Fault",
     "Reply",
     "fault_of",
+    "name_request",
     "prefers_html",
     "reason_of",
     "render_fault_json",
     "render_fault_oauth",
     "render_reply",
+    "seal",
 ]
 
 
@@ -207,6 +209,17 @@ def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
     told = OAuthError(error, _OAUTH_WORDS.get(error) or fault.message or fault.quiet).public
     document = {"error": error, **({"error_description": told} if told else {})}
     return _json_response(document, status, headers)
+
+
+def name_request(response: Response, request_id: str) -> None:
+    """Write on an answer under which id the log has its request."""
+    response.headers["X-Request-Id"] = request_id
+
+
+def seal(response: Response) -> None:
+    """Write on an answer what each has: nobody keeps it or guesses its type, unless it says otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
 
 
 def prefers_html(request: Request) -> bool:

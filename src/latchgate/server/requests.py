@@ -25,6 +25,7 @@ __all__ = [
     "read_arguments",
     "read_body",
     "read_parameters",
+    "read_text",
     "refuse_constant",
     "require_text",
 ]
@@ -106,7 +107,7 @@ def collect_head(request: Request, requires: Requirement, trusted_proxies: Seque
         source=tuple(value for name, value in headers if name == b"frappe-authorization-source"),
         session_cookie=sid,
         csrf_token=request.headers.get("x-frappe-csrf-token") if sid else None,
-        user_agent=_read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
+        user_agent=read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
     )
 
 
@@ -173,10 +174,11 @@ def _target(request: Request) -> str:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = request.scope["query_string"]
     target = raw.partition(b"?")[0] + (b"?" + query if query else b"")
-    return _read_text(target)
+    return read_text(target)
 
 
-def _read_text(sent: bytes) -> str:
+def read_text(sent: bytes) -> str:
+    """Read bytes of a head."""
     # What is no UTF-8 becomes half surrogate pairs, which the log escapes so that nobody can imitate it.
     return sent.decode("utf-8", "surrogateescape")
 

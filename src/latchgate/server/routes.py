@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from latchgate.core.credentials import Scheme
 from latchgate.core.policy import ANY_SCHEME, PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.principals import Principal
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 
@@ -53,6 +54,8 @@ class Method:
     """Whether scripts of any origin may ask, without cookies, and read the answer."""
     requires_by: Mapping[str, Requirement] = field(default_factory=dict)
     """What it requires by an HTTP method for which it is not `requires`."""
+    told_of: Callable[[Principal], Reply] | None = None
+    """What the handler answers, where that depends on the caller alone: then it need not be run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,21 +11,24 @@ import anyio
 import structlog
 import uvicorn
 from starlette.types import Scope
+from uvicorn._types import HTTPScope
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.server.app import Application, Site
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.pages import build_pages
+from latchgate.server.fast_lane import FastLane, lane_targets
 from latchgate.server.frappe.methods import frappe_methods
 from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Ready, live
+from latchgate.server.lane_protocol import lane_protocol_class
 from latchgate.server.oauth.devices import DevicePages
 from latchgate.server.oauth.documents import metadata_pages
 from latchgate.server.oauth.end_session import EndSession
 from latchgate.server.oauth.methods import oauth_methods
 from latchgate.server.openapi import OpenApi
-from latchgate.server.protocol import protocol_class
+from latchgate.server.protocol import WireProtocol, protocol_class
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page, Table
 from latchgate.server.sign_in import Door
@@ -75,7 +78,21 @@ def build_application(latchgate: Latchgate) -> Application:
         gate_may_wait=latchgate.gate_may_wait,
         render_fault_page=frame.fault,
     )
-    return Application(latchgate.gate, table, site)
+    lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies) if _has_lane(latchgate) else None
+    return Application(latchgate.gate, table, site, lane)
+
+
+def _has_lane(latchgate: Latchgate) -> bool:
+    # Where a reply waits for the disk, it waits in a thread, which the lane has not.
+    return latchgate.settings.fast_lane and not latchgate.request_log.waits_for_disk
+
+
+def _find_protocol(application: Application) -> type[WireProtocol]:
+    def observe(scope: HTTPScope, status: int) -> None:
+        application.log_refusal(cast("Scope", scope), status)
+
+    base = WireProtocol if application.lane is None else lane_protocol_class(application.lane)
+    return protocol_class(WireLimits(), observe, base)
 
 
 def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
@@ -85,7 +102,7 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     application = build_application(latchgate)
     config = uvicorn.Config(
         application,
-        http=protocol_class(WireLimits(), lambda scope, status: application.log_refusal(cast("Scope", scope), status)),
+        http=_find_protocol(application),
         loop="uvloop",
         ws="none",
         lifespan="on",

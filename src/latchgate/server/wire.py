@@ -117,6 +117,17 @@ def judge_head(
         return bad_request("Only HTTP/1.0 and HTTP/1.1 are understood.")
     if not _has_path(target):
         return bad_request("The request target has no path.")
+    hosts, length, codings = _find_framing(headers)
+    if hosts > 1:
+        # Two servers in a row might take the request for two different hosts.
+        return bad_request("There is more than one Host header.")
+    if codings or upgrades:
+        return _judge_framing(version, codings, length, upgrades=upgrades)
+    return body_too_large(limits) if length > limits.body_bytes_max else None
+
+
+def _find_framing(headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, int, list[bytes]]:
+    """Tell how many hosts are named, how long the body is said to be, and how it is coded, in one pass."""
     hosts = length = 0
     codings = []
     for name, value in headers:
@@ -127,12 +138,7 @@ def judge_head(
             length += int(value)
         elif name == b"transfer-encoding":
             codings.append(value.strip().lower())
-    if hosts > 1:
-        # Two servers in a row might take the request for two different hosts.
-        return bad_request("There is more than one Host header.")
-    if codings or upgrades:
-        return _judge_framing(version, codings, length, upgrades=upgrades)
-    return body_too_large(limits) if length > limits.body_bytes_max else None
+    return hosts, length, codings
 
 
 def _judge_framing(version: str, codings: Sequence[bytes], length: int, *, upgrades: bool) -> Refusal | None:

@@ -35,8 +35,9 @@ from latchgate.errors import StorageError
 from latchgate.services.actors import JudgeAgain
 from latchgate.services.authentication import Authenticator
 from latchgate.services.cached_authentication import CachedAuthenticator
-from latchgate.services.log_ports import Reservation
-from latchgate.services.ports import Clock, Entropy, RequestLog
+from latchgate.services.log_ports import PreparedRow, Reservation
+from latchgate.services.ports import Clock, RequestLog
+from latchgate.services.request_ids import RequestIds
 from latchgate.services.throttles import Throttles
 from latchgate.services.verdicts import Verdict
 
@@ -91,7 +92,7 @@ class Gate:
     throttles: Throttles
     request_log: RequestLog
     clock: Clock
-    entropy: Entropy
+    request_ids: RequestIds
     peppers: Peppers = field(repr=False)
     cached: CachedAuthenticator | None = field(default=None, repr=False)
     """Answers as the authenticator; None where every credential is looked up."""
@@ -99,7 +100,8 @@ class Gate:
     def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
         """Give the verdict that lets a request in, if memory alone tells that it is true now; else None: ask `admit`.
 
-        Never raises. The request counts against its key's limit: ask last, once all else is ready for the answer.
+        Never raises. A credential with a limit of requests is not recalled: what asks may still leave it to `admit`,
+        which then would count the request a second time.
 
         Args:
             authorization: The value of the only Authorization header.
@@ -107,9 +109,7 @@ class Gate:
             address: The caller's, after configured proxies were taken into account.
         """
         verdict = self.cached.recall(authorization, source, address) if self.cached else None
-        if verdict is None or isinstance(self._hold_to_limits(verdict.who, address), Rejected):
-            return None
-        return verdict
+        return verdict if verdict is not None and verdict.who.per_minute is None else None
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
@@ -129,7 +129,7 @@ class Gate:
             who=who,
             decision=judgement.decision,
             reason=judgement.reason,
-            request_id=self.entropy.random_bytes(16).hex(),
+            request_id=self.request_ids.take().hex(),
             arrived_us=arrived_us,
             presented=_without_secret(presented, credential),
             credential_presented=not isinstance(credential, Absent),
@@ -158,6 +158,22 @@ class Gate:
         else:
             # Anybody can send these, and as many as they like.
             self.request_log.append_refused(entry, admission.row_room)
+
+    def prepare_row(self, who: Principal, presented: Presented, status: int) -> PreparedRow:
+        """Make what rows of the same recalled caller, request and answer have in common."""
+        shown = _without_secret(presented, parse_credential(presented))
+        admission = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True)
+        return self.request_log.prepare(_entry(admission, status, 0.0, None))
+
+    def record_recalled(self, row: PreparedRow, seconds: float) -> bytes:
+        """Write the row of a request that `recall` let in, and give its id, as `record`.
+
+        Raises:
+            StorageError: The row could not be written; nothing was, and `admit` may be asked.
+        """
+        request_id = self.request_ids.take()
+        self.request_log.append_prepared(row, self.clock.now_us(), request_id, int(seconds * 1_000_000))
+        return request_id
 
     def _verify(self, credential: Credential, presented: Presented) -> Who:
         if self.cached is not None:

@@ -1,10 +1,20 @@
 """The request log's writing side, as the gate and the fast lane see it."""
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from latchgate.core.log_entries import LogEntry
 
-__all__ = ["LogWriter", "Reservation"]
+__all__ = ["LogWriter", "PreparedRow", "Reservation"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRow:
+    """A row without its numbers: time, request id and duration. Whoever prepared it alone can read it."""
+
+    status: int
+    who: bytes = field(repr=False)
+    what: bytes = field(repr=False)
 
 
 class Reservation(Protocol):
@@ -41,8 +51,19 @@ class LogWriter(Protocol):
         """
         ...
 
-    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:  # noqa: PLR0913  # the row's own pieces, on the path that makes no object
-        """Write a row of pieces that were encoded before, for which nothing was reserved. Raises StorageError."""
+    def prepare(self, entry: LogEntry) -> PreparedRow:
+        """Encode what rows of the same caller, request and answer have in common."""
+        ...
+
+    def append_prepared(self, row: PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
+        """Write a row for which nothing was reserved. Raises StorageError.
+
+        Args:
+            row: What `prepare` gave.
+            time_us: When the request came, in microseconds since 1970.
+            request_id: Its sixteen bytes.
+            micros: How long it took, in microseconds.
+        """
         ...
 
     def sync(self) -> None:

@@ -5,7 +5,7 @@ Nothing here knows whether a verdict is still true: see verified_cache.py.
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Verdict:
     networks: tuple[tuple[Network, ...], ...]
     """The caller's address must lie in one range of each."""
     tags: tuple[Tag, ...]
-    prepared: dict[str, Any] = field(default_factory=dict)
+    prepared: dict[Hashable, Any] = field(default_factory=dict)
     """What other parts made once from it; some hundred bytes, see PREPARED_BYTES."""
     used: bool = False
     """Whether it was asked for since it last stood at the end of the order."""

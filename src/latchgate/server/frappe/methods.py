@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from latchgate import __version__
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.principals import Principal
 from latchgate.server.frappe.client_methods import READING, WRITING, ClientMethods
 from latchgate.server.frappe.keys import GenerateKeys
 from latchgate.server.frappe.sessions import Login, Logout
@@ -31,7 +32,7 @@ def frappe_methods(api_keys: ApiKeyService, documents: DocumentService, door: Do
     logout = Method(PUBLIC, DEFAULT_METHODS, Logout(door.sign_in))
     generate_keys = Method(_MAKE_KEYS, _POST, GenerateKeys(api_keys))
     return {
-        "frappe.auth.get_logged_user": Method(SIGNED_IN, DEFAULT_METHODS, _get_logged_user),
+        "frappe.auth.get_logged_user": Method(SIGNED_IN, DEFAULT_METHODS, _get_logged_user, told_of=_tell_logged_user),
         "ping": ping,
         "frappe.ping": ping,
         "login": login,
@@ -53,7 +54,11 @@ def _client_methods(client: ClientMethods) -> Mapping[str, Method]:
 
 
 async def _get_logged_user(call: Call) -> Reply:
-    return Reply(call.principal.user)
+    return _tell_logged_user(call.principal)
+
+
+def _tell_logged_user(principal: Principal) -> Reply:
+    return Reply(principal.user)
 
 
 async def _ping(_call: Call) -> Reply:

@@ -1,0 +1,210 @@
+"""The fast lane: a request whose answer the verdict alone decides is answered without walking the whole line.
+
+It judges nothing itself. The gate recalls the verdict and takes the row; what is sent, and what the row says, was made
+once by the ordinary way's own code. What is unusual in any way is left to the ordinary way, which answers it alike.
+
+Two entrances ask it: the protocol, before it makes a scope (lane_protocol.py), and the application, whoever serves it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Message, Scope
+
+from latchgate.core.addresses import Network
+from latchgate.core.credentials import Presented
+from latchgate.core.policy import Decision, Requirement, decide
+from latchgate.core.principals import Principal
+from latchgate.errors import StorageError
+from latchgate.server.peers import resolve_peer
+from latchgate.server.replies import Dialect, Reply, name_request, render_reply, seal
+from latchgate.server.requests import read_text
+from latchgate.server.routes import METHOD_PREFIXES, Table
+from latchgate.services.gate import Gate
+from latchgate.services.log_ports import PreparedRow
+from latchgate.services.verdicts import Verdict
+
+__all__ = ["FastLane", "LaneAnswer", "LaneTarget", "lane_targets"]
+
+_log = structlog.get_logger("latchgate.server")
+Header = tuple[bytes, bytes]
+
+_AUTHORIZATION_BYTES_MAX = 1024
+_OK = 200
+# Where the only value of a header goes. What stands at -1 makes a request unusual.
+_HOST, _AUTHORIZATION, _SOURCE, _AGENT, _FORWARDED_FOR, _PLACES = range(6)
+_PLACE_OF = {
+    b"host": _HOST,
+    b"authorization": _AUTHORIZATION,
+    b"frappe-authorization-source": _SOURCE,
+    b"user-agent": _AGENT,
+    b"x-forwarded-for": _FORWARDED_FOR,
+    **dict.fromkeys((b"content-length", b"transfer-encoding", b"upgrade", b"expect", b"cookie"), -1),
+}
+_REQUEST_ID = b"x-request-id"
+_PEERS_MAX = 4096
+_READY_MAX = 4
+"""How many answers one verdict keeps ready: by target, address and user agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTarget:
+    """An address whose answer depends on the caller alone."""
+
+    path: str
+    requires: Requirement
+    dialect: Dialect
+    told_of: Callable[[Principal], Reply]
+
+    def render(self, principal: Principal, request_id: str) -> Response:
+        """Write the answer as the ordinary way does."""
+        response = render_reply(self.told_of(principal), self.dialect)
+        name_request(response, request_id)
+        seal(response)
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAnswer:
+    """An answer without its request id, in both forms in which it is sent, and the log's row without its numbers."""
+
+    row: PreparedRow
+    before: list[Header]
+    after: list[Header]
+    body: bytes
+    head: bytes
+    """The header lines up to the request id."""
+    tail: bytes
+    """What follows the request id, from its line end on."""
+
+
+def lane_targets(table: Table) -> dict[bytes, LaneTarget]:
+    """List what the lane answers, by the request target."""
+    targets = [
+        LaneTarget(
+            prefix + name, method.requires_by.get("GET", method.requires), method.dialect or dialect, method.told_of
+        )
+        for prefix, dialect in METHOD_PREFIXES.items()
+        for name, method in table.methods.items()
+        if method.told_of is not None and "GET" in method.http_methods and not method.cross_origin
+    ]
+    return {target.path.encode("ascii"): target for target in targets}
+
+
+class FastLane:
+    """The lane of one process. Not for several threads: it runs on the event loop."""
+
+    def __init__(self, gate: Gate, targets: Mapping[bytes, LaneTarget], trusted_proxies: Sequence[Network]) -> None:
+        self.targets = targets
+        self._gate = gate
+        self._trusted_proxies = trusted_proxies
+        self._peers: dict[tuple[str, bytes | None], str] = {}
+
+    def answer(self, target: bytes, headers: Sequence[Header], peer: str) -> tuple[LaneAnswer, bytes] | None:
+        """Answer a GET of one of `targets`, and log it.
+
+        Args:
+            target: As it was sent.
+            headers: Their names in lower case.
+            peer: The other end of the connection.
+
+        Returns:
+            The answer and its request id in hexadecimal; None if the ordinary way is to answer, and nothing was done.
+        """
+        started = perf_counter()
+        sent: list[bytes | None] = [None] * _PLACES
+        for name, value in headers:
+            place = _PLACE_OF.get(name)
+            if place is not None:
+                if place < 0 or sent[place] is not None:
+                    return None
+                sent[place] = value
+        _, authorization, source, agent, forwarded_for = sent
+        if authorization is None or len(authorization) > _AUTHORIZATION_BYTES_MAX:
+            return None
+        try:
+            return self._pass(
+                target, (authorization, source, agent or b""), self._resolve(peer, forwarded_for), started
+            )
+        except StorageError:
+            # The ordinary way tells of it, and tells the operator.
+            return None
+        except Exception:  # noqa: BLE001  # whatever fails here, the ordinary way answers
+            _log.exception("fast lane failed")
+            return None
+
+    def answer_scope(self, scope: Scope) -> tuple[Message, Message] | None:
+        """Answer a request as an ASGI server gives it; None if the ordinary way is to."""
+        target, client = scope.get("raw_path", b""), scope.get("client")
+        if target not in self.targets or scope["method"] != "GET" or scope["query_string"] or scope.get("root_path"):
+            return None
+        answered = self.answer(target, scope["headers"], client[0] if client else "")
+        if answered is None:
+            return None
+        ready, request_id = answered
+        headers = [*ready.before, (_REQUEST_ID, request_id), *ready.after]
+        return (
+            {"type": "http.response.start", "status": _OK, "headers": headers},
+            {"type": "http.response.body", "body": ready.body},
+        )
+
+    def _pass(
+        self, target: bytes, sent: tuple[bytes, bytes | None, bytes], address: str, started: float
+    ) -> tuple[LaneAnswer, bytes] | None:
+        authorization, source, agent = sent
+        verdict = self._gate.recall(authorization, source, address)
+        if verdict is None:
+            return None
+        ready: LaneAnswer | None = verdict.prepared.get((target, address, agent))
+        if ready is None:
+            ready = self._prepare(verdict, target, sent, address)
+            if ready is None:
+                return None
+        # Last: after its row is written nothing can fail any more.
+        return ready, self._gate.record_recalled(ready.row, perf_counter() - started).hex().encode()
+
+    def _prepare(
+        self, verdict: Verdict, target: bytes, sent: tuple[bytes, bytes | None, bytes], address: str
+    ) -> LaneAnswer | None:
+        asked = self.targets[target]
+        if decide(verdict.who, asked.requires).decision is not Decision.ALLOWED:
+            return None
+        authorization, source, agent = sent
+        presented = Presented(
+            method="GET",
+            path=asked.path,
+            peer_address=address,
+            authorization=(authorization,),
+            source=() if source is None else (source,),
+            user_agent=read_text(agent),
+        )
+        response = asked.render(verdict.who, "")
+        row = self._gate.prepare_row(verdict.who, presented, response.status_code)
+        ready = _split(row, response)
+        if len(verdict.prepared) >= _READY_MAX:
+            verdict.prepared.clear()
+        verdict.prepared[target, address, agent] = ready
+        return ready
+
+    def _resolve(self, peer: str, forwarded_for: bytes | None) -> str:
+        key = peer, forwarded_for
+        address = self._peers.get(key)
+        if address is None:
+            if len(self._peers) >= _PEERS_MAX:
+                self._peers.clear()
+            sent = () if forwarded_for is None else (forwarded_for,)
+            address = self._peers[key] = resolve_peer(peer, sent, self._trusted_proxies)
+        return address
+
+
+def _split(row: PreparedRow, response: Response) -> LaneAnswer:
+    headers = response.raw_headers
+    place = next(place for place, (name, _) in enumerate(headers) if name == _REQUEST_ID)
+    before, after = headers[:place], headers[place + 1 :]
+    body = bytes(response.body)
+    head = b"".join(b"%b: %b\r\n" % header for header in before) + _REQUEST_ID + b": "
+    tail = b"".join((b"\r\n", *(b"%b: %b\r\n" % header for header in after), b"\r\n", body))
+    return LaneAnswer(row, before, after, body, head, tail)
