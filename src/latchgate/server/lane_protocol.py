@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 from latchgate.server.fast_lane import FastLane
 from latchgate.server.protocol import WireProtocol
 
@@ -37,7 +39,8 @@ class LaneProtocol(WireProtocol):
 
     def _is_plain(self) -> bool:
         """Whether the request is a usual one, and is answered before any other of this connection."""
-        parser, cycle = self.parser, self.cycle
+        parser = self.parser
+        cycle: RequestResponseCycle | None = self.cycle
         return (
             parser.get_method() == b"GET"
             and parser.should_keep_alive()

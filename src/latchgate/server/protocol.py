@@ -193,7 +193,7 @@ class WireProtocol(HttpToolsProtocol):
         }
 
     def _begin_cycle(self, scope: HTTPScope, *, keep_alive: bool) -> None:
-        before = self.cycle
+        before: RequestResponseCycle | None = self.cycle
         self.cycle = Cycle(
             scope=scope,
             transport=self.transport,
