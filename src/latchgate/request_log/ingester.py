@@ -210,7 +210,7 @@ class Ingester:
         return [
             (-1 - tally.entry, row_of(tally.row(segment.id)))
             for tally in scanned.tallies
-            if known.get(tally.entry) != tally.count
+            if known.get(tally.entry) != tally.requests
         ]
 
     def _tell(self, segment: SegmentFile, batch: Batch) -> None:
@@ -218,9 +218,7 @@ class Ingester:
             known = self._tallies.setdefault(segment.id, {})
             known.update((-1 - seq, row[-1]) for seq, row in batch.tallies)
         if batch.lost or batch.damaged_bytes:
-            self._report(
-                "log_rows_lost", segment=segment.id, records=batch.lost, damaged_bytes=batch.damaged_bytes
-            )
+            self._report("log_rows_lost", segment=segment.id, records=batch.lost, damaged_bytes=batch.damaged_bytes)
 
     def _forget_all_but(self, there: set[str]) -> None:
         self._aside &= there

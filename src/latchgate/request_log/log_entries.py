@@ -42,9 +42,7 @@ _SEGMENT = (
 )
 
 
-def open_request_log(
-    location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None
-) -> "SqlRequestLog":
+def open_request_log(location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None) -> "SqlRequestLog":
     """Open the log's database, making file and tables if there are none.
 
     Args:

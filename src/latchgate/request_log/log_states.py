@@ -20,7 +20,9 @@ def read_state(database: LogDatabase, ingester: Ingester | None) -> LogState:
     with storage_errors("read"), database.reading.connect() as connection:
         records, damaged, lost_at = connection.execute(
             select(
-                func.coalesce(func.sum(loss.records), 0), func.coalesce(func.sum(loss.damaged_bytes), 0), func.max(loss.time)
+                func.coalesce(func.sum(loss.records), 0),
+                func.coalesce(func.sum(loss.damaged_bytes), 0),
+                func.max(loss.time),
             )
         ).one()
         unreadable = connection.execute(

@@ -149,7 +149,7 @@ def _find_end(segment: SegmentFile) -> End | None:
     last = None
     for last in _steps(segment, Progress(segment.id)):
         pass
-    return None if last is None else End(last.next_seq, sum(tally.count for tally in last.tallies))
+    return None if last is None else End(last.next_seq, sum(tally.requests for tally in last.tallies))
 
 
 def _tallied(raw: bytes, header: Header) -> int:
