@@ -59,7 +59,9 @@ class LogCounts:
             .order_by(requests.desc(), _COLUMNS.name, _COLUMNS.detail)
             .limit(limit)
         )
-        return [TopCount(row.name, row.detail, int(row.requests), int(row.refused)) for row in self._read(statement, None)]
+        return [
+            TopCount(row.name, row.detail, int(row.requests), int(row.refused)) for row in self._read(statement, None)
+        ]
 
 
 def _points(query: CountQuery, span: int) -> range:

@@ -12,7 +12,6 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-
 def _where(column: str) -> dict[str, Any]:
     """Leave the rows without a value out of an index."""
     condition = text(f'"{column}" IS NOT NULL')

@@ -20,7 +20,6 @@ from latchgate.core.users import StoredUser
 from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
-    CountedBy,
     CountQuery,
     FoundDocument,
     KeyFilter,

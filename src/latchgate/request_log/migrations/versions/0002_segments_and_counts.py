@@ -57,11 +57,11 @@ def _count_existing_rows() -> None:
     """Roll up the rows of before there were roll-ups, as counts.py does it with each that comes."""
     seconds, outcome = "time / 1000000", "status / 100 * 2 + CASE WHEN reason IS NULL THEN 0 ELSE 1 END"
     nothing = "''"
-    user, key = "\"user\" IS NOT NULL", "api_key IS NOT NULL AND scheme IN ('token', 'Basic', 'client')"
+    user, key = '"user" IS NOT NULL', "api_key IS NOT NULL AND scheme IN ('token', 'Basic', 'client')"
     spans = {0: (60, 3600, 86_400), 1: (3600, 86_400), 2: (3600, 86_400), 3: (60, 3600, 86_400)}
     kinds = {
         0: (nothing, nothing, "1 = 1"),
-        1: ("\"user\"", "coalesce(CAST(user_id AS TEXT), '')", user),
+        1: ('"user"', "coalesce(CAST(user_id AS TEXT), '')", user),
         2: ("api_key", "coalesce(source, '')", key),
         3: ("reason", nothing, "reason IS NOT NULL"),
     }
@@ -69,7 +69,7 @@ def _count_existing_rows() -> None:
         for span in spans[kind]:
             op.execute(
                 "INSERT INTO log_count (span, kind, start, name, detail, outcome, requests) "
-                f"SELECT {span}, {kind}, {seconds} / {span} * {span}, {name}, {detail}, {outcome}, count(*) "  # noqa: S608  # put together from texts of this file alone
+                f"SELECT {span}, {kind}, {seconds} / {span} * {span}, {name}, {detail}, {outcome}, count(*) "  # put together from texts of this file alone
                 f"FROM request_log WHERE {condition} GROUP BY 3, 4, 5, 6"
             )
 
