@@ -132,6 +132,18 @@ class Settings(BaseSettings):
     )
     """The database of the request log. Default: `log.db` in the data folder; with PostgreSQL the same database as
     `database_url`."""
+    log_sync: Literal["interval", "always", "never"] = "interval"
+    """When rows of the request log are put on the disk, where a power cut does not reach them: `interval` each second,
+    `always` before their replies leave, which costs each a wait for the disk, `never` when the system likes. The death
+    of a process takes none in any case."""
+    log_backlog_bytes: int = Field(default=1024 * 1024 * 1024, ge=64 * 1024 * 1024)
+    """How much of the disk rows may take that are not in the log's database yet, all processes together, in steps of
+    8 MiB. Beyond it requests with a credential are answered 503: nothing is done that could not be logged."""
+    log_refusals_per_address: _Count = 60
+    """How many refused requests of one address (IPv6: /64) have rows of their own in a minute, in each process; the
+    others have one row that says how many."""
+    log_refusals: _Count = 600
+    """How many refused requests have rows of their own in a minute, in each process, whatever their addresses."""
     host: Annotated[str, AfterValidator(_require_host)] = "127.0.0.1"
     """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -220,6 +232,11 @@ class Settings(BaseSettings):
     def log_database_path(self) -> Path | None:
         """The file of the request log's database; None on PostgreSQL."""
         return _sqlite_path(self.log_database_url)
+
+    @property
+    def log_folder(self) -> Path:
+        """Where rows of the request log are until they are in its database."""
+        return self.home / "log"
 
     @property
     def home_is_named(self) -> bool:

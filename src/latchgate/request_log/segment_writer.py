@@ -15,6 +15,7 @@ from latchgate.request_log.refusal_quota import RefusalQuota, RefusalRules, Tall
 from latchgate.request_log.segment_files import OpenSegment, can_be_mapped, make_segment, remove_leftovers, used_bytes
 from latchgate.request_log.segment_keeper import SegmentKeeper, SyncPolicy
 from latchgate.request_log.segment_layout import RECORD_HEAD, SLOT_BYTES, Header
+from latchgate.services import log_ports
 from latchgate.services.ports import Clock, Entropy
 
 __all__ = ["BACKLOG_BYTES", "SEGMENT_BYTES", "LogRules", "Reservation", "SegmentLog", "SyncPolicy"]
@@ -88,7 +89,7 @@ class SegmentLog:
                     return Reservation(self._returned)
             self._make_room()
 
-    def append(self, payload: bytes, reservation: Reservation | None = None) -> None:
+    def append(self, payload: bytes, reservation: log_ports.Reservation | None = None) -> None:
         """Store a row; it takes the room that was reserved for it, or such as is reserved for no other.
 
         Raises:
@@ -103,7 +104,7 @@ class SegmentLog:
                     return
             self._make_room()
 
-    def append_refused(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
+    def append_refused(self, entry: LogEntry, reservation: log_ports.Reservation | None = None) -> None:
         """Store a row of a refused request, or count it among the others of its address and minute, if they are many.
 
         Raises:

@@ -116,6 +116,8 @@ class Application:
         presented = collect_head(Request(scope), PUBLIC, self.site.trusted_proxies)
         admission = self.gate.admit(presented, PUBLIC)
         self.gate.record(admission, status, 0.0, Reason.BODY_TOO_LARGE.value)
+        if self.gate.request_log.waits_for_disk:
+            self.gate.request_log.sync()
 
     async def _answer(self, exchange: _Exchange) -> Response:
         try:
@@ -226,10 +228,9 @@ class Application:
             reason = exchange.reason or (reason_of(response.status_code) if let_in else None)
             arguments = admission, response.status_code, seconds, reason
             try:
-                if self.site.gate_may_wait:
-                    await anyio.to_thread.run_sync(self.gate.record, *arguments)
-                else:
-                    self.gate.record(*arguments)
+                self.gate.record(*arguments)
+                if self.gate.request_log.waits_for_disk:
+                    await anyio.to_thread.run_sync(self.gate.request_log.sync)
             except LatchgateError as error:
                 # What is not in the log must not be answered as if it were.
                 detail = error.detail or error.public

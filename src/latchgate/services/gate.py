@@ -34,6 +34,7 @@ from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import StorageError
 from latchgate.services.actors import JudgeAgain
 from latchgate.services.authentication import Authenticator
+from latchgate.services.log_ports import Reservation
 from latchgate.services.ports import Clock, Entropy, RequestLog
 from latchgate.services.throttles import Throttles
 
@@ -71,6 +72,8 @@ class Admission:
     """Why nothing could be verified; an entrance answers with this rather than with a 401."""
     judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
     """How a principal is judged once more, in the transaction that acts for it."""
+    row_room: Reservation | None = field(default=None, repr=False, compare=False)
+    """Room for the request's row, so that nothing is done that could not be logged."""
 
     @property
     def principal(self) -> Principal | None:
@@ -93,8 +96,10 @@ class Gate:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
         arrived_us = self.clock.now_us()
         credential = parse_credential(presented)
-        failure = None
+        failure = room = None
         try:
+            # First: what finds the log full must not have been anything's doing.
+            room = None if isinstance(credential, Absent) else self.request_log.reserve()
             who = self.authenticator.verify(credential, presented.peer_address)
         except StorageError as error:
             who, failure = Rejected(Reason.STORAGE), error
@@ -111,6 +116,7 @@ class Gate:
             credential_presented=not isinstance(credential, Absent),
             failure=failure,
             judge_again=_again(self.authenticator, who, presented.peer_address),
+            row_room=room,
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
@@ -125,8 +131,14 @@ class Gate:
         Raises:
             StorageError: The row could not be written; the reply must not leave.
         """
-        if admission.credential_presented:
-            self.request_log.append(_entry(admission, status, seconds, reason))
+        if not admission.credential_presented:
+            return
+        entry = _entry(admission, status, seconds, reason)
+        if isinstance(admission.who, Principal | Client):
+            self.request_log.append(entry, admission.row_room)
+        else:
+            # Anybody can send these, and as many as they like.
+            self.request_log.append_refused(entry, admission.row_room)
 
     def _hold_to_limits(self, who: Who, address: str) -> Who:
         match who:

@@ -17,6 +17,7 @@ from latchgate.core.sessions import StoredSession
 from latchgate.core.sources import SourceRecord
 from latchgate.core.tokens import Digest
 from latchgate.core.users import StoredUser
+from latchgate.services.log_ports import LogWriter
 from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
@@ -445,16 +446,12 @@ class Store(Protocol):
         ...
 
 
-class RequestLog(Protocol):
+class RequestLog(LogWriter, Protocol):
     """The request log, apart from the database of accounts."""
 
     @property
     def documents(self) -> Documents:
         """Its rows as records of the type API Request Log; their names are their numbers."""
-        ...
-
-    def append(self, entry: LogEntry) -> None:
-        """Write a row so that it survives the death of the process, before it returns. Raises StorageError."""
         ...
 
     def search(self, query: LogQuery) -> Iterator[LogEntry]:

@@ -1,0 +1,50 @@
+"""The request log's writing side, as the gate and the fast lane see it."""
+
+from typing import Protocol
+
+from latchgate.core.log_entries import LogEntry
+
+__all__ = ["LogWriter", "Reservation"]
+
+
+class Reservation(Protocol):
+    """Room for one row, however large. It is given back by writing the row, or when nobody has it any more."""
+
+    def release(self) -> None:
+        """Give it back without a row; a second time does nothing."""
+        ...
+
+
+class LogWriter(Protocol):
+    """Writes rows so that they survive the death of the process from the moment that a call returns.
+
+    What may be written without waiting for anything but memory, whether the request came to it by a thread or not.
+    """
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether replies wait for `sync`, so that their rows survive a power cut too."""
+        ...
+
+    def reserve(self) -> Reservation:
+        """Set aside room for a row, before anything is done that it is to tell of. Raises StorageError: the log is full."""
+        ...
+
+    def append(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
+        """Write a row. Raises StorageError; with a reservation only if the system refuses to write."""
+        ...
+
+    def append_refused(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
+        """Write the row of a request that nobody proved to have sent, as `append`.
+
+        If they are too many, it is counted in one row for its address and minute.
+        """
+        ...
+
+    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:  # noqa: PLR0913  # the row's own pieces, on the path that makes no object
+        """Write a row of pieces that were encoded before, for which nothing was reserved. Raises StorageError."""
+        ...
+
+    def sync(self) -> None:
+        """Wait until all rows written before are on the disk. Blocks. Raises StorageError: they may not be there."""
+        ...
