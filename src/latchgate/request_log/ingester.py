@@ -217,7 +217,7 @@ class Ingester:
         return [
             (-1 - tally.entry, row_of(tally.row(segment.id)))
             for tally in scanned.tallies
-            if known.get(tally.entry) != tally.count
+            if known.get(tally.entry) != tally.requests
         ]
 
     def _tell(self, segment: SegmentFile, batch: Batch) -> None:

@@ -152,10 +152,10 @@ def _find_end(segment: SegmentFile, known: Progress) -> End | None:
     finally:
         os.close(descriptor)
     # Its header is damaged, with which goes the count: what can be read is counted one by one.
-    last = None
-    for last in _steps(segment, known):
-        pass
-    return None if last is None else End(last.next_seq, sum(tally.count for tally in last.tallies))
+    end = None
+    for scanned in _steps(segment, known):
+        end = End(scanned.next_seq, sum(tally.requests for tally in scanned.tallies))
+    return end
 
 
 def _walk(descriptor: int, header: Header, known: Progress) -> int:
