@@ -34,7 +34,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "log_count",
-        sa.Column("span", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("span", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("name", sa.Text, primary_key=True),
