@@ -355,5 +355,3 @@ def test_what_is_missing_after_the_wait_is_counted(folder: Path, database: LogDa
         missing = _ingester(folder, database).catch_up(0.05)
 
     assert missing == 3
-
-
