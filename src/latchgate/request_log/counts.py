@@ -40,8 +40,10 @@ class LogCounts:
         chosen = select(_COLUMNS.start, _COLUMNS.outcome, requests).group_by(_COLUMNS.start, _COLUMNS.outcome)
         found: list[OutcomeCount] = []
         for statement in _within(chosen, query, span_seconds, points):
-            for row in self._read(statement.order_by(_COLUMNS.start, _COLUMNS.outcome), None):
-                found.append(OutcomeCount(row.start, row.outcome // 2, row.outcome % 2 == 1, int(row.requests)))
+            rows = self._read(statement.order_by(_COLUMNS.start, _COLUMNS.outcome), None)
+            found += [
+                OutcomeCount(row.start, row.outcome // 2, row.outcome % 2 == 1, int(row.requests)) for row in rows
+            ]
         return found
 
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:

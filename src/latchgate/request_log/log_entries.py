@@ -6,7 +6,7 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, func, select, tuple_
+from sqlalchemy import Executable, Row, Select, select, tuple_
 
 from latchgate.core.log_entries import LogEntry, use_name
 from latchgate.errors import StorageError

@@ -73,7 +73,7 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
     return RollUps(counts, uses)
 
 
-def _counted(  # noqa: PLR0913  # the fields of a row that are counted by
+def _counted(  # the fields of a row that are counted by
     user: str | None,
     user_id: int | None,
     api_key: str | None,
