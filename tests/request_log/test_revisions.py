@@ -60,10 +60,10 @@ def test_an_upgrade_is_made_once(location: str | Path) -> None:
         assert current_revision(database) == HEAD
 
 
-def test_older_tables_are_not_worked_with(location: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_tables_are_not_worked_with(location: str | Path) -> None:
     """A log of an earlier release is refused with the command that brings it up."""
     open_request_log(location).close()
-    monkeypatch.setattr("latchgate.request_log.revisions.HEAD", "0002")
+    _set_revision(location, "0001")
 
     with pytest.raises(SettingsError, match="latchgate database upgrade"):
         open_request_log(location)

@@ -35,6 +35,7 @@ from latchgate.services.gate import Admission, Gate
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges
+from latchgate.services.request_ids import RequestIds
 from latchgate.services.roles import RoleService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
@@ -326,7 +327,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
-        gate=Gate(authenticator, throttles, log, clock, entropy, peppers),
+        gate=Gate(authenticator, throttles, log, clock, RequestIds(entropy), peppers),
     )
 
 

@@ -91,13 +91,16 @@ _FAULTY = {"two starts", "too long", "too short"}
 @pytest.mark.parametrize("name", _ANSWERS)
 def test_it_answers_as_uvicorn_does(name: str, method: str, keep_alive: bool) -> None:
     """Bytes, fate of the connection and complaints are the same."""
-    ours, theirs = (_answer(kind, _ANSWERS[name], method, keep_alive=keep_alive) for kind in (Cycle, RequestResponseCycle))
+    ours = _answer(Cycle, _ANSWERS[name], method, keep_alive=keep_alive)
+    theirs = _answer(RequestResponseCycle, _ANSWERS[name], method, keep_alive=keep_alive)
 
     assert ours[1:] == theirs[1:]
     assert ours[0] == theirs[0] or (name in _FAULTY and theirs[0].startswith(ours[0]))
 
 
-_NAMES = st.sampled_from([b"content-type", b"cache-control", b"x-request-id", b"X-Other", b"content-length", b"connection"])
+_NAMES = st.sampled_from(
+    [b"content-type", b"cache-control", b"x-request-id", b"X-Other", b"content-length", b"connection"]
+)
 _VALUES = st.one_of(st.sampled_from([b"0", b"1", b"2", b"close", b"no-store"]), st.binary(max_size=6))
 
 

@@ -1,4 +1,4 @@
-"""Writing a batch: rows of one segment, how far that is read, roll-ups and last uses, in one transaction or not at all."""
+"""Writing a batch: rows of a segment, how far that is read, roll-ups and last uses, in one transaction or not at all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,9 +55,7 @@ _NAMED = ", ".join(f'"{name}"' for name in _ROW_COLUMNS)
 _INSERT_SQLITE = f"INSERT INTO request_log ({_NAMED}) VALUES ({', '.join('?' * len(_ROW_COLUMNS))})"  # noqa: S608  # put together from the columns' names
 _COPY_POSTGRESQL = f"COPY request_log ({_NAMED}) FROM STDIN"
 _TAKE_IDS = (
-    update(log_position)
-    .values(last_id=log_position.c.last_id + bindparam("wanted"))
-    .returning(log_position.c.last_id)
+    update(log_position).values(last_id=log_position.c.last_id + bindparam("wanted")).returning(log_position.c.last_id)
 )
 # SQLite took this form from PostgreSQL.
 _UPSERT_COUNT = (

@@ -40,8 +40,10 @@ class LogCounts:
         chosen = select(_COLUMNS.start, _COLUMNS.outcome, requests).group_by(_COLUMNS.start, _COLUMNS.outcome)
         found: list[OutcomeCount] = []
         for statement in _within(chosen, query, span_seconds, points):
-            for row in self._read(statement.order_by(_COLUMNS.start, _COLUMNS.outcome), None):
-                found.append(OutcomeCount(row.start, row.outcome // 2, row.outcome % 2 == 1, int(row.requests)))
+            rows = self._read(statement.order_by(_COLUMNS.start, _COLUMNS.outcome), None)
+            found += [
+                OutcomeCount(row.start, row.outcome // 2, row.outcome % 2 == 1, int(row.requests)) for row in rows
+            ]
         return found
 
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
@@ -59,7 +61,9 @@ class LogCounts:
             .order_by(requests.desc(), _COLUMNS.name, _COLUMNS.detail)
             .limit(limit)
         )
-        return [TopCount(row.name, row.detail, int(row.requests), int(row.refused)) for row in self._read(statement, None)]
+        return [
+            TopCount(row.name, row.detail, int(row.requests), int(row.refused)) for row in self._read(statement, None)
+        ]
 
 
 def _points(query: CountQuery, span: int) -> range:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ class Ingester:
         Raises:
             StorageError: The database cannot be read, or a segment.
         """
-        ends = find_ends(self.folder)
+        ends = self.find_ends()
         missing = self.count_missing(ends)
         deadline = time.monotonic() + wait_seconds
         while missing:
@@ -102,6 +102,11 @@ class Ingester:
                 break
             time.sleep(_POLL_SECONDS)
         return missing
+
+    def find_ends(self) -> dict[str, End]:
+        """Tell how far each segment goes at this moment. Raises StorageError."""
+        segments = list_segments(self.folder)
+        return find_ends(segments, self._find_progress(segments)) if segments else {}
 
     def count_missing(self, ends: Mapping[str, End]) -> int:
         """Tell how many rows the database does not have of segments that go so far. Raises StorageError."""
@@ -143,8 +148,7 @@ class Ingester:
     def _move_all(self) -> int:
         segments = list_segments(self.folder)
         self._forget_all_but({segment.id for segment in segments})
-        with storage_errors("read"), self.database.reading.connect() as connection:
-            progress = find_progress(connection, [segment.id for segment in segments])
+        progress = self._find_progress(segments)
         return sum(
             self._move_segment(segment, progress[segment.id]) for segment in segments if segment.id not in self._aside
         )
@@ -165,9 +169,12 @@ class Ingester:
             else:
                 # Whoever moved it holds no lock that we know of; what it moved is not moved again.
                 self._tallies.pop(segment.id, None)
-            with storage_errors("read"), self.database.reading.connect() as connection:
-                progress = find_progress(connection, [segment.id])[segment.id]
+            progress = self._find_progress([segment])[segment.id]
         return moved
+
+    def _find_progress(self, segments: Iterable[SegmentFile]) -> dict[str, Progress]:
+        with storage_errors("read"), self.database.reading.connect() as connection:
+            return find_progress(connection, [segment.id for segment in segments])
 
     def _next_step(self, segment: SegmentFile, progress: Progress) -> _Step | None:
         try:
@@ -210,7 +217,7 @@ class Ingester:
         return [
             (-1 - tally.entry, row_of(tally.row(segment.id)))
             for tally in scanned.tallies
-            if known.get(tally.entry) != tally.count
+            if known.get(tally.entry) != tally.requests
         ]
 
     def _tell(self, segment: SegmentFile, batch: Batch) -> None:
@@ -218,9 +225,7 @@ class Ingester:
             known = self._tallies.setdefault(segment.id, {})
             known.update((-1 - seq, row[-1]) for seq, row in batch.tallies)
         if batch.lost or batch.damaged_bytes:
-            self._report(
-                "log_rows_lost", segment=segment.id, records=batch.lost, damaged_bytes=batch.damaged_bytes
-            )
+            self._report("log_rows_lost", segment=segment.id, records=batch.lost, damaged_bytes=batch.damaged_bytes)
 
     def _forget_all_but(self, there: set[str]) -> None:
         self._aside &= there

@@ -6,7 +6,7 @@ from heapq import merge
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, func, select, tuple_
+from sqlalchemy import Executable, Row, Select, select, tuple_
 
 from latchgate.core.log_entries import LogEntry, use_name
 from latchgate.errors import StorageError
@@ -42,9 +42,7 @@ _SEGMENT = (
 )
 
 
-def open_request_log(
-    location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None
-) -> "SqlRequestLog":
+def open_request_log(location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None) -> "SqlRequestLog":
     """Open the log's database, making file and tables if there are none.
 
     Args:

@@ -5,7 +5,6 @@ from sqlalchemy import func, select
 from latchgate.request_log.database import LogDatabase, storage_errors
 from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.schema import log_loss, log_position, log_segment, request_log
-from latchgate.request_log.segment_ends import find_ends
 from latchgate.request_log.segment_reader import list_segments
 from latchgate.services.port_values import LogState
 
@@ -15,12 +14,14 @@ __all__ = ["read_state"]
 def read_state(database: LogDatabase, ingester: Ingester | None) -> LogState:
     """Tell how the log stands, as far as this host knows. Raises StorageError."""
     there = [] if ingester is None else [segment.id for segment in list_segments(ingester.folder)]
-    pending = 0 if ingester is None else ingester.count_missing(find_ends(ingester.folder))
+    pending = 0 if ingester is None else ingester.count_missing(ingester.find_ends())
     loss, segment = log_loss.c, log_segment.c
     with storage_errors("read"), database.reading.connect() as connection:
         records, damaged, lost_at = connection.execute(
             select(
-                func.coalesce(func.sum(loss.records), 0), func.coalesce(func.sum(loss.damaged_bytes), 0), func.max(loss.time)
+                func.coalesce(func.sum(loss.records), 0),
+                func.coalesce(func.sum(loss.damaged_bytes), 0),
+                func.max(loss.time),
             )
         ).one()
         unreadable = connection.execute(

@@ -73,8 +73,13 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
     return RollUps(counts, uses)
 
 
-def _counted(  # noqa: PLR0913  # the fields of a row that are counted by
-    user: str | None, user_id: int | None, api_key: str | None, scheme: str | None, source: str | None, reason: str | None
+def _counted(  # the fields of a row that are counted by
+    user: str | None,
+    user_id: int | None,
+    api_key: str | None,
+    scheme: str | None,
+    source: str | None,
+    reason: str | None,
 ) -> Iterable[tuple[CountedBy, str, str]]:
     yield CountedBy.ALL, "", ""
     if user is not None:

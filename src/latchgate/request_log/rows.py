@@ -37,8 +37,8 @@ class RowDecoder:
 
     def __init__(self) -> None:
         self._extents: dict[bytes, int] = {}
-        self._whos: dict[bytes, tuple[str | None, int | None, str | None, str | None, str | None]] = {}
-        self._whats: dict[bytes, tuple[str, str, str, str, str | None]] = {}
+        self._whos: dict[bytes, Row] = {}
+        self._whats: dict[bytes, tuple[Row, Row]] = {}
 
     def row(self, payload: bytes) -> Row:
         """Give the row that a payload holds, as the database can keep it. Raises ValueError if it holds none."""
@@ -51,9 +51,8 @@ class RowDecoder:
             return self._slow_row(payload)
         if (version, kind) != _USUAL:
             return self._slow_row(payload)
-        return (
-            time, request_id.hex(), *who, what[0], what[1], status, micros / 1_000_000, what[2], what[3], what[4], requests
-        )  # fmt: skip
+        asked, rest = what
+        return (time, request_id.hex(), *who, *asked, status, micros / 1_000_000, *rest, requests)
 
     def _slow_row(self, payload: bytes) -> Row:
         row = row_of(decode(payload))
@@ -70,7 +69,7 @@ class RowDecoder:
                 kept.clear()
         self._extents[lengths] = extent
         self._whos[payload[40:what_start]] = row[2:7]
-        self._whats[payload[what_start:]] = (row[7], row[8], row[11], row[12], row[13])
+        self._whats[payload[what_start:]] = row[7:9], row[11:14]
 
 
 def row_of(entry: LogEntry) -> Row:
@@ -87,4 +86,4 @@ def storable_entry(entry: LogEntry) -> LogEntry:
         for name, text in texts.items()
         if text is not None and (kept := indexable(text) if name in _INDEXED else storable(text)) != text
     }
-    return replace(entry, **changed) if changed else entry
+    return replace(entry, **changed) if changed else entry  # type: ignore[arg-type]  # texts alone

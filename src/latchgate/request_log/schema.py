@@ -12,7 +12,6 @@ metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-
 def _where(column: str) -> dict[str, Any]:
     """Leave the rows without a value out of an index."""
     condition = text(f'"{column}" IS NOT NULL')
@@ -60,8 +59,8 @@ log_loss = Table(
 log_count = Table(
     "log_count",
     metadata,
-    # Roll-ups: how many requests of an outcome began in a span of time. See counts.py for spans, kinds and outcomes.
-    Column("span", SmallInteger, primary_key=True, autoincrement=False),
+    # Roll-ups: how many requests of an outcome began in a span of time. See roll_ups.py for spans, kinds and outcomes.
+    Column("span", Integer, primary_key=True, autoincrement=False),
     Column("kind", SmallInteger, primary_key=True, autoincrement=False),
     # In Unix seconds, a multiple of the span. Before the name: what is written together lies together, what is too old
     # goes in one sweep, and the series of one name is a look-up for each of its points.

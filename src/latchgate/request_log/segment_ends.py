@@ -1,7 +1,7 @@
 """What segments hold that the log database may not have yet: how far they go, and their rows."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from latchgate.request_log.segment_layout import (
     RECORD_HEAD,
     TALLY_BYTES,
     Header,
+    aligned,
     parse_header,
     parse_tally,
     tally_at,
@@ -27,6 +28,7 @@ __all__ = ["PENDING_ROWS_MAX", "End", "Pending", "PendingRow", "find_ends", "rea
 PENDING_ROWS_MAX = 200_000
 """How many rows may be read from the segments themselves; a log that is further behind is no log to read."""
 _ROWS_AT_ONCE = 10_000
+_CHUNK_BYTES = 256 * 1024
 _EMPTY_TALLY = bytes(8)
 
 
@@ -72,12 +74,13 @@ class Pending:
         return first <= seq < end or (segment, seq) in self.tallies
 
 
-def find_ends(folder: Path) -> dict[str, End]:
-    """Tell how far each segment goes that can be read. Raises StorageError."""
+def find_ends(segments: Iterable[SegmentFile], progress: Mapping[str, Progress]) -> dict[str, End]:
+    """Tell how far each segment goes that can be read, knowing how far it was read. Raises StorageError."""
     ends = {}
-    for segment in list_segments(folder):
+    for segment in segments:
+        known = progress[segment.id]
         try:
-            end = _find_end(segment)
+            end = None if known.ended else _find_end(segment, known)
         except FileNotFoundError:
             # Deleted since it was listed: all it held is in the database.
             continue
@@ -134,22 +137,40 @@ def _steps(segment: SegmentFile, known: Progress) -> Iterator[Scanned]:
         offset, seq = scanned.next_offset, scanned.next_seq
 
 
-def _find_end(segment: SegmentFile) -> End | None:
+def _find_end(segment: SegmentFile, known: Progress) -> End | None:
     descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         header = parse_header(os.pread(descriptor, HEADER_BYTES, 0))
         if header is not None:
-            (appended,) = APPENDED.unpack(os.pread(descriptor, APPENDED.size, APPENDED_AT))
+            # Tallies, count and records are read in the order that leaves out nothing that was there before.
             tallied = _tallied(os.pread(descriptor, header.tallies * TALLY_BYTES, tally_at(0)), header)
-            if appended <= header.size // RECORD_HEAD.size:
-                return End(appended + 1, tallied)
+            (appended,) = APPENDED.unpack(os.pread(descriptor, APPENDED.size, APPENDED_AT))
+            if appended > header.size // RECORD_HEAD.size:
+                appended = 0
+            # Where a file is not written through memory, the count is behind.
+            return End(max(appended + 1, _walk(descriptor, header, known)), tallied)
     finally:
         os.close(descriptor)
     # Its header is damaged, with which goes the count: what can be read is counted one by one.
-    last = None
-    for last in _steps(segment, Progress(segment.id)):
-        pass
-    return None if last is None else End(last.next_seq, sum(tally.count for tally in last.tallies))
+    end = None
+    for scanned in _steps(segment, known):
+        end = End(scanned.next_seq, sum(tally.requests for tally in scanned.tallies))
+    return end
+
+
+def _walk(descriptor: int, header: Header, known: Progress) -> int:
+    """Go from record to record, whatever they hold, and tell the number that the next would have."""
+    offset, seq = known.offset or header.records_at, known.next_seq
+    chunk, start = b"", offset
+    while True:
+        if offset + RECORD_HEAD.size > start + len(chunk):
+            chunk, start = os.pread(descriptor, _CHUNK_BYTES, offset), offset
+            if len(chunk) < RECORD_HEAD.size:
+                return seq
+        length, _, number = RECORD_HEAD.unpack_from(chunk, offset - start)
+        if not length or number != seq:
+            return seq
+        offset, seq = aligned(offset + RECORD_HEAD.size + length), seq + 1
 
 
 def _tallied(raw: bytes, header: Header) -> int:

@@ -28,7 +28,7 @@ class Reservation(Protocol):
 class LogWriter(Protocol):
     """Writes rows so that they survive the death of the process from the moment that a call returns.
 
-    What may be written without waiting for anything but memory, whether the request came to it by a thread or not.
+    Any thread may call it, the event loop's too: but for `sync` nothing here waits for more than memory, as a rule.
     """
 
     @property
@@ -37,7 +37,7 @@ class LogWriter(Protocol):
         ...
 
     def reserve(self) -> Reservation:
-        """Set aside room for a row, before anything is done that it is to tell of. Raises StorageError: the log is full."""
+        """Set aside room for a row, before anything is done that it is to tell of. Raises StorageError: it is full."""
         ...
 
     def append(self, entry: LogEntry, reservation: Reservation | None = None) -> None:

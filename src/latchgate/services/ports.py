@@ -21,7 +21,6 @@ from latchgate.services.log_ports import LogWriter
 from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
-    CountedBy,
     CountQuery,
     FoundDocument,
     KeyFilter,

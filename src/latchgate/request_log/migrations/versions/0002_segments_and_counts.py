@@ -34,7 +34,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "log_count",
-        sa.Column("span", sa.SmallInteger, primary_key=True, autoincrement=False),
+        sa.Column("span", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("name", sa.Text, primary_key=True),
@@ -54,23 +54,23 @@ def upgrade() -> None:
 
 
 def _count_existing_rows() -> None:
-    """Roll up the rows of before there were roll-ups, as counts.py does it with each that comes."""
+    """Roll up the rows of before there were roll-ups, as roll_ups.py does it with each that comes."""
     seconds, outcome = "time / 1000000", "status / 100 * 2 + CASE WHEN reason IS NULL THEN 0 ELSE 1 END"
     nothing = "''"
-    user, key = "\"user\" IS NOT NULL", "api_key IS NOT NULL AND scheme IN ('token', 'Basic', 'client')"
+    user, key = '"user" IS NOT NULL', "api_key IS NOT NULL AND scheme IN ('token', 'Basic', 'client')"
     spans = {0: (60, 3600, 86_400), 1: (3600, 86_400), 2: (3600, 86_400), 3: (60, 3600, 86_400)}
     kinds = {
         0: (nothing, nothing, "1 = 1"),
-        1: ("\"user\"", "coalesce(CAST(user_id AS TEXT), '')", user),
+        1: ('"user"', "coalesce(CAST(user_id AS TEXT), '')", user),
         2: ("api_key", "coalesce(source, '')", key),
         3: ("reason", nothing, "reason IS NOT NULL"),
     }
     for kind, (name, detail, condition) in kinds.items():
         for span in spans[kind]:
+            chosen = f"{span}, {kind}, {seconds} / {span} * {span}, {name}, {detail}, {outcome}, count(*)"
             op.execute(
                 "INSERT INTO log_count (span, kind, start, name, detail, outcome, requests) "
-                f"SELECT {span}, {kind}, {seconds} / {span} * {span}, {name}, {detail}, {outcome}, count(*) "  # noqa: S608  # put together from texts of this file alone
-                f"FROM request_log WHERE {condition} GROUP BY 3, 4, 5, 6"
+                f"SELECT {chosen} FROM request_log WHERE {condition} GROUP BY 3, 4, 5, 6"  # noqa: S608  # texts of this file
             )
 
 
