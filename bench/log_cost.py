@@ -3,7 +3,7 @@
     python bench/log_cost.py [--rounds 5] [--seconds 3] [--rows 500000]
 
 The cost is the difference to a server whose log drops every row (launch.py), in turns. The transfer is that of rows
-that are all in segments already: the ingester stands still meanwhile (SIGSTOP), and is then let go with nothing else to do.
+that are all in segments already: the ingester stands still meanwhile (SIGSTOP), and is then let go alone.
 """
 
 import os
