@@ -1,4 +1,4 @@
-"""Requests of every shape for `get_logged_user`, plain and odd, as bytes: a fast way must answer them as the slow one."""
+"""Requests of every shape for `get_logged_user`, plain and odd, as bytes: what a fast way must answer as a slow one."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -141,7 +141,11 @@ def _lines_beside() -> Iterator[bytes]:
         b"Via: 1.1 x",
     )
     yield from (b"Range: bytes=0-1", b"If-None-Match: *", b"Origin: https://elsewhere", b"Host: another", b"X-Empty:")
-    # What no header may look like.
+    yield from _broken_lines()
+
+
+def _broken_lines() -> Iterator[bytes]:
+    """Give what no header may look like."""
     yield from (
         b"X-Folded: a\r\n b",
         b"X-Null: a\x00b",

@@ -19,7 +19,7 @@ from support.two_servers import Exchange, Seen, Side, Twins, running_twins
 
 _RECORDED = json.loads((VECTORS / "cases.json").read_text())
 _CUT_EVERY = 41
-"""Bytes between the places where a request that changes nothing is cut; a prime, so that they shift from case to case."""
+"""Bytes between the places where a request that changes nothing is cut."""
 
 
 class _Replay:
