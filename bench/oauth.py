@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes import Server
 from servers import Load, Measured, cli, free_port, machine, measure, require_wrk, running, serve_latchgate
 
 from latchgate.bootstrap import Latchgate, open_latchgate
@@ -62,15 +63,17 @@ def main() -> None:
         home, peer_home = Path(folder) / "home", Path(folder) / "peer"
         python = _install_peer(peer_home)
         theirs = _prepare_peer(python, peer_home, options.rounds)
-        with serve_latchgate(home) as (port, pid), _serve_peer(python, peer_home) as (peer_port, peer_pid):
+        with serve_latchgate(home) as server, _serve_peer(python, peer_home) as peer:
             known = _prepare(home, options.rounds)
             runs: dict[str, list[tuple[Measured, Measured]]] = {}
             for number in range(options.rounds):
-                loads = _loads(f"http://127.0.0.1:{port}{_METHODS}.", ("get_token", "introspect_token"), known, number)
-                peers = _loads(f"http://127.0.0.1:{peer_port}/o/", ("token/", "introspect/"), theirs, number)
+                loads = _loads(
+                    f"http://127.0.0.1:{server.port}{_METHODS}.", ("get_token", "introspect_token"), known, number
+                )
+                peers = _loads(f"http://127.0.0.1:{peer.port}/o/", ("token/", "introspect/"), theirs, number)
                 for name, load in loads.items():
-                    base = measure(wrk, peers[name], peer_pid, options.seconds)
-                    runs.setdefault(name, []).append((measure(wrk, load, pid, options.seconds), base))
+                    base = measure(wrk, peers[name], peer, options.seconds)
+                    runs.setdefault(name, []).append((measure(wrk, load, server, options.seconds), base))
     _print(runs, options)
 
 
@@ -146,14 +149,13 @@ def _prepare_peer(python: Path, folder: Path, rounds: int) -> Known:
 
 
 @contextmanager
-def _serve_peer(python: Path, folder: Path) -> Iterator[tuple[int, int]]:
-    """Serve the peer by one worker with four threads; give its port and the worker's process id."""
+def _serve_peer(python: Path, folder: Path) -> Iterator[Server]:
+    """Serve the peer by one worker with four threads."""
     port = free_port()
     command = [str(python), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--keep-alive", "60"]
     command += ["--pythonpath", str(Path(__file__).parent), f"peer_django:application({str(folder)!r})"]
-    with running(command, dict(os.environ), port) as pid:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        yield port, int(children[0])
+    with running(command, dict(os.environ), port) as server:
+        yield server
 
 
 def _print(runs: dict[str, list[tuple[Measured, Measured]]], options: argparse.Namespace) -> None:

@@ -28,12 +28,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        with serve_latchgate(home) as (port, _):
+        with serve_latchgate(home) as server:
             cli(home, "user", "create", "api@example.com")
             key = cli(home, "key", "generate", "api@example.com")["api_key"]
             unknown = _unknown_key()
             wrong = "token {}:" + "x" * 43
-            connection = http.client.HTTPConnection("127.0.0.1", port)
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
             kinds = {"wrong secret": wrong.format(key), "unknown key": wrong.format(unknown)}
             kinds["wrong secret, again"] = kinds["wrong secret"]
             for header in list(kinds.values()) * _WARM_UP:

@@ -1,87 +1,123 @@
-"""How fast `get_logged_user` answers, beside the same server with an empty ASGI application, in alternation.
+"""How fast `get_logged_user` answers by each scheme, beside nginx and an empty application on uvicorn, in turns.
 
     python bench/verify.py [--rounds 5] [--seconds 3]
 
-Absolute figures say nothing on a machine that others use too; the ratio is of runs that followed each other at once.
+nginx answers `return 200` with the same bytes, uvicorn as it comes runs an ASGI application that does nothing. With the
+fast lane and without it, where there is one. Absolute figures say nothing on a machine that others use too; the ratios
+are of runs that followed each other at once.
 """
 
-import argparse
-import base64
-import statistics
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from servers import Load, Measured, cli, machine, measure, require_wrk, serve_empty, serve_latchgate
+from instances import LOGGED_USER, make_instance
+from processes import Server
+from report import Aim, Table, columns, finish, judge, options_of, ratio_of
+from servers import (
+    Load,
+    Measured,
+    measure,
+    require_wrk,
+    serve_empty,
+    serve_latchgate,
+    serve_nginx,
+    setting_is_known,
+)
 
-from latchgate.bootstrap import open_latchgate
-from latchgate.core.tokens import Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.services.access_tokens import TokenOrder
-from latchgate.services.actors import COMMAND_LINE
-from latchgate.settings import load_settings
-
-_PATH = "/api/method/frappe.auth.get_logged_user"
-_TOKEN_SECONDS = 3600
+_OF_NGINX, _OF_EMPTY, _ORDINARY_OF_EMPTY = 0.65, 1.6, 0.75
+_WARM_UP_SECONDS = 1
+_HEAD = ("`get_logged_user`", "requests/s", "p50 / p99 ms", "processor µs", "ingester µs", "of nginx", "of empty")
+_LANE, _ORDINARY = "the fast lane", "the ordinary way"
 
 
 def main() -> None:
-    """Measure and print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    options = parser.parse_args()
+    """Measure and print tables in Markdown."""
+    options = options_of(__doc__)
     wrk = require_wrk()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        with serve_latchgate(home) as (port, pid), serve_empty() as (empty_port, empty_pid):
-            loads = {scheme: Load(f"http://127.0.0.1:{port}{_PATH}", header) for scheme, header in _headers(home)}
-            empty = Load(f"http://127.0.0.1:{empty_port}/")
-            runs: dict[str, list[tuple[Measured, Measured]]] = {scheme: [] for scheme in loads}
-            for _ in range(options.rounds):
-                for scheme, load in loads.items():
-                    base = measure(wrk, empty, empty_pid, options.seconds)
-                    runs[scheme].append((measure(wrk, load, pid, options.seconds), base))
-    _print(runs, options)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        peers = {"nginx": stack.enter_context(serve_nginx()), "empty": stack.enter_context(serve_empty())}
+        contests = [
+            (f"{way}, {scheme}", server, Load(f"http://127.0.0.1:{server.port}{LOGGED_USER}", header))
+            for way, server, headers in _serve_ways(stack, folder)
+            for scheme, header in headers.items()
+        ]
+        for _, server, load in contests:
+            measure(wrk, load, server, _WARM_UP_SECONDS)
+        runs: dict[str, list[dict[str, Measured]]] = {}
+        for _ in range(options.rounds):
+            for name, server, load in contests:
+                bases = {
+                    peer: measure(wrk, Load(f"http://127.0.0.1:{at.port}/"), at, options.seconds)
+                    for peer, at in peers.items()
+                }
+                own = measure(wrk, load, server, options.seconds)
+                runs.setdefault(name, []).append({**bases, "own": own})
+    caption = (
+        "One worker on one processor, wrk with 32 connections on the other; medians of "
+        f"{options.rounds} rounds of {options.seconds:g} s, each beside a run of nginx and of the empty application."
+    )
+    finish(options, [Table(caption, _HEAD, tuple(_rows(runs)))], _aims(runs))
 
 
-def _headers(home: Path) -> list[tuple[str, str]]:
-    cli(home, "user", "create", "api@example.com", "--first-name", "Api")
-    key = cli(home, "key", "generate", "api@example.com")
-    pair = f"{key['api_key']}:{key['api_secret']}"
-    return [
-        ("token", f"Authorization: token {pair}"),
-        ("Basic", f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"),
-        ("Bearer", f"Authorization: Bearer {_import_token(home)}"),
+def _serve_ways(stack: ExitStack, folder: Path) -> list[tuple[str, Server, dict[str, str]]]:
+    """Serve an instance for each way of answering: the fast lane, if there is one, and the ordinary one."""
+    ways = {_ORDINARY: {}}
+    if setting_is_known("fast_lane"):
+        ways = {_LANE: {"LATCHGATE_FAST_LANE": "true"}, _ORDINARY: {"LATCHGATE_FAST_LANE": "false"}}
+    found = []
+    for number, (way, settings) in enumerate(ways.items()):
+        home = folder / f"home{number}"
+        credentials = make_instance(home)
+        found.append((way, stack.enter_context(serve_latchgate(home, **settings)), credentials.by_scheme()))
+    return found
+
+
+def _rows(runs: dict[str, list[dict[str, Measured]]]) -> list[tuple[str, ...]]:
+    rows = [
+        (name, *columns(_of(found, "own")), *(f"{_ratio(found, peer):.2f}" for peer in ("nginx", "empty")))
+        for name, found in runs.items()
     ]
+    for peer, label in (("nginx", "nginx, `return 200`"), ("empty", "uvicorn, an empty application")):
+        every = [run for found in runs.values() for run in _of(found, peer)]
+        rows.append((label, *columns(every), "", ""))
+    return rows
 
 
-def _import_token(home: Path) -> str:
-    # By the service itself: issuing access tokens comes with OAuth 2.
-    latchgate = open_latchgate(load_settings({"home": home}), create=False)
-    kind = TokenKind.ACCESS_TOKEN
-    token = issue_token(kind, latchgate.access_tokens.entropy.random_bytes(entropy_bytes(kind)))
-    expires_at = latchgate.clock.now() + _TOKEN_SECONDS
-    order = TokenOrder(Secret(token), "api@example.com", "benchmark", frozenset({"all"}), expires_at)
-    latchgate.access_tokens.import_token(COMMAND_LINE, order)
-    latchgate.close()
-    return token
+def _aims(runs: dict[str, list[dict[str, Measured]]]) -> list[Aim]:
+    what = "`get_logged_user`, cached, by token, Basic or Bearer, with the log"
+    lane = {name: found for name, found in runs.items() if name.startswith(_LANE)}
+    ordinary = {name: found for name, found in runs.items() if name.startswith(_ORDINARY)}
+    aims = []
+    for peer, least in (("nginx", _OF_NGINX), ("empty", _OF_EMPTY)):
+        label = "nginx `return 200`" if peer == "nginx" else "uvicorn with an empty application"
+        aims.append(Aim(f"{what}, of {label}", f"at least {least}", _told(lane, peer, least)))
+    aims.append(
+        Aim(
+            "the same by the ordinary way, of uvicorn with an empty application",
+            f"at least {_ORDINARY_OF_EMPTY}",
+            _told(ordinary, "empty", _ORDINARY_OF_EMPTY),
+        )
+    )
+    return aims
 
 
-def _print(runs: dict[str, list[tuple[Measured, Measured]]], options: argparse.Namespace) -> None:
-    print(f"{machine()}. One worker on one processor, wrk with 32 connections on the other;")
-    print(f"medians of {options.rounds} rounds of {options.seconds} s, each beside a run of the empty application.\n")
-    print("| `get_logged_user` | requests/s | p50 / p99 ms | processor µs | of the empty application |")
-    print("|---|---:|---|---:|---:|")
-    for scheme, pairs in runs.items():
-        ratio = statistics.median(own.per_second / base.per_second for own, base in pairs)
-        print(f"| {scheme} {_row([own for own, _ in pairs])} {ratio:.2f} |")
-    print(f"| empty application {_row([base for pairs in runs.values() for _, base in pairs])} 1 |")
+def _told(runs: dict[str, list[dict[str, Measured]]], peer: str, least: float) -> str:
+    """Tell the ratio of each scheme; judged is the least of them."""
+    if not runs:
+        return "not measured: this release has no fast lane"
+    ratios = {name.rpartition(", ")[2]: _ratio(found, peer) for name, found in runs.items()}
+    each = ", ".join(f"{scheme} {ratio:.2f}" for scheme, ratio in ratios.items())
+    return f"{judge(min(ratios.values()), least)} ({each})"
 
 
-def _row(measured: list[Measured]) -> str:
-    median = statistics.median
-    latencies = f"{median(one.p50_ms for one in measured):.2f} / {median(one.p99_ms for one in measured):.2f}"
-    per_second = median(one.per_second for one in measured)
-    return f"| {per_second:,.0f} | {latencies} | {median(one.cpu_us for one in measured):.0f} |"
+def _of(found: list[dict[str, Measured]], name: str) -> list[Measured]:
+    return [run[name] for run in found]
+
+
+def _ratio(found: list[dict[str, Measured]], peer: str) -> float:
+    return ratio_of(_of(found, "own"), _of(found, peer))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,18 @@
+"""The settings of two servers that are to answer alike: with the fast lane, and without."""
+
+from latchgate.settings import Settings
+
+__all__ = ["COMMON", "LANES"]
+
+COMMON = {
+    # What names the port would differ; a throttle's minute begins where the first fault was, at another moment on each.
+    "LATCHGATE_PUBLIC_URL": "https://auth.example.com",
+    "LATCHGATE_CREDENTIAL_FAILURES_PER_MINUTE": "1000000",
+    "LATCHGATE_WORKERS": "1",
+}
+# A release without the lane: two equal servers, which shows that a comparison sees no difference where none is.
+LANES: tuple[dict[str, str], dict[str, str]] = (
+    ({"LATCHGATE_FAST_LANE": "true"}, {"LATCHGATE_FAST_LANE": "false"})
+    if "fast_lane" in Settings.model_fields
+    else ({}, {})
+)
