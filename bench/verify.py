@@ -65,7 +65,7 @@ def _serve_ways(stack: ExitStack, folder: Path) -> list[tuple[str, Server, dict[
     """Serve an instance for each way of answering: the fast lane, if there is one, and the ordinary one."""
     ways = {_ORDINARY: {}}
     if setting_is_known("fast_lane"):
-        ways = {_LANE: {"LATCHGATE_FAST_LANE": "true"}, _ORDINARY: {"LATCHGATE_FAST_LANE": "false"}}
+        ways = {_LANE: {"LATCHGATE_FAST_LANE": "parser"}, _ORDINARY: {"LATCHGATE_FAST_LANE": "application"}}
     found = []
     for number, (way, settings) in enumerate(ways.items()):
         home = folder / f"home{number}"

@@ -206,9 +206,9 @@ class Settings(BaseSettings):
     """How many bytes of verdicts each serving process remembers, so that a credential is looked up once and not at
     every request; about 2,500 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
     every request asks the database. On PostgreSQL nothing is remembered."""
-    fast_lane: bool = True
-    """Whether requests that a remembered verdict alone answers, such as `get_logged_user`, take a short way, with the
-    same answers and rows. `false`: every request walks the whole line; for comparing the two."""
+    fast_lane: Literal["parser", "application", "off"] = "parser"
+    """Where requests that a remembered verdict alone answers, such as `get_logged_user`, leave the long way, with the same
+    answers and rows: in the `parser`, or at the door of the `application`. `off`: nowhere; for comparing them."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False

@@ -41,7 +41,7 @@ class HostRequestLog:
         return prepare(entry)
 
     def append_prepared(self, row: log_ports.PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
-        self.segments.append(join(time_us, request_id, row.status, micros, row.who, row.what))
+        self.segments.append_unreserved(join(time_us, request_id, row.status, micros, row.who, row.what))
 
     def sync(self) -> None:
         self.segments.sync()

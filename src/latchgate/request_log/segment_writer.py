@@ -104,6 +104,17 @@ class SegmentLog:
                     return
             self._make_room()
 
+    def append_unreserved(self, payload: bytes) -> None:
+        """Store a row as `append` without a reservation, at less cost where there is room. Raises StorageError."""
+        with self._lock:
+            current = self._current
+            # As `_has_room` says it, while nobody has given back anything.
+            if current is not None and current.offset + SLOT_BYTES * (self._reserved + 1) <= current.end:
+                current.append(payload)
+                self._written += 1
+                return
+        self.append(payload)
+
     def append_refused(self, entry: LogEntry, reservation: log_ports.Reservation | None = None) -> None:
         """Store a row of a refused request, or count it among the others of its address and minute, if they are many.
 

@@ -27,10 +27,12 @@ from latchgate.services.gate import Gate
 from latchgate.services.log_ports import PreparedRow
 from latchgate.services.verdicts import Verdict
 
-__all__ = ["FastLane", "LaneAnswer", "LaneTarget", "lane_targets"]
+__all__ = ["FastLane", "LaneAnswer", "LaneTarget", "Sent", "lane_targets"]
 
 _log = structlog.get_logger("latchgate.server")
 Header = tuple[bytes, bytes]
+Sent = tuple[bytes, bytes | None, bytes, str]
+"""Authorization, source, user agent, and the caller's address."""
 
 _AUTHORIZATION_BYTES_MAX = 1024
 _OK = 200
@@ -103,45 +105,62 @@ class FastLane:
         self._trusted_proxies = trusted_proxies
         self._peers: dict[tuple[str, bytes | None], str] = {}
 
-    def answer(self, target: bytes, headers: Sequence[Header], peer: str) -> tuple[LaneAnswer, bytes] | None:
+    def read(self, headers: Sequence[Header], peer: str) -> Sent | None:
+        """Read the headers of a request; None if they are unusual.
+
+        Args:
+            headers: Their names in lower case.
+            peer: The other end of the connection.
+        """
+        values: list[bytes | None] = [None] * _PLACES
+        for name, value in headers:
+            place = _PLACE_OF.get(name)
+            if place is not None:
+                if place < 0 or values[place] is not None:
+                    return None
+                values[place] = value
+        _, authorization, source, agent, forwarded_for = values
+        if authorization is None or len(authorization) > _AUTHORIZATION_BYTES_MAX:
+            return None
+        return authorization, source, agent or b"", self._resolve(peer, forwarded_for)
+
+    def answer(self, target: bytes, sent: Sent) -> tuple[LaneAnswer, bytes] | None:
         """Answer a GET of one of `targets`, and log it.
 
         Args:
             target: As it was sent.
-            headers: Their names in lower case.
-            peer: The other end of the connection.
+            sent: What `read` gave.
 
         Returns:
             The answer and its request id in hexadecimal; None if the ordinary way is to answer, and nothing was done.
         """
         started = perf_counter()
-        sent: list[bytes | None] = [None] * _PLACES
-        for name, value in headers:
-            place = _PLACE_OF.get(name)
-            if place is not None:
-                if place < 0 or sent[place] is not None:
-                    return None
-                sent[place] = value
-        _, authorization, source, agent, forwarded_for = sent
-        if authorization is None or len(authorization) > _AUTHORIZATION_BYTES_MAX:
-            return None
         try:
-            return self._pass(
-                target, (authorization, source, agent or b""), self._resolve(peer, forwarded_for), started
-            )
+            verdict = self._gate.recall(sent[0], sent[1], sent[3])
+            if verdict is None:
+                return None
+            ready: LaneAnswer | None = verdict.prepared.get((target, sent[2], sent[3]))
+            if ready is None:
+                ready = self._prepare(verdict, target, sent)
+                if ready is None:
+                    return None
+            # Last: after its row is written nothing can fail any more.
+            request_id = self._gate.record_recalled(ready.row, perf_counter() - started)
         except StorageError:
             # The ordinary way tells of it, and tells the operator.
             return None
         except Exception:  # noqa: BLE001  # whatever fails here, the ordinary way answers
             _log.exception("fast lane failed")
             return None
+        return ready, request_id.hex().encode()
 
     def answer_scope(self, scope: Scope) -> tuple[Message, Message] | None:
         """Answer a request as an ASGI server gives it; None if the ordinary way is to."""
         target, client = scope.get("raw_path", b""), scope.get("client")
         if target not in self.targets or scope["method"] != "GET" or scope["query_string"] or scope.get("root_path"):
             return None
-        answered = self.answer(target, scope["headers"], client[0] if client else "")
+        sent = self.read(scope["headers"], client[0] if client else "")
+        answered = None if sent is None else self.answer(target, sent)
         if answered is None:
             return None
         ready, request_id = answered
@@ -151,28 +170,11 @@ class FastLane:
             {"type": "http.response.body", "body": ready.body},
         )
 
-    def _pass(
-        self, target: bytes, sent: tuple[bytes, bytes | None, bytes], address: str, started: float
-    ) -> tuple[LaneAnswer, bytes] | None:
-        authorization, source, agent = sent
-        verdict = self._gate.recall(authorization, source, address)
-        if verdict is None:
-            return None
-        ready: LaneAnswer | None = verdict.prepared.get((target, address, agent))
-        if ready is None:
-            ready = self._prepare(verdict, target, sent, address)
-            if ready is None:
-                return None
-        # Last: after its row is written nothing can fail any more.
-        return ready, self._gate.record_recalled(ready.row, perf_counter() - started).hex().encode()
-
-    def _prepare(
-        self, verdict: Verdict, target: bytes, sent: tuple[bytes, bytes | None, bytes], address: str
-    ) -> LaneAnswer | None:
+    def _prepare(self, verdict: Verdict, target: bytes, sent: Sent) -> LaneAnswer | None:
         asked = self.targets[target]
         if decide(verdict.who, asked.requires).decision is not Decision.ALLOWED:
             return None
-        authorization, source, agent = sent
+        authorization, source, agent, address = sent
         presented = Presented(
             method="GET",
             path=asked.path,
@@ -186,7 +188,7 @@ class FastLane:
         ready = _split(row, response)
         if len(verdict.prepared) >= _READY_MAX:
             verdict.prepared.clear()
-        verdict.prepared[target, address, agent] = ready
+        verdict.prepared[target, agent, address] = ready
         return ready
 
     def _resolve(self, peer: str, forwarded_for: bytes | None) -> str:

@@ -49,7 +49,7 @@ class _Stage(enum.Enum):
 
 
 # Looking a member up on its class costs as much as a call, and this is done for every header.
-_BETWEEN, _HEAD, _BODY, _OVER = _Stage
+BETWEEN, _HEAD, _BODY, _OVER = _Stage
 
 
 class WireProtocol(HttpToolsProtocol):
@@ -76,7 +76,7 @@ class WireProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._stage = _BETWEEN
+        self._stage = BETWEEN
         self._meter = RequestMeter(self.limits)
         self._deadline = math.inf
         self._body_deadline = math.inf
@@ -227,7 +227,7 @@ class WireProtocol(HttpToolsProtocol):
             self._meter.check_head(0)
             super().on_message_complete()
             is_last = not self.cycle.keep_alive
-        self._stage = _OVER if is_last else _BETWEEN
+        self._stage = _OVER if is_last else BETWEEN
         if self._is_busy():
             self._deadline = math.inf
         else:
@@ -244,7 +244,7 @@ class WireProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif self._refusal is not None:
             self._send_refusal(self._refusal)
-        elif self._stage is _BETWEEN:
+        elif self._stage is BETWEEN:
             self._set_deadline(self.limits.idle_seconds)
         if self._held and not self.pipeline:
             # Not from here: this may be running inside the parser.

@@ -84,14 +84,16 @@ def build_application(latchgate: Latchgate) -> Application:
 
 def _has_lane(latchgate: Latchgate) -> bool:
     # Where a reply waits for the disk, it waits in a thread, which the lane has not.
-    return latchgate.settings.fast_lane and not latchgate.request_log.waits_for_disk
+    return latchgate.settings.fast_lane != "off" and not latchgate.request_log.waits_for_disk
 
 
-def _find_protocol(application: Application) -> type[WireProtocol]:
+def _find_protocol(application: Application, fast_lane: str) -> type[WireProtocol]:
     def observe(scope: HTTPScope, status: int) -> None:
         application.log_refusal(cast("Scope", scope), status)
 
-    base = WireProtocol if application.lane is None else lane_protocol_class(application.lane)
+    base = WireProtocol
+    if application.lane is not None and fast_lane == "parser":
+        base = lane_protocol_class(application.lane)
     return protocol_class(WireLimits(), observe, base)
 
 
@@ -102,7 +104,7 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     application = build_application(latchgate)
     config = uvicorn.Config(
         application,
-        http=_find_protocol(application),
+        http=_find_protocol(application, latchgate.settings.fast_lane),
         loop="uvloop",
         ws="none",
         lifespan="on",

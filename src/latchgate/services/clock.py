@@ -27,15 +27,19 @@ class SystemClock:
 
     def now(self) -> int:
         """Tell the time in Unix seconds."""
-        return int(self._now())
+        elapsed = boottime()
+        return int(self._follow(elapsed) + elapsed)
 
     def now_us(self) -> int:
         """Tell the time in microseconds since 1970; strictly greater at each call."""
         with self._lock:
-            self._last_us = max(self._last_us + 1, int(self._now() * 1_000_000))
+            elapsed = boottime()
+            now = int((self._follow(elapsed) + elapsed) * 1_000_000)
+            self._last_us = now if now > self._last_us else self._last_us + 1
             return self._last_us
 
-    def _now(self) -> float:
-        elapsed = boottime()
-        self._offset = max(self._offset, time.time() - elapsed)
-        return self._offset + elapsed
+    def _follow(self, elapsed: float) -> float:
+        ahead = time.time() - elapsed
+        if ahead > self._offset:
+            self._offset = ahead
+        return self._offset
