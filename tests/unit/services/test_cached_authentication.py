@@ -74,7 +74,7 @@ def _delete_role(house: House) -> None:
 
 def _rename_role(house: House) -> None:
     with house.store.write() as tx:
-        tx._connection.exec_driver_sql(  # type: ignore[attr-defined]  # no service renames a role
+        tx._connection.exec_driver_sql(  # no service renames a role
             "UPDATE role SET name = 'Author' WHERE name = 'Editor'"
         )
 
@@ -186,7 +186,7 @@ class TestKeys:
         house.sources.create_record(COMMAND_LINE, "Event Consumer", "consumer", USER, enabled=True)
         mine, other = house.add_key(), house.add_key("consumer", source="Event Consumer")
         with house.store.write() as tx:
-            connection = tx._connection  # type: ignore[attr-defined]  # no service gives two keys one id
+            connection = tx._connection  # no service gives two keys one id
             connection.exec_driver_sql("UPDATE api_key SET key_id = 'same'")
         of_user = replace(present_pair("same", "x"), authorization=(b"token same:" + b"x" * 40,))
         of_consumer = replace(of_user, source=(b"Event Consumer",))
@@ -284,7 +284,7 @@ class TestRefusals:
         issued = house.add_key()
         assert not is_remembered(remembering, presented)
         with house.store.write() as tx:
-            connection = tx._connection  # type: ignore[attr-defined]  # under an id that was asked for before
+            connection = tx._connection  # under an id that was asked for before
             connection.exec_driver_sql("UPDATE api_key SET key_id = 'made-elsewhere'")
 
         assert issued.key.key_id != "made-elsewhere"
