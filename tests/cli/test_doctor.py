@@ -32,8 +32,8 @@ def test_an_instance_as_it_should_be_has_nothing_to_complain_of(
 
     assert {check["verdict"] for check in checks} == {"ok"}
     assert [check["check"] for check in checks] == [
-        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "users", "sources",
-        "keys",
+        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "cache", "users",
+        "sources", "keys",
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from latchgate.core.credentials import Presented, parse_credential
-from latchgate.core.principals import Who
+from latchgate.core.principals import Reason, Rejected, Who
 from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.gate import Gate
 from latchgate.services.verified_cache import VerifiedCache
@@ -13,7 +13,7 @@ from latchgate.storage.changes import open_feed
 from support.fake_feed import FakeBoottime
 from support.house import CountingEntropy, House
 
-__all__ = ["CACHE_BYTES", "CachedHouse", "cached"]
+__all__ = ["CACHE_BYTES", "CachedHouse", "cached", "is_remembered", "reason"]
 
 CACHE_BYTES = 1_000_000
 
@@ -52,3 +52,15 @@ def cached(house: House, bytes_max: int = CACHE_BYTES) -> Iterator[CachedHouse]:
         cache.beat()
         gate = replace(house.gate, cached=CachedAuthenticator(house.gate.authenticator, cache))
         yield CachedHouse(house, cache, gate, boottime)
+
+
+def reason(who: object) -> Reason | None:
+    """Tell why somebody was refused."""
+    return who.reason if isinstance(who, Rejected) else None
+
+
+def is_remembered(remembering: CachedHouse, presented: Presented) -> bool:
+    """Whether an answer comes without any look-up."""
+    before = remembering.cache.misses
+    remembering.verify(presented)
+    return remembering.cache.misses == before
