@@ -321,19 +321,20 @@ def _wire(
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
-        gate=Gate(
-            authenticator,
-            throttles,
-            request_log,
-            clock,
-            RequestIds(entropy),
-            peppers,
-            cached=CachedAuthenticator(authenticator, cache) if cache else None,
-        ),
+        gate=_gate(authenticator, throttles, request_log, cache),
         cache=cache,
         gate_may_wait=settings.database_path is None,
         opened=stack,
     )
+
+
+def _gate(
+    authenticator: Authenticator, throttles: Throttles, request_log: HostRequestLog, cache: VerifiedCache | None
+) -> Gate:
+    clock, peppers = authenticator.clock, authenticator.peppers
+    cached = CachedAuthenticator(authenticator, cache) if cache else None
+    ids = RequestIds(SystemEntropy())
+    return Gate(authenticator, throttles, request_log, clock, ids, peppers, cached=cached)
 
 
 def _open_cache(database: Database, clock: SystemClock, bytes_max: int, stack: ExitStack) -> VerifiedCache | None:

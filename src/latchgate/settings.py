@@ -204,7 +204,7 @@ class Settings(BaseSettings):
     """After how many days the key that signs ID tokens is replaced. The old one stays in the key set for a week."""
     cache_bytes: int = Field(default=32 * 1024**2, ge=0, le=64 * 1024**3)
     """How many bytes of verdicts each serving process remembers, so that a credential is looked up once and not at
-    every request; about 2,500 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
+    every request; about 2,200 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
     every request asks the database. On PostgreSQL nothing is remembered."""
     fast_lane: Literal["parser", "application", "off"] = "parser"
     """Where requests that a remembered verdict alone answers, such as `get_logged_user`, leave the long way, with the same

@@ -8,6 +8,7 @@ import pytest
 from latchgate.bootstrap import open_latchgate
 from latchgate.settings import Settings
 from support.command_line import CommandLine
+from support.databases import forget_generation
 
 
 @pytest.fixture(autouse=True)

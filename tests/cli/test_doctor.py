@@ -32,8 +32,8 @@ def test_an_instance_as_it_should_be_has_nothing_to_complain_of(
 
     assert {check["verdict"] for check in checks} == {"ok"}
     assert [check["check"] for check in checks] == [
-        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "users", "sources",
-        "keys",
+        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "cache", "users",
+        "sources", "keys",
     ]  # fmt: skip
 
 
@@ -152,3 +152,18 @@ def test_wrong_settings_are_all_told(cli: CommandLine, monkeypatch: pytest.Monke
     lines = cli.run("doctor", code=1).stdout.splitlines()
 
     assert [line.split()[2] for line in lines] == ["LATCHGATE_PRT", "LATCHGATE_PORT:"]
+
+
+def test_cache(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how much is remembered, that nothing is, and where the file system is why."""
+    assert {"check": "cache", "verdict": "ok", "detail": _REMEMBERED} in cli.json("doctor")
+
+    monkeypatch.setenv("LATCHGATE_CACHE_BYTES", "0")
+    assert "ok    cache: switched off" in cli.run("doctor").stdout
+    monkeypatch.setattr("latchgate.storage.file_systems.shares_mapped_files", lambda _folder: False)
+    told = cli.run("doctor").stdout
+    assert f"warn  cache: {cli.home} is on a file system" in told
+    assert "put it on a local disk" in told
+
+
+_REMEMBERED = "at most 32.0 MiB of verdicts are remembered by each serving process"

@@ -1,13 +1,17 @@
 """The store on each engine, as good as new for every test."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from latchgate.storage.database import Database
+from latchgate.storage.database import Database, open_database
+from latchgate.storage.revisions import upgrade
 from latchgate.storage.store import SqlStore
 from support.changes import Changes, fill
-from support.databases import ENGINES, Databases, Outside
+from support.databases import ENGINES, Databases, Outside, forget_generation
 
 
 @pytest.fixture(scope="session", params=ENGINES)
@@ -17,6 +21,25 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     databases = Databases(tmp_path_factory.mktemp("databases"), server)
     databases.prepare()
     return databases
+
+
+@pytest.fixture(scope="session")
+def blank_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database of head revision to be copied, migrated once."""
+    path = tmp_path_factory.mktemp("blank") / "latchgate.db"
+    with closing(open_database(f"sqlite:///{path}", create=True)) as database:
+        upgrade(database)
+    forget_generation(path)
+    return path
+
+
+@pytest.fixture
+def sqlite_database(blank_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """An SQLite database in a folder of the test's own, with its generation file."""
+    shutil.copyfile(blank_sqlite, tmp_path / "latchgate.db")
+    with closing(open_database(f"sqlite:///{tmp_path / 'latchgate.db'}")) as database:
+        database.attach()
+        yield database
 
 
 @pytest.fixture

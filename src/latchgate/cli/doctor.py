@@ -82,6 +82,7 @@ def _diagnose() -> Iterator[Check]:
         yield Check("instance", Verdict.OK, "key file and database fit each other and this release")
         yield from _check_integrity(settings)
         yield from _check_clock(latchgate)
+        yield from _check_cache(settings)
         yield from _check_accounts(latchgate)
         yield from _check_keys(latchgate)
 
@@ -139,6 +140,22 @@ def _check_clock(latchgate: "Latchgate") -> Iterator[Check]:
         yield Check("clock", Verdict.FAIL, told)
     else:
         yield Check("clock", Verdict.OK, "not behind the request log")
+
+
+def _check_cache(settings: "Settings") -> Iterator[Check]:
+    from latchgate.storage.file_systems import shares_mapped_files
+
+    path = settings.database_path
+    if path is None:
+        yield Check("cache", Verdict.OK, "none on PostgreSQL: every request asks the database")
+    elif not shares_mapped_files(path.parent):
+        told = "is on a file system that may not show each process what another wrote, so that every request asks the"
+        yield Check("cache", Verdict.WARN, f"{path.parent} {told} database; put it on a local disk (ext4, XFS, Btrfs)")
+    elif not settings.cache_bytes:
+        yield Check("cache", Verdict.OK, "switched off by LATCHGATE_CACHE_BYTES=0: every request asks the database")
+    else:
+        size = f"{settings.cache_bytes / 1024**2:.1f} MiB"
+        yield Check("cache", Verdict.OK, f"at most {size} of verdicts are remembered by each serving process")
 
 
 def _check_accounts(latchgate: "Latchgate") -> Iterator[Check]:

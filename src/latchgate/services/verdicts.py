@@ -22,9 +22,9 @@ REFUSALS_MAX = 1_024
 
 PREPARED_BYTES = 768
 """What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
-_ENTRY_BYTES = 900
+_ENTRY_BYTES = 450
 """The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""
-_TAG_BYTES = 330
+_TAG_BYTES = 140
 """A tag with its place in the index. A test measures it."""
 
 # The granted roles of a user are read with the roles' names; a renamed or deleted role concerns whoever has any.
@@ -116,7 +116,8 @@ class VerdictStore:
         return self._refusals.get(key)
 
     def put(self, key: bytes, verdict: Verdict) -> None:
-        """Keep a verdict, in the place of any other of its key."""
+        """Keep a verdict, in the place of whatever was kept of its key."""
+        self._refusals.pop(key, None)
         self._remove(key)
         self._verdicts[key] = verdict
         self._bytes += _bytes_of(verdict)
@@ -131,7 +132,8 @@ class VerdictStore:
         self._make_room()
 
     def put_refusal(self, key: bytes, refusal: Refusal) -> None:
-        """Keep a refusal, until anything at all changes."""
+        """Keep a refusal, in the place of whatever was kept of its key, until anything at all changes."""
+        self._remove(key)
         self._refusals[key] = refusal
         while len(self._refusals) > REFUSALS_MAX:
             self._refusals.popitem(last=False)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from support.house import House, make_blank_database, open_houses
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.users import UserOrder
+from support.cached_house import CachedHouse, cached
+from support.house import PASSWORD, USER, House, make_blank_database, open_houses
 from support.oauth_house import OAuthHouse, build_oauth_house
 from support.office import furnish_office
 
@@ -42,6 +45,15 @@ def lasting_house(blank_database: Path, tmp_path_factory: pytest.TempPathFactory
 def office(house: House) -> House:
     """A house with a helpdesk that may change all users, and accounts of every kind."""
     return furnish_office(house)
+
+
+@pytest.fixture
+def remembering(house: House) -> Iterator[CachedHouse]:
+    """A house with a user and both gates."""
+    house.roles.create(COMMAND_LINE, "Editor")
+    house.add_user(UserOrder(USER, roles=frozenset({"Editor"}), password=PASSWORD))
+    with cached(house) as remembering:
+        yield remembering
 
 
 @pytest.fixture
