@@ -16,8 +16,12 @@ from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, SettingsError, StorageError
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.request_log.database import connect
-from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
+from latchgate.request_log.log_entries import open_request_log
+from latchgate.request_log.refusal_quota import RefusalRules
+from latchgate.request_log.request_log import HostRequestLog
 from latchgate.request_log.revisions import upgrade as upgrade_request_log
+from latchgate.request_log.segment_keeper import SyncPolicy
+from latchgate.request_log.segment_writer import LogRules, SegmentLog
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
@@ -70,7 +74,7 @@ class Latchgate:
     settings: Settings
     clock: SystemClock
     store: SqlStore
-    request_log: SqlRequestLog
+    request_log: HostRequestLog
     peppers: Peppers = field(repr=False)
     rules: Rules
     users: UserService
@@ -133,10 +137,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
     stack = ExitStack()
     try:
         database, peppers = _open_accounts(settings, stack, create=create)
-        log_url = settings.log_database_url.get_secret_value()
-        request_log = open_request_log(
-            log_url, wait_seconds=_LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
-        )
+        request_log = _open_log(settings)
         stack.callback(request_log.close)
         latchgate = _wire(settings, (database, request_log, peppers), stack)
         _set_first_password(latchgate)
@@ -263,7 +264,7 @@ def _set_first_password(latchgate: Latchgate) -> None:
         raise SettingsError(f"LATCHGATE_ADMIN_PASSWORD: {error.fields['password']}") from None
 
 
-def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], stack: ExitStack) -> Latchgate:
+def _wire(settings: Settings, opened: tuple[Database, HostRequestLog, Peppers], stack: ExitStack) -> Latchgate:
     database, request_log, peppers = opened
     store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
     profile = PROFILES[settings.password_profile]
@@ -309,8 +310,22 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
-        gate_may_wait=settings.database_path is None or settings.log_database_path is None,
+        gate_may_wait=settings.database_path is None,
         opened=stack,
+    )
+
+
+def _open_log(settings: Settings) -> HostRequestLog:
+    log_url = settings.log_database_url.get_secret_value()
+    wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
+    rules = LogRules(
+        SyncPolicy(settings.log_sync),
+        settings.log_backlog_bytes,
+        RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
+    )
+    return HostRequestLog(
+        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy()),
+        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder),
     )
 
 

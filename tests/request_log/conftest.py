@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
+from latchgate.request_log.request_log import HostRequestLog
+from support.host_log import open_host_log
 from support.memory_log import MemoryLog
 from support.postgres import PostgresServer
 
@@ -28,26 +29,27 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
 
 
 @pytest.fixture
-def sql_log(location: str | Path) -> Iterator[SqlRequestLog]:
+def sql_log(location: str | Path, tmp_path: Path) -> Iterator[HostRequestLog]:
     """A log on each engine."""
-    with closing(open_request_log(location, wait_seconds=WAIT_SECONDS)) as log:
+    with closing(open_host_log(location, tmp_path / "log", wait_seconds=WAIT_SECONDS)) as log:
         yield log
 
 
 @pytest.fixture
-def sqlite_log(tmp_path: Path) -> Iterator[SqlRequestLog]:
+def sqlite_log(tmp_path: Path) -> Iterator[HostRequestLog]:
     """A log in the file log.db of the test's folder."""
-    with closing(open_request_log(tmp_path / "log.db", wait_seconds=WAIT_SECONDS)) as log:
+    with closing(open_host_log(tmp_path / "log.db", wait_seconds=WAIT_SECONDS)) as log:
         yield log
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryLog | SqlRequestLog]:
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryLog | HostRequestLog]:
     """A log of each kind that fulfils the port."""
     if request.param == "memory":
         yield MemoryLog()
         return
-    with closing(open_request_log(_location(request, tmp_path), wait_seconds=WAIT_SECONDS)) as log:
+    location = _location(request, tmp_path)
+    with closing(open_host_log(location, tmp_path / "log", wait_seconds=WAIT_SECONDS)) as log:
         yield log
 
 

@@ -18,9 +18,12 @@ from typer.testing import CliRunner, Result
 
 from latchgate.bootstrap import open_latchgate
 from latchgate.cli.app import app
-from latchgate.request_log.log_entries import PAGE_ROWS_MAX, SqlRequestLog, open_request_log
+from latchgate.request_log.log_entries import PAGE_ROWS_MAX
+from latchgate.request_log.request_log import HostRequestLog
 from latchgate.services.clock import SystemClock
+from latchgate.services.port_values import LogQuery
 from latchgate.settings import Settings
+from support.host_log import open_host_log
 from support.log_rows import NOON, make_row
 
 _HOUR = 3_600_000_000
@@ -36,11 +39,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def rows(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlRequestLog]:
+def rows(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostRequestLog]:
     """The empty request log that the command reads."""
     monkeypatch.setenv("LATCHGATE_HOME", str(home))
     monkeypatch.setenv("LATCHGATE_LOG_DATABASE_URL", f"sqlite:///{tmp_path}/log.db")
-    with closing(open_request_log(tmp_path / "log.db")) as opened:
+    with closing(open_host_log(tmp_path / "log.db")) as opened:
         yield opened
 
 
@@ -58,7 +61,7 @@ def _find(*arguments: str) -> list[dict[str, object]]:
 # --- search ---
 
 
-def test_search_prints_a_table(rows: SqlRequestLog) -> None:
+def test_search_prints_a_table(rows: HostRequestLog) -> None:
     """People get aligned columns, UTC, and the reason of a refusal beside its status."""
     rows.append(make_row(time=NOON + 1_234_567, path="/api/one"))
     rows.append(make_row(time=NOON + 2_000_000, user=None, status=401, reason="wrong_secret", path="/api/two"))
@@ -72,7 +75,7 @@ def test_search_prints_a_table(rows: SqlRequestLog) -> None:
     ]
 
 
-def test_a_long_table_keeps_its_columns(rows: SqlRequestLog) -> None:
+def test_a_long_table_keeps_its_columns(rows: HostRequestLog) -> None:
     """A wide text far below widens its column from there on; the heading stands once."""
     for number in range(250):
         rows.append(make_row(user="x" * 60 if number == 10 else "ann@example.com"))
@@ -83,7 +86,7 @@ def test_a_long_table_keeps_its_columns(rows: SqlRequestLog) -> None:
     assert lines[1].index("lgk_ann") == lines[100].index("lgk_ann") < lines[-1].index("lgk_ann")
 
 
-def test_nothing_found_is_said(rows: SqlRequestLog) -> None:
+def test_nothing_found_is_said(rows: HostRequestLog) -> None:
     """No row is an answer, not an error; programs get an empty list."""
     result = _run("search", "--user", "nobody@example.com")
 
@@ -91,7 +94,7 @@ def test_nothing_found_is_said(rows: SqlRequestLog) -> None:
     assert _find("--user", "nobody@example.com") == []
 
 
-def test_search_json_is_one_document(rows: SqlRequestLog) -> None:
+def test_search_json_is_one_document(rows: HostRequestLog) -> None:
     """Programs get the rows under the names that do not change, newest first."""
     written = [make_row(), make_row(status=403, reason="role_missing")]
     for row in written:
@@ -117,7 +120,7 @@ def test_search_json_is_one_document(rows: SqlRequestLog) -> None:
     ],
     ids=" ".join,
 )
-def test_search_gives_what_its_options_name(rows: SqlRequestLog, arguments: list[str], found: list[str]) -> None:
+def test_search_gives_what_its_options_name(rows: HostRequestLog, arguments: list[str], found: list[str]) -> None:
     """Every option narrows the search to what it names."""
     rows.append(make_row(request_id="ann"))
     rows.append(
@@ -135,7 +138,7 @@ def test_search_gives_what_its_options_name(rows: SqlRequestLog, arguments: list
 
 
 @pytest.mark.parametrize("age", ["90m", "24h", "7d", "1w"])
-def test_since_takes_an_age(rows: SqlRequestLog, age: str) -> None:
+def test_since_takes_an_age(rows: HostRequestLog, age: str) -> None:
     """What is younger than the age is found, what is older is not."""
     seconds = {"90m": 5_400, "24h": 86_400, "7d": 604_800, "1w": 604_800}[age]
     start = SystemClock().now_us() - seconds * 1_000_000
@@ -147,7 +150,7 @@ def test_since_takes_an_age(rows: SqlRequestLog, age: str) -> None:
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
 @pytest.mark.parametrize("text", ["yesterday", "", "24", "h", "2026-13-01", "-1h", "9999999999d"])
-def test_a_time_that_is_none_is_refused(rows: SqlRequestLog, option: str, text: str) -> None:
+def test_a_time_that_is_none_is_refused(rows: HostRequestLog, option: str, text: str) -> None:
     """A time that cannot be read is a wrong call, with an example of a right one."""
     result = _run("search", option, text)
 
@@ -156,7 +159,7 @@ def test_a_time_that_is_none_is_refused(rows: SqlRequestLog, option: str, text: 
     assert "2026-05-01T12:30Z" in result.stderr
 
 
-def test_the_table_steers_no_terminal(rows: SqlRequestLog) -> None:
+def test_the_table_steers_no_terminal(rows: HostRequestLog) -> None:
     """What stands in the log without having been escaped is escaped when it is shown; what was is not escaped twice."""
     rows.append(make_row(user="a\x1b[2Jb\r\nc", path="/already\\x1b"))
 
@@ -169,7 +172,7 @@ def test_the_table_steers_no_terminal(rows: SqlRequestLog) -> None:
 # --- export ---
 
 
-def test_export_writes_json_lines(rows: SqlRequestLog) -> None:
+def test_export_writes_json_lines(rows: HostRequestLog) -> None:
     """Without options every row is a line of JSON, newest first."""
     written = [make_row() for _ in range(30)]
     for row in written:
@@ -180,7 +183,7 @@ def test_export_writes_json_lines(rows: SqlRequestLog) -> None:
     assert [json.loads(line) for line in lines] == [row.document() for row in written[::-1]]
 
 
-def test_export_writes_csv(rows: SqlRequestLog) -> None:
+def test_export_writes_csv(rows: HostRequestLog) -> None:
     """CSV has a heading, UTF-8 whatever the terminal speaks, and the rows of the time asked for."""
     rows.append(make_row(request_id="too old", time=NOON - 1))
     rows.append(make_row(request_id="in time", time=NOON, user="zoë@example.com"))
@@ -193,7 +196,7 @@ def test_export_writes_csv(rows: SqlRequestLog) -> None:
     assert (record["request_id"], record["user"]) == ("in time", "zoë@example.com")
 
 
-def test_export_to_a_file_replaces_it_whole(rows: SqlRequestLog, tmp_path: Path) -> None:
+def test_export_to_a_file_replaces_it_whole(rows: HostRequestLog, tmp_path: Path) -> None:
     """The file has all rows, is readable by its owner alone, and stands where another stood."""
     row = make_row()
     rows.append(row)
@@ -209,11 +212,12 @@ def test_export_to_a_file_replaces_it_whole(rows: SqlRequestLog, tmp_path: Path)
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_an_export_that_fails_leaves_nothing(rows: SqlRequestLog, tmp_path: Path) -> None:
+def test_an_export_that_fails_leaves_nothing(rows: HostRequestLog, tmp_path: Path) -> None:
     """A database that cannot be read to its end leaves no half file, and the old one as it was."""
     for _ in range(PAGE_ROWS_MAX + 1):
         rows.append(make_row())
-    with rows._database.writing.begin() as connection:
+    list(rows.search(LogQuery(limit=1)))
+    with rows.reader._database.writing.begin() as connection:
         connection.exec_driver_sql("UPDATE request_log SET path = CAST(x'ff' AS TEXT) WHERE id = 1")
     target = tmp_path / "out" / "log.jsonl"
     target.parent.mkdir()
@@ -228,7 +232,7 @@ def test_an_export_that_fails_leaves_nothing(rows: SqlRequestLog, tmp_path: Path
 
 
 @pytest.mark.parametrize("target", ["/dev/null", "/", "/no/such/folder/log.csv"])
-def test_export_writes_files_only(rows: SqlRequestLog, target: str) -> None:
+def test_export_writes_files_only(rows: HostRequestLog, target: str) -> None:
     """What is not a file is not replaced by one."""
     result = _run("export", "--output", target)
 
@@ -256,7 +260,7 @@ def _line(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline()
 
 
-def test_tail_shows_what_is_written_next(rows: SqlRequestLog) -> None:
+def test_tail_shows_what_is_written_next(rows: HostRequestLog) -> None:
     """The last ten rows that match come first, then each new one that does, once; Ctrl-C ends it without a word."""
     for number in range(15):
         rows.append(make_row(request_id=f"old-{number}"))
@@ -275,7 +279,7 @@ def test_tail_shows_what_is_written_next(rows: SqlRequestLog) -> None:
     assert (process.returncode, rest, complaints) == (0, "", "")
 
 
-def test_tail_prints_a_table(rows: SqlRequestLog) -> None:
+def test_tail_prints_a_table(rows: HostRequestLog) -> None:
     """People get the same table as from a search, oldest first."""
     rows.append(make_row(path="/first"))
     rows.append(make_row(path="/second"))
@@ -289,7 +293,7 @@ def test_tail_prints_a_table(rows: SqlRequestLog) -> None:
     assert [line.split()[-1] for line in lines[1:]] == ["/first", "/second"]
 
 
-def test_tail_ends_when_nobody_reads(rows: SqlRequestLog) -> None:
+def test_tail_ends_when_nobody_reads(rows: HostRequestLog) -> None:
     """A closed pipe ends it at once and in silence, though no row comes."""
     rows.append(make_row())
 
@@ -304,7 +308,7 @@ def test_tail_ends_when_nobody_reads(rows: SqlRequestLog) -> None:
     assert (process.returncode, complaints) == (141, "")
 
 
-def test_search_ends_when_nobody_reads(rows: SqlRequestLog) -> None:
+def test_search_ends_when_nobody_reads(rows: HostRequestLog) -> None:
     """A reader that has enough, such as head, ends a search in silence."""
     for _ in range(PAGE_ROWS_MAX):
         rows.append(make_row(path="/" + "x" * 1000))
@@ -320,7 +324,7 @@ def test_search_ends_when_nobody_reads(rows: SqlRequestLog) -> None:
     assert (process.returncode, complaints) == (141, "")
 
 
-def test_a_terminal_gets_colour_and_progress(rows: SqlRequestLog, tmp_path: Path) -> None:
+def test_a_terminal_gets_colour_and_progress(rows: HostRequestLog, tmp_path: Path) -> None:
     """On a terminal a refusal is coloured and a long export counts; elsewhere there is neither."""
     for _ in range(PAGE_ROWS_MAX):
         rows.append(make_row(status=401, reason="expired"))

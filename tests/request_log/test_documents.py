@@ -10,19 +10,19 @@ from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Own
 from latchgate.core.queries import Column, Condition, DocumentQuery, Operator, Order
 from latchgate.errors import Invalid
-from latchgate.request_log.log_entries import SqlRequestLog
+from latchgate.request_log.request_log import HostRequestLog
 from support.log_rows import NOON, make_row
 
 _TYPE = "API Request Log"
 _NEWEST = (Order("creation", descending=True),)
 
 
-def _names(log: SqlRequestLog, query: DocumentQuery, own: Own | None = None) -> list[object]:
+def _names(log: HostRequestLog, query: DocumentQuery, own: Own | None = None) -> list[object]:
     return [row[0] for row in log.documents.list_some(_TYPE, query, own)]
 
 
 @pytest.fixture
-def filled(sql_log: SqlRequestLog) -> SqlRequestLog:
+def filled(sql_log: HostRequestLog) -> HostRequestLog:
     """A log of seven rows: two of one moment, one of a guest, one of a user who had the name before."""
     for number in range(4):
         sql_log.append(make_row(time=NOON + number // 2, path=f"/p{number}", status=200 + number))
@@ -32,7 +32,7 @@ def filled(sql_log: SqlRequestLog) -> SqlRequestLog:
     return sql_log
 
 
-def test_every_field_is_there(filled: SqlRequestLog) -> None:
+def test_every_field_is_there(filled: HostRequestLog) -> None:
     """A single row has all that its type describes, its name as a text."""
     found = filled.documents.find(_TYPE, "7")
 
@@ -49,7 +49,7 @@ def test_every_field_is_there(filled: SqlRequestLog) -> None:
         assert filled.documents.find(_TYPE, name) is None
 
 
-def test_pages_go_on_after_a_row_in_both_directions(filled: SqlRequestLog) -> None:
+def test_pages_go_on_after_a_row_in_both_directions(filled: HostRequestLog) -> None:
     """Rows of one moment are told apart, and the pages together are the whole."""
     pages, after = [], None
     while page := _names(filled, DocumentQuery(order=_NEWEST, limit=2, after=after)):
@@ -63,7 +63,7 @@ def test_pages_go_on_after_a_row_in_both_directions(filled: SqlRequestLog) -> No
             _names(filled, DocumentQuery(after=unknown))
 
 
-def test_rows_that_were_written_in_another_order_than_they_arrived(sql_log: SqlRequestLog) -> None:
+def test_rows_that_were_written_in_another_order_than_they_arrived(sql_log: HostRequestLog) -> None:
     """A request that took long is written after those that came later: no page, by time or by name, skips a row."""
     for arrived in (5, 1, 4, 2, 3):
         sql_log.append(make_row(time=NOON + arrived))
@@ -78,7 +78,7 @@ def test_rows_that_were_written_in_another_order_than_they_arrived(sql_log: SqlR
             assert pages == names
 
 
-def test_own_rows_are_those_of_the_id(filled: SqlRequestLog) -> None:
+def test_own_rows_are_those_of_the_id(filled: HostRequestLog) -> None:
     """A later user of the same name sees nothing of the one before."""
     ann = Own("ann@example.com", 7)
 
@@ -91,7 +91,7 @@ def test_own_rows_are_those_of_the_id(filled: SqlRequestLog) -> None:
         _names(filled, DocumentQuery(order=_NEWEST, after="6"), ann)
 
 
-def test_filters_and_groups(filled: SqlRequestLog) -> None:
+def test_filters_and_groups(filled: HostRequestLog) -> None:
     """By path, status, time, name and what is missing."""
     both = (Condition("path", Operator.LIKE, ("/P%",)), Condition("status", Operator.AT_LEAST, (202,)))
     grouped = DocumentQuery(
@@ -104,7 +104,7 @@ def test_filters_and_groups(filled: SqlRequestLog) -> None:
     assert {row[1] for row in filled.documents.list_some(_TYPE, grouped, None)} == {5, 1}
 
 
-def test_no_page_sorts_the_table(sqlite_log: SqlRequestLog, tmp_path: Path) -> None:
+def test_no_page_sorts_the_table(sqlite_log: HostRequestLog, tmp_path: Path) -> None:
     """The plans of the usual pages walk along an index, from wherever they begin."""
     sqlite_log.append(make_row())
     (path,) = tmp_path.rglob("*.db")

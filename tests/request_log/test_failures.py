@@ -13,26 +13,27 @@ from sqlalchemy import text
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import SettingsError, StorageError
-from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
+from latchgate.request_log.request_log import HostRequestLog
 from latchgate.services.port_values import LogQuery
+from support.host_log import open_host_log
 from support.log_rows import make_row
 
 
 @contextmanager
-def _lock_held(log: SqlRequestLog) -> Iterator[None]:
+def _lock_held(log: HostRequestLog) -> Iterator[None]:
     """Hold what an append needs, as an append of another process does."""
-    with log._database.writing.begin() as connection:
+    with log.reader._database.writing.begin() as connection:
         connection.execute(text("UPDATE log_position SET last_id = last_id + 1"))
         yield
         connection.rollback()
 
 
-def _write_all(log: SqlRequestLog, rows: list[LogEntry]) -> None:
+def _write_all(log: HostRequestLog, rows: list[LogEntry]) -> None:
     for row in rows:
         log.append(row)
 
 
-def test_a_locked_database_is_told(sql_log: SqlRequestLog) -> None:
+def test_a_locked_database_is_told(sql_log: HostRequestLog) -> None:
     """A row that cannot be written in time is refused as a StorageError; rows can be read meanwhile, written after."""
     rows = [make_row() for _ in range(3)]
     sql_log.append(rows[0])
@@ -46,7 +47,7 @@ def test_a_locked_database_is_told(sql_log: SqlRequestLog) -> None:
     assert list(sql_log.search(LogQuery())) == [rows[2], rows[0]]
 
 
-def test_a_full_disk_is_told(sqlite_log: SqlRequestLog) -> None:
+def test_a_full_disk_is_told(sqlite_log: HostRequestLog) -> None:
     """A row for which there is no room leaves nothing behind, and the next one is written once there is room."""
     sqlite_log.append(make_row(api_key="lgk_before"))
     assert sqlite_log._writer is not None
@@ -66,10 +67,10 @@ def test_a_full_disk_is_told(sqlite_log: SqlRequestLog) -> None:
 def test_a_dead_connection_costs_no_row(postgres_url: str) -> None:
     """A server that was restarted between two requests is reached anew, and the row is written once."""
     rows = [make_row(), make_row()]
-    with closing(open_request_log(postgres_url)) as log:
+    with closing(open_host_log(postgres_url)) as log:
         log.append(rows[0])
         list(log.search(LogQuery()))
-        with log._database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with log.reader._database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -88,7 +89,7 @@ def test_several_processes_leave_no_gap(location: str | Path) -> None:
     followed: list[LogEntry] = []
 
     with ExitStack() as stack:
-        logs = [stack.enter_context(closing(open_request_log(location))) for _ in range(4)]
+        logs = [stack.enter_context(closing(open_host_log(location))) for _ in range(4)]
         threads = stack.enter_context(ThreadPoolExecutor(3))
         _, position = logs[3].follow(None)
         writers = [threads.submit(_write_all, log, batch) for log, batch in zip(logs[:3], rows, strict=True)]
@@ -102,7 +103,7 @@ def test_several_processes_leave_no_gap(location: str | Path) -> None:
     assert sorted(row.time for row in followed) == [row.time for batch in rows for row in batch]
 
 
-def test_a_closed_log_opens_again(sql_log: SqlRequestLog) -> None:
+def test_a_closed_log_opens_again(sql_log: HostRequestLog) -> None:
     """Closing twice is once, and a late row is not lost."""
     rows = [make_row(), make_row()]
     sql_log.append(rows[0])
@@ -118,7 +119,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Nobody else on the machine can read who asked for what, whatever the umask."""
     umask = os.umask(0)
     try:
-        with closing(open_request_log(tmp_path / "new" / "log.db")) as log:
+        with closing(open_host_log(tmp_path / "new" / "log.db")) as log:
             log.append(make_row())
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()}
     finally:
@@ -131,10 +132,10 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_url_names_a_file_too(tmp_path: Path) -> None:
     """The file of `sqlite:///<path>` is that of the path."""
     row = make_row()
-    with closing(open_request_log(f"sqlite:///{tmp_path}/log.db")) as log:
+    with closing(open_host_log(f"sqlite:///{tmp_path}/log.db")) as log:
         log.append(row)
 
-    with closing(open_request_log(tmp_path / "log.db")) as log:
+    with closing(open_host_log(tmp_path / "log.db")) as log:
         assert list(log.search(LogQuery())) == [row]
 
 
@@ -145,7 +146,7 @@ def test_a_url_names_a_file_too(tmp_path: Path) -> None:
 def test_a_location_of_no_use_is_a_setting_to_mend(location: str) -> None:
     """What is neither a file nor PostgreSQL is refused before anything is opened."""
     with pytest.raises(SettingsError, match="request log"):
-        open_request_log(location)
+        open_host_log(location)
 
 
 def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
 
     with pytest.raises(SettingsError, match=r"folder/log\.db cannot be made: "):
-        open_request_log(tmp_path / "folder" / "log.db")
+        open_host_log(tmp_path / "folder" / "log.db")
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(b"something else entirely" * 100)
 
     with pytest.raises(StorageError, match="cannot be read"):
-        open_request_log(tmp_path / "log.db")
+        open_host_log(tmp_path / "log.db")
 
     assert (tmp_path / "log.db").read_bytes() == b"something else entirely" * 100
 
@@ -169,14 +170,14 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 def test_an_unreachable_server_is_told() -> None:
     """A PostgreSQL server that does not answer is a StorageError, and no password stands in it."""
     with pytest.raises(StorageError) as raised:
-        open_request_log("postgresql://user:sesame@127.0.0.1:1/log")
+        open_host_log("postgresql://user:sesame@127.0.0.1:1/log")
 
     assert "sesame" not in f"{raised.value} {raised.value.detail}"
 
 
 def test_others_see_a_row_at_once(tmp_path: Path) -> None:
     """Another process reads a row as soon as `append` has returned."""
-    with closing(open_request_log(tmp_path / "log.db")) as log:
+    with closing(open_host_log(tmp_path / "log.db")) as log:
         log.append(make_row(request_id="at once"))
         with closing(sqlite3.connect(tmp_path / "log.db")) as other:
             assert other.execute("SELECT request_id FROM request_log").fetchall() == [("at once",)]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from latchgate.cli.app import app
 from latchgate.request_log.exports import CSV_COLUMNS
-from latchgate.request_log.log_entries import open_request_log
 from support.documents import ROOT
+from support.host_log import open_host_log
 from support.log_rows import make_row
 
 _TEXT = (ROOT / "docs" / "howto" / "request-log.md").read_text()
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert CliRunner().invoke(app, ["database", "upgrade"]).exit_code == 0
-    with closing(open_request_log(tmp_path / "home" / "log.db")) as log:
+    with closing(open_host_log(tmp_path / "home" / "log.db")) as log:
         log.append(make_row())
     return tmp_path / "here"
 

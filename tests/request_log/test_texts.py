@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from latchgate.request_log.log_entries import SqlRequestLog
+from latchgate.request_log.request_log import HostRequestLog
 from latchgate.request_log.texts import INDEXED_LENGTH_MAX, indexable, storable
 from latchgate.services.port_values import LogQuery
 from support.log_rows import make_row
@@ -18,7 +18,7 @@ _TEXT_FIELDS = ("request_id", "scheme", "source", "method", "path", "ip_address"
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(user=_ANY_TEXT, api_key=_ANY_TEXT, texts=st.lists(_ANY_TEXT, min_size=8, max_size=8))
 @example(user="\x00", api_key="\ud800", texts=["a\x00b", "\udc80", "\r\n", "\x1b[2J", '"', "'", "\\x00", "𝔘\u2028"])
-def test_any_text_is_kept(sql_log: SqlRequestLog, user: str, api_key: str, texts: list[str]) -> None:
+def test_any_text_is_kept(sql_log: HostRequestLog, user: str, api_key: str, texts: list[str]) -> None:
     """Whatever a field holds, the row is written, found by it and read as it was, but for NUL and lone surrogates."""
     given_texts = {**dict(zip(_TEXT_FIELDS, texts, strict=True)), "user": user, "api_key": api_key}
     row = make_row(**given_texts)
@@ -44,7 +44,7 @@ def test_what_is_storable_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("character", ["a", "𝔘"])
-def test_a_name_too_long_for_an_index_is_cut(sql_log: SqlRequestLog, character: str) -> None:
+def test_a_name_too_long_for_an_index_is_cut(sql_log: HostRequestLog, character: str) -> None:
     """A user or key of any length is logged, cut where PostgreSQL's indexes end, and found by its full name."""
     # Not one letter over and over: PostgreSQL would compress it into the index.
     long_name = "".join(chr(ord(character) + (number * 7919) % 26) for number in range(5000))

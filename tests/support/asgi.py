@@ -21,6 +21,7 @@ from latchgate.server.run import build_application
 from latchgate.services.access_tokens import TokenOrder
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import KeyOrder, Owner
+from latchgate.services.port_values import LogPosition
 from latchgate.services.users import UserOrder
 from latchgate.settings import load_settings
 
@@ -29,6 +30,9 @@ __all__ = ["LOGGED_USER", "PASSWORD", "PEER", "Answer", "Pair", "Service", "open
 LOGGED_USER = "/api/method/frappe.auth.get_logged_user"
 PEER = "192.0.2.7"
 PASSWORD = "correct horse battery"
+
+# Each request is looked up in the log by its row, refused ones too, and most come from one address.
+_SETTINGS = {"password_profile": "cheapest", "log_refusals_per_address": 1_000_000, "log_refusals": 1_000_000}
 
 Headers = Sequence[tuple[str | bytes, str | bytes]]
 
@@ -99,7 +103,7 @@ class Service:
     """One open instance and its application, on an event loop of its own."""
 
     def __init__(self, home: Path, **options: object) -> None:
-        self.latchgate = open_latchgate(load_settings({"home": home, "password_profile": "cheapest", **options}))
+        self.latchgate = open_latchgate(load_settings({**_SETTINGS, "home": home, **options}))
         self.application: Application = build_application(self.latchgate)
         self._runner = asyncio.Runner()
         self._peers = itertools.count(1)
@@ -230,12 +234,12 @@ class Service:
         self.latchgate.access_tokens.import_token(COMMAND_LINE, order)
         return f"Bearer {text}"
 
-    def _follow_log(self, position: int | None) -> tuple[list[LogEntry], int]:
+    def _follow_log(self, position: LogPosition | None) -> tuple[list[LogEntry], LogPosition | None]:
         try:
             return self.latchgate.request_log.follow(position)
         except StorageError:
             # Some tests take the log away.
-            return [], 0
+            return [], position
 
 
 @contextmanager

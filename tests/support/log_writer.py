@@ -4,13 +4,13 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from latchgate.request_log.log_entries import open_request_log
+from support.host_log import open_host_log
 from support.log_rows import make_row
 
 
 def main(file: str, name: str) -> None:
     """Write without end; whoever started this kills it."""
-    log = open_request_log(Path(file))
+    log = open_host_log(Path(file))
     for number in count():
         request_id = f"{name}-{number}"
         log.append(make_row(request_id=request_id, api_key=f"lgk_{number % 5}"))

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from latchgate.core.log_entries import LogEntry, use_name
 from latchgate.errors import StorageError
-from latchgate.services.port_values import LastUse, LogQuery
+from latchgate.request_log.records import decode, join
+from latchgate.services.log_ports import Reservation
+from latchgate.services.port_values import LastUse, LogPosition, LogQuery
 from latchgate.services.ports import Documents
 
 __all__ = ["MemoryLog"]
@@ -21,9 +23,29 @@ class MemoryLog:
     def documents(self) -> Documents:
         raise AssertionError("records are asked of a real log")
 
-    def append(self, entry: LogEntry) -> None:
+    @property
+    def waits_for_disk(self) -> bool:
+        return False
+
+    def reserve(self) -> "MemoryLog":
+        self._answer()
+        return self
+
+    def release(self) -> None:
+        pass
+
+    def append(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
         self._answer()
         self.entries.append(entry)
+
+    def append_refused(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
+        self.append(entry)
+
+    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:
+        self.append(decode(join(time_us, request_id, status, micros, who, what)))
+
+    def sync(self) -> None:
+        self._answer()
 
     def search(self, query: LogQuery) -> Iterator[LogEntry]:
         self._answer()
@@ -31,10 +53,10 @@ class MemoryLog:
         found = [entry for _, entry in order if _is_wanted(entry, query)]
         return iter(found[: query.limit or None])
 
-    def follow(self, after_id: int | None) -> tuple[list[LogEntry], int]:
+    def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         self._answer()
         end = len(self.entries)
-        return self.entries[end if after_id is None else after_id :], end
+        return self.entries[end if after is None else after.id :], LogPosition(end)
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         self._answer()

@@ -1,6 +1,6 @@
-"""The request log as a host has it: rows are written into segments, and read from the database that they are moved to."""
+"""The request log as a host has it: rows are written into segments, and read from the database they are moved to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.documents import LogDocuments
@@ -9,23 +9,24 @@ from latchgate.request_log.records import encode, join
 from latchgate.request_log.segment_keeper import SyncPolicy
 from latchgate.request_log.segment_writer import Reservation, SegmentLog
 from latchgate.services import log_ports
-from latchgate.services.port_values import LastUse, LogQuery
+from latchgate.services.port_values import CountQuery, LastUse, LogPosition, LogQuery, LogState, OutcomeCount, TopCount
 
 __all__ = ["HostRequestLog"]
 
 
 class HostRequestLog:
-    """Fulfils the port RequestLog; any thread may call it, and the child of a fork goes on with its writing side.
+    """Fulfils the ports RequestLog and RequestCounts; any thread may call it.
 
     Whoever reads sees each row that was written before, by whichever process of the host.
     """
 
-    def __init__(self, segments: SegmentLog, database: SqlRequestLog, catch_up: Callable[[], object]) -> None:
-        """Join the two sides; `catch_up` moves into the database what is in segments when it is called."""
+    def __init__(self, segments: SegmentLog, reader: SqlRequestLog) -> None:
         self.segments = segments
-        self.database = database
-        self._catch_up = catch_up
-        self.waits_for_disk = segments.rules.policy is SyncPolicy.ALWAYS
+        self.reader = reader
+
+    @property
+    def waits_for_disk(self) -> bool:
+        return self.segments.rules.policy is SyncPolicy.ALWAYS
 
     def reserve(self) -> Reservation:
         return self.segments.reserve()
@@ -44,26 +45,27 @@ class HostRequestLog:
 
     @property
     def documents(self) -> LogDocuments:
-        """Its rows as records of the type API Request Log."""
-        self._catch_up()
-        return self.database.documents
+        return self.reader.documents
 
     def search(self, query: LogQuery) -> Iterator[LogEntry]:
-        """Give the rows that match by time, the newest first. Raises StorageError at any step."""
-        self._catch_up()
-        return self.database.search(query)
+        return self.reader.search(query)
 
-    def follow(self, after_id: int | None) -> tuple[list[LogEntry], int]:
-        """Give rows written after a position, and the new position. Raises StorageError."""
-        self._catch_up()
-        return self.database.follow(after_id)
+    def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
+        return self.reader.follow(after)
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
-        """Tell when each credential, by its `use_name`, was last accepted. Raises StorageError."""
-        self._catch_up()
-        return self.database.last_uses(credentials)
+        return self.reader.last_uses(credentials)
+
+    def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
+        return self.reader.counts(query, span_seconds)
+
+    def top(self, query: CountQuery, limit: int) -> list[TopCount]:
+        return self.reader.top(query, limit)
+
+    def state(self) -> LogState:
+        return self.reader.state()
 
     def close(self) -> None:
-        """Close files and connections; what was written is moved into the database by whoever reads next."""
+        """Let files and connections go; a later call opens them anew."""
         self.segments.close()
-        self.database.close()
+        self.reader.close()

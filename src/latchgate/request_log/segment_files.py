@@ -85,6 +85,7 @@ class OpenSegment:
             self._write(offset + _LENGTH_WORD, rest)
             self._write(offset, LENGTH.pack(length))
             self.appended, self.offset = seq, after
+            self._write(APPENDED_AT, APPENDED.pack(seq))
             return
         maps.bytes[offset + _LENGTH_WORD : offset + 16 + length] = rest
         # From here on nothing is called, so that no signal's handler can leave it half done: a record that may have
@@ -109,9 +110,6 @@ class OpenSegment:
 
     def sync(self) -> None:
         """Put on the disk what was stored. Raises OSError: then nobody can tell what of it is there."""
-        if self._maps is None:
-            # Only here, to spare each record a third system call.
-            os.pwrite(self.descriptor, APPENDED.pack(self.appended), APPENDED_AT)
         # Never mmap.flush: it holds the interpreter until the disk is done.
         os.fdatasync(self.descriptor)
 

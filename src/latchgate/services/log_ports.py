@@ -18,7 +18,7 @@ class Reservation(Protocol):
 class LogWriter(Protocol):
     """Writes rows so that they survive the death of the process from the moment that a call returns.
 
-    What may be written without waiting for anything but memory, whether the request came to it by a thread or not.
+    Any thread may call it, the event loop's too: but for `sync` nothing here waits for more than memory, as a rule.
     """
 
     @property
@@ -27,7 +27,7 @@ class LogWriter(Protocol):
         ...
 
     def reserve(self) -> Reservation:
-        """Set aside room for a row, before anything is done that it is to tell of. Raises StorageError: the log is full."""
+        """Set aside room for a row, before anything is done that it is to tell of. Raises StorageError: it is full."""
         ...
 
     def append(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
@@ -41,7 +41,7 @@ class LogWriter(Protocol):
         """
         ...
 
-    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:  # noqa: PLR0913  # the row's own pieces, on the path that makes no object
+    def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:
         """Write a row of pieces that were encoded before, for which nothing was reserved. Raises StorageError."""
         ...
 

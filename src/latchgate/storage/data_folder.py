@@ -14,7 +14,7 @@ __all__ = ["DataFolder", "give_to_owner", "prepare_folder", "sync_folder"]
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.05
-_OUR_FILES = ("*.db", "*.db-*", "*.key")
+_OUR_FILES = ("*.db", "*.db-*", "*.key", "log", "log/*")
 
 
 def prepare_folder(path: Path) -> None:

@@ -11,10 +11,11 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import Invalid, NotFound
-from latchgate.request_log.log_entries import SqlRequestLog, open_request_log
+from latchgate.request_log.request_log import HostRequestLog
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.documents import DocumentService
 from latchgate.services.users import UserOrder
+from support.host_log import open_host_log
 from support.house import USER, House
 from support.log_rows import make_row
 
@@ -23,14 +24,14 @@ _BOSS = "boss@example.com"
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[SqlRequestLog]:
+def log(tmp_path: Path) -> Iterator[HostRequestLog]:
     """A request log of its own."""
-    with closing(open_request_log(tmp_path / "log.db", wait_seconds=0.2)) as log:
+    with closing(open_host_log(tmp_path / "log.db", wait_seconds=0.2)) as log:
         yield log
 
 
 @pytest.fixture
-def documents(house: House, log: SqlRequestLog) -> DocumentService:
+def documents(house: House, log: HostRequestLog) -> DocumentService:
     """The service over that log."""
     return replace(house.documents, request_log=log)
 
@@ -48,7 +49,7 @@ def _id(actor: Actor) -> int:
     return actor.principal.user_id
 
 
-def test_one_sees_ones_own_requests(house: House, documents: DocumentService, log: SqlRequestLog, user: Actor) -> None:
+def test_one_sees_ones_own_requests(house: House, documents: DocumentService, log: HostRequestLog, user: Actor) -> None:
     """Not those of an earlier user of the name, nor those of nobody."""
     boss = house.actor(_BOSS)
     log.append(make_row(user=USER, user_id=_id(user), path="/mine"))
@@ -70,7 +71,7 @@ def test_one_sees_ones_own_requests(house: House, documents: DocumentService, lo
     assert documents.may(user, _LOG, Action.READ, "1")
 
 
-def test_a_log_is_paged_by_its_last_row(documents: DocumentService, log: SqlRequestLog, user: Actor) -> None:
+def test_a_log_is_paged_by_its_last_row(documents: DocumentService, log: HostRequestLog, user: Actor) -> None:
     """Newest first; each page says whether there is another."""
     for _ in range(5):
         log.append(make_row(user=USER, user_id=_id(user)))
