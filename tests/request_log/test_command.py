@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,9 +42,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def rows(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostRequestLog]:
     """The empty request log that the command reads."""
-    monkeypatch.setenv("LATCHGATE_HOME", str(home))
+    # Each test's own: rows lie there until somebody reads.
+    shutil.copytree(home, tmp_path / "home")
+    (tmp_path / "home").chmod(0o700)
+    monkeypatch.setenv("LATCHGATE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LATCHGATE_LOG_DATABASE_URL", f"sqlite:///{tmp_path}/log.db")
-    with closing(open_host_log(tmp_path / "log.db")) as opened:
+    with closing(open_host_log(tmp_path / "log.db", tmp_path / "home" / "log")) as opened:
         yield opened
 
 

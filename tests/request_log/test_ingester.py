@@ -25,7 +25,7 @@ from latchgate.request_log.rows import row_of
 from latchgate.request_log.schema import log_loss, log_segment, request_log
 from latchgate.request_log.segment_layout import HEADER_BYTES
 from latchgate.request_log.segment_reader import list_segments
-from latchgate.request_log.segment_writer import LogRules, SegmentLog
+from latchgate.request_log.segment_writer import LogRules
 from latchgate.services.clock import SystemClock
 from latchgate.services.port_values import LogQuery
 from support.host_log import SMALL, open_segments
@@ -337,12 +337,11 @@ def test_catching_up_moves_what_is_pending(folder: Path, database: LogDatabase) 
 def test_catching_up_waits_for_whoever_is_at_it(folder: Path, database: LogDatabase) -> None:
     """Once the other has passed what was there at the call, it is enough."""
     _write(folder, [make_row() for _ in range(3)])
-    with ThreadPoolExecutor(1) as threads:
-        with _lock_held(folder):
-            waiting = threads.submit(_ingester(folder, database).catch_up, 60.0)
-            # The holder of the lock goes on, by a way that does not ask for it.
-            _ingester(folder, database)._move_all()
-            missing = waiting.result(60.0)
+    with ThreadPoolExecutor(1) as threads, _lock_held(folder):
+        waiting = threads.submit(_ingester(folder, database).catch_up, 60.0)
+        # The holder of the lock goes on, by a way that does not ask for it.
+        _ingester(folder, database)._move_all()
+        missing = waiting.result(60.0)
 
     assert missing == 0
 
