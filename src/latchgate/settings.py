@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     others have one row that says how many."""
     log_refusals: _Count = 600
     """How many refused requests have rows of their own in a minute, in each process, whatever their addresses."""
+    log_retention_days: int = Field(default=90, ge=0, le=36_500)
+    """How many days rows of the request log are kept, and reports of lost ones. 0: for ever. What was counted by minute
+    is kept for 8 days, by hour for 100 days, by day for 5 years, whatever this says."""
     host: Annotated[str, AfterValidator(_require_host)] = "127.0.0.1"
     """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
     port: int = Field(default=8000, ge=0, le=65535)

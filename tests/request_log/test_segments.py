@@ -14,7 +14,6 @@ import pytest
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
-from latchgate.request_log import segment_writer
 from latchgate.request_log.records import RECORD_BYTES_MAX, encode
 from latchgate.request_log.refusal_quota import RefusalRules
 from latchgate.request_log.segment_keeper import SyncPolicy
@@ -30,10 +29,9 @@ _MINUTE = 60_000_000
 
 
 @pytest.fixture(params=["mapped", "written"])
-def rules(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LogRules:
+def rules(request: pytest.FixtureRequest) -> LogRules:
     """Rules of each way to write."""
-    monkeypatch.setattr(segment_writer, "can_be_mapped", lambda _folder: True)
-    return replace(SMALL, may_map=request.param == "mapped")
+    return replace(SMALL, mapped=request.param == "mapped")
 
 
 @pytest.fixture

@@ -50,13 +50,20 @@ def backup(
     from latchgate.storage.whole_backups import write_backup
 
     with open_instance() as latchgate, _told_steps() as tell:
+        tell("Moving the request log's last rows into its database")
+        missing = latchgate.request_log.reader.catch_up()
         files = write_backup(_files(latchgate.settings), folder.absolute(), lambda path: tell(f"Writing {path}"))
     if as_json:
-        print_json({"files": [str(path) for path in files]})
+        print_json({"files": [str(path) for path in files], "missing_log_rows": missing})
     else:
         for path in files:
             print_line(str(path))
         print_note("Keep the key file apart from the databases: together they open what each alone does not.")
+    if missing:
+        print_note(
+            f"warning: {missing:,} rows of the request log are still in segments and not in this backup; what keeps them"
+            " there is told by: latchgate doctor"
+        )
 
 
 @app.command(epilog="Example: latchgate database restore backups/monday")
@@ -91,6 +98,7 @@ def restore(
         except LatchgateError:
             discard_staged(staging)
             raise
+        kept_rows = _complete(settings) if replaced else True
         put_in_place(staged, target, aside)
         discard_staged(staging)
     if as_json:
@@ -102,6 +110,11 @@ def restore(
         )
         if replaced:
             print_line(f"What was there is kept in {aside}; delete it once you are sure.")
+    if not kept_rows:
+        print_note(
+            "The last rows of the request log could not be moved into its replaced database; they come into the "
+            "restored one."
+        )
 
 
 @app.command(epilog="Example: latchgate database check")
@@ -139,6 +152,20 @@ def _files(settings: "Settings") -> "InstanceFiles":
     if settings.log_database_path is None:
         raise SettingsError(_ON_POSTGRESQL.format("The request log", settings.key_file))
     return InstanceFiles(settings.database_path, settings.log_database_path, settings.key_file)
+
+
+def _complete(settings: "Settings") -> bool:
+    """Move what waits in segments into the log that is about to be replaced; tell whether all of it could be had."""
+    from latchgate.request_log.log_entries import open_request_log
+
+    if settings.log_database_path is None or not settings.log_database_path.exists():
+        return False
+    try:
+        with closing(open_request_log(settings.log_database_path, folder=settings.log_folder)) as log:
+            return log.catch_up() == 0
+    except LatchgateError:
+        # A database that is damaged, or of an earlier release, is a reason to restore, not one against it.
+        return False
 
 
 def _staged_settings(staged: "InstanceFiles") -> "Settings":

@@ -29,6 +29,7 @@ _SPACE_NEEDED_BYTES = 64 * 1024**2
 _SOON_SECONDS = 14 * 86_400
 _FUTURE_US = 60 * 1_000_000
 _NAMED_MAX = 5
+_ROWS_BEHIND = 100_000
 
 
 class Verdict(StrEnum):
@@ -81,6 +82,7 @@ def _diagnose() -> Iterator[Check]:
     with closing(latchgate):
         yield Check("instance", Verdict.OK, "key file and database fit each other and this release")
         yield from _check_integrity(settings)
+        yield from _check_log(latchgate)
         yield from _check_clock(latchgate)
         yield from _check_cache(settings)
         yield from _check_accounts(latchgate)
@@ -128,6 +130,30 @@ def _check_integrity(settings: "Settings") -> Iterator[Check]:
     yield from (Check("integrity", Verdict.FAIL, problem) for problem in problems)
     if not problems:
         yield Check("integrity", Verdict.OK, "database and request log are sound")
+
+
+def _check_log(latchgate: "Latchgate") -> Iterator[Check]:
+    before = latchgate.request_log.state()
+    missing = latchgate.request_log.reader.catch_up()
+    if missing:
+        told = (
+            f"{missing:,} rows cannot come into its database: is that locked, or its disk full? They wait in segments"
+        )
+        yield Check("request log", Verdict.FAIL, told)
+    elif before.pending > _ROWS_BEHIND:
+        told = f"{before.pending:,} rows waited in segments: the process that moves them is behind, or does not run"
+        yield Check("request log", Verdict.WARN, told)
+    if before.lost_at is not None:
+        told = (
+            f"{before.lost:,} rows were damaged on disk and are lost ({before.damaged_bytes:,} bytes); look at the disk"
+        )
+        yield Check("request log", Verdict.WARN, told)
+    if before.unreadable:
+        files = [f"{name}.segment, {reason}" for name, reason in before.unreadable.items()]
+        told = f"segments that cannot be read are left in {latchgate.settings.log_folder}: {_some(files)}"
+        yield Check("request log", Verdict.WARN, told)
+    if not missing and before.pending <= _ROWS_BEHIND and before.lost_at is None and not before.unreadable:
+        yield Check("request log", Verdict.OK, f"all {before.rows + before.pending:,} rows ever written came in")
 
 
 def _check_clock(latchgate: "Latchgate") -> Iterator[Check]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from latchgate.cli.arguments import DURATIONS, parse_duration
+from latchgate.cli.arguments import DURATIONS, JsonFlag, parse_duration
 from latchgate.cli.context import open_instance
 from latchgate.cli.log_tables import ActivityTable, LogTable
-from latchgate.cli.output import print_line, print_note
+from latchgate.cli.output import print_json, print_line, print_note
 
 if TYPE_CHECKING:
     from latchgate.core.log_entries import LogEntry
@@ -176,6 +176,39 @@ def activity(
             _print_json_list(json.dumps(entry.document()) for entry in entries)
             return
         _print_table(ActivityTable(), entries)
+
+
+@app.command(epilog="Example: latchgate log stats --since 7d --top 5")
+def stats(
+    *,
+    since: _Since = None,
+    until: _Until = None,
+    user: Annotated[str | None, typer.Option(metavar="U", help="Requests of this user alone.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="K", help="Requests of this API key alone: its public id.")] = None,
+    top: Annotated[int, typer.Option(metavar="N", min=0, max=1000, help="How many users, keys and reasons.")] = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """Count requests by outcome, of the last 24 hours unless told otherwise; tell how the log itself stands.
+
+    Whole minutes are counted over up to a day, else whole hours, and whole days over more than 30 days.
+    """
+    from latchgate.cli.log_stats import print_stats, read_stats
+    from latchgate.services.port_values import CountedBy
+
+    if user is not None and key is not None:
+        raise typer.BadParameter("name a user or a key, not both")
+    by = CountedBy.USER if user is not None else CountedBy.KEY if key is not None else CountedBy.ALL
+    with open_instance() as latchgate:
+        now = latchgate.clock.now()
+        times = (
+            now - 86_400 if since is None else since // 1_000_000,
+            now + 1 if until is None else until // 1_000_000,
+        )
+        found = read_stats(latchgate.request_log, times, (by, user or key), top)
+    if as_json:
+        print_json(found)
+    else:
+        print_stats(found)
 
 
 def _print_table(table: LogTable | ActivityTable, entries: Iterable[Any]) -> None:

@@ -37,7 +37,8 @@ class LogRules:
     refusals: RefusalRules = _REFUSALS
     segment_bytes: int = SEGMENT_BYTES
     interval_seconds: float = 1.0
-    may_map: bool = True
+    mapped: bool | None = None
+    """Whether rows are stored through memory; None: where that is safe."""
 
 
 class Reservation:
@@ -253,7 +254,8 @@ class SegmentLog:
         if self._mapped is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             remove_leftovers(self._folder)
-            self._mapped = self.rules.may_map and can_be_mapped(self._folder)
+            mapped = self.rules.mapped
+            self._mapped = can_be_mapped(self._folder) if mapped is None else mapped
         size = self.rules.segment_bytes
         if used_bytes(self._folder) + size > self.rules.backlog_bytes:
             raise StorageError(

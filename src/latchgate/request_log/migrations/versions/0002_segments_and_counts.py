@@ -69,8 +69,8 @@ def _count_existing_rows() -> None:
         for span in spans[kind]:
             chosen = f"{span}, {kind}, {seconds} / {span} * {span}, {name}, {detail}, {outcome}, count(*)"
             op.execute(
-                "INSERT INTO log_count (span, kind, start, name, detail, outcome, requests) "
-                f"SELECT {chosen} FROM request_log WHERE {condition} GROUP BY 3, 4, 5, 6"  # noqa: S608  # texts of this file
+                "INSERT INTO log_count (span, kind, start, name, detail, outcome, requests) "  # noqa: S608  # own texts
+                f"SELECT {chosen} FROM request_log WHERE {condition} GROUP BY 3, 4, 5, 6"
             )
 
 
