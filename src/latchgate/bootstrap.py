@@ -51,14 +51,17 @@ from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_fol
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import load_key_file, make_key_file
 from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
+from latchgate.storage.shared_counters import SharedCounters
+from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
+__all__ = ["Latchgate", "open_latchgate", "prepare_home", "share_memory", "upgrade_latchgate"]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
 _WAITING = 8
+_SALT_BYTES = 32
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
 _LOG_WAIT_SECONDS = 0.5
 
@@ -96,6 +99,8 @@ class Latchgate:
     gate: Gate
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
+    slot: Slot | None
+    """What this process counts in memory that all workers share; None where it is not one of several."""
     opened: ExitStack = field(repr=False)
 
     def reset_url(self, link: Secret) -> str:
@@ -116,7 +121,12 @@ def prepare_home(settings: Settings) -> None:
     prepare_folder(settings.home)
 
 
-def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
+def share_memory(settings: Settings, slots: int) -> SharedSlots:
+    """Make the memory in which so many processes count together, before they are forked. Raises StorageError."""
+    return make_shared_slots(settings.home / "run", slots=slots, salt=SystemEntropy().random_bytes(_SALT_BYTES))
+
+
+def open_latchgate(settings: Settings, *, create: bool = True, slot: Slot | None = None) -> Latchgate:
     """Open the instance that the settings name.
 
     On an empty data folder this makes one, database and key file. While Administrator has no password
@@ -125,6 +135,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
     Args:
         settings: Where everything is.
         create: Whether to make an instance where there is none.
+        slot: Where to count so that all workers count together; without it this process counts alone.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -138,7 +149,7 @@ def open_latchgate(settings: Settings, *, create: bool = True) -> Latchgate:
             log_url, wait_seconds=_LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
         )
         stack.callback(request_log.close)
-        latchgate = _wire(settings, (database, request_log, peppers), stack)
+        latchgate = _wire(settings, (database, request_log, peppers), slot, stack)
         _set_first_password(latchgate)
         give_to_owner(settings.home)
     except BaseException:
@@ -263,12 +274,14 @@ def _set_first_password(latchgate: Latchgate) -> None:
         raise SettingsError(f"LATCHGATE_ADMIN_PASSWORD: {error.fields['password']}") from None
 
 
-def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], stack: ExitStack) -> Latchgate:
+def _wire(
+    settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], slot: Slot | None, stack: ExitStack
+) -> Latchgate:
     database, request_log, peppers = opened
     store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
     profile = PROFILES[settings.password_profile]
     issuer = settings.public_url
-    rules, throttles = _rules(settings), Throttles(clock, _throttle_rules(settings))
+    rules, throttles = _rules(settings), _throttles(settings, clock, slot)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
@@ -310,6 +323,7 @@ def _wire(settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], s
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
         gate=Gate(authenticator, throttles, request_log, clock, entropy, peppers),
         gate_may_wait=settings.database_path is None or settings.log_database_path is None,
+        slot=slot,
         opened=stack,
     )
 
@@ -324,13 +338,16 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _throttle_rules(settings: Settings) -> ThrottleRules:
-    return ThrottleRules(
+def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None) -> Throttles:
+    rules = ThrottleRules(
         sign_ins_per_user=settings.sign_in_failures_per_user,
         sign_ins_per_address=settings.sign_in_failures_per_address,
         sign_in_window_seconds=settings.sign_in_window_seconds,
         credentials_per_minute=settings.credential_failures_per_minute,
     )
+    if slot is None:
+        return Throttles(clock, rules)
+    return Throttles(clock, rules, lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

@@ -54,15 +54,19 @@ _BETWEEN, _HEAD, _BODY, _OVER = _Stage
 class WireProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol, made safe against hostile and broken clients.
 
-    Written against uvicorn 0.54. It replaces ``data_received``, ``on_url``, ``on_header`` and ``on_response_complete``
-    whole (and with the last the keep-alive timers), extends the other methods that it defines, and uses the attributes
-    of ``HttpToolsProtocol``, ``RequestResponseCycle`` and ``FlowControl`` that a test lists by name.
+    Written against uvicorn 0.54. It replaces ``data_received``, ``on_url``, ``on_header``, ``shutdown`` and
+    ``on_response_complete`` whole (and with the last the keep-alive timers), extends the other methods that it defines,
+    and uses the attributes of ``HttpToolsProtocol``, ``RequestResponseCycle`` and ``FlowControl`` that a test lists.
 
     A subclass may answer a request by itself in ``on_headers_complete``, without calling this one: the next request
     then follows as after any other answer.
     """
 
     limits: ClassVar[WireLimits] = WireLimits()
+    draining: ClassVar[bool] = False
+    """Whether the server takes no more connections, and each answer is its connection's last."""
+    patience_seconds: ClassVar[float] = math.inf
+    """How long a connection on which nothing is under way may wait for its next request, at most; see `hasten`."""
     observer: ClassVar[RefusalObserver | None] = None
     _sweeps: ClassVar[WeakKeyDictionary[ServerState, Sweep]] = WeakKeyDictionary()
     flow: HeldFlow
@@ -92,7 +96,7 @@ class WireProtocol(HttpToolsProtocol):
         """Begin a connection; its first request is to arrive in the time that a head may take."""
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
-        self._set_deadline(self.limits.head_seconds)
+        self._set_waiting(self.limits.head_seconds)
         sweep = self._sweeps.get(self.server_state)
         if sweep is None:
             connections = cast("set[WireProtocol]", self.connections)
@@ -123,8 +127,33 @@ class WireProtocol(HttpToolsProtocol):
         elif self._keeps_client_waiting():
             in_head = self._stage is _HEAD
             self._set_deadline(self.limits.head_seconds if in_head else self.limits.body_idle_seconds)
-        elif now >= self._deadline:
+        elif now < self._deadline:
+            return
+        elif self.draining and self._stage in {_BETWEEN, _HEAD}:
+            # A request may just be on its way: closing would reset it, where an end that is read tells the client
+            # that it was not taken. Source: RFC 9112, section 9.6.
+            self._stage = _OVER
+            self._linger()
+        else:
             self.transport.close()
+
+    # The end of the server
+
+    def shutdown(self) -> None:
+        """Let the answer under way be the connection's last, or that to the next request, if one still comes."""
+        cycle = self.cycle
+        is_answered = cycle is None or cycle.response_started
+        # In a head, the request being read is the last one; a head of an answer that is out cannot say so any more.
+        if self._stage is _HEAD or is_answered:
+            return
+        cycle.keep_alive = False
+        if self._stage is _BETWEEN:
+            self._stage = _OVER
+
+    def hasten(self) -> None:
+        """Wait for nothing that has not begun longer than `patience_seconds`."""
+        if self._stage in {_BETWEEN, _HEAD} and not self._is_busy():
+            self._deadline = min(self._deadline, self.loop.time() + self.patience_seconds)
 
     # The parser's callbacks
 
@@ -133,7 +162,7 @@ class WireProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._stage = _HEAD
         self._meter.begin_head()
-        self._set_deadline(self.limits.head_seconds)
+        self._set_waiting(self.limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -171,7 +200,7 @@ class WireProtocol(HttpToolsProtocol):
         self._set_deadline(self.limits.body_idle_seconds)
         # A client told 401 instead of 100 may or may not send its body; nobody could tell where its next request
         # begins. Nor does the parser say where an upgrade's own bytes do.
-        if upgrades or self.expect_100_continue:
+        if upgrades or self.expect_100_continue or self.draining:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -192,7 +221,7 @@ class WireProtocol(HttpToolsProtocol):
         if self._is_busy():
             self._deadline = math.inf
         else:
-            self._set_deadline(self.limits.idle_seconds)
+            self._set_waiting(self.limits.idle_seconds)
 
     # The answers
 
@@ -206,7 +235,7 @@ class WireProtocol(HttpToolsProtocol):
         elif self._refusal is not None:
             self._send_refusal(self._refusal)
         elif self._stage is _BETWEEN:
-            self._set_deadline(self.limits.idle_seconds)
+            self._set_waiting(self.limits.idle_seconds)
         if self._held and not self.pipeline:
             # Not from here: this may be running inside the parser.
             self.loop.call_soon(self._feed_held)
@@ -226,6 +255,9 @@ class WireProtocol(HttpToolsProtocol):
             return False
         behind_another = bool(self.pipeline) or (self._stage is _HEAD and self._is_busy())
         return behind_another or self.flow.read_paused
+
+    def _set_waiting(self, seconds: float) -> None:
+        self._set_deadline(min(seconds, self.patience_seconds))
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
