@@ -10,7 +10,7 @@ from typing import Any
 
 from latchgate.errors import ErrorCode, LatchgateError, SettingsError, StorageError
 
-__all__ = ["Order", "Report", "UpLink", "find_report", "give_order", "make_link", "rebuild"]
+__all__ = ["Order", "Report", "UpLink", "find_report", "give_order", "make_link"]
 
 _MESSAGE_BYTES_MAX = 64 * 1024
 
@@ -31,15 +31,15 @@ class Order(enum.IntEnum):
 class Report:
     """What a process tells of its start."""
 
-    is_ready: bool
-    failure: LatchgateError | None = None
+    failure: LatchgateError | None
+    """Why it cannot serve; None if it serves."""
 
 
 class UpLink:
     """The process's end. That the master is gone is an order too: to stop."""
 
     def __init__(self, link: socket.socket) -> None:
-        link.setblocking(False)
+        link.settimeout(0)
         self._link = link
         self._order = Order.NONE
         self.has_master = True
@@ -68,6 +68,7 @@ class UpLink:
         return self.order() >= Order.STOP
 
     def __call__(self) -> bool:
+        """Tell whether the process is to end."""
         return self.is_set()
 
     def report_ready(self) -> None:
@@ -90,7 +91,7 @@ class UpLink:
 def make_link() -> tuple[socket.socket, socket.socket]:
     """Make both ends; a message is read as it was sent."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
+    ours.settimeout(0)
     return ours, theirs
 
 
@@ -109,11 +110,10 @@ def find_report(link: socket.socket) -> Report | None:
     if not told:
         return None
     document = json.loads(told)
-    return Report(True) if document["ready"] else Report(False, rebuild(document))
+    return Report(None if document["ready"] else _rebuild(document))
 
 
-def rebuild(document: dict[str, Any]) -> LatchgateError:
-    """Make an error again from what was told of it."""
+def _rebuild(document: dict[str, Any]) -> LatchgateError:
     problems: list[str] = document["problems"]
     error: LatchgateError
     if document["code"] == ErrorCode.SETTINGS:

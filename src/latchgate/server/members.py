@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from latchgate.errors import LatchgateError, SettingsError
-from latchgate.server.links import Order, Report, UpLink, find_report, give_order, make_link
+from latchgate.server.links import Order, UpLink, find_report, give_order, make_link
 
-__all__ = ["Backoff", "Kind", "Member", "Stage", "describe_end", "fork_member"]
+__all__ = ["Backoff", "Kind", "Member", "Stage", "Work", "describe_end", "fork_member"]
 
 _log = structlog.get_logger()
 
@@ -57,11 +57,11 @@ class Member:
 
     def read_report(self) -> bool:
         """Take in what it has told; tell whether it serves since now."""
-        report: Report | None = find_report(self.link)
+        report = find_report(self.link)
         if report is None:
             return False
         self.failure = report.failure
-        if not report.is_ready or self.stage is not Stage.STARTING:
+        if report.failure or self.stage is not Stage.STARTING:
             return False
         self.stage = Stage.SERVING
         return True
@@ -150,7 +150,7 @@ def _run(work: Work, link: UpLink) -> int:
     except LatchgateError as error:
         link.report_failure(error)
         return _CANNOT_START if isinstance(error, SettingsError) else _NO_DATABASE
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # the outermost frame of a process: what ends it must be told
         _log.exception("process failed", pid=os.getpid())
         return _FAILED
     finally:

@@ -141,14 +141,11 @@ class WireProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Let the answer under way be the connection's last, or that to the next request, if one still comes."""
-        cycle = self.cycle
-        is_answered = cycle is None or cycle.response_started
-        # In a head, the request being read is the last one; a head of an answer that is out cannot say so any more.
-        if self._stage is _HEAD or is_answered:
-            return
-        cycle.keep_alive = False
-        if self._stage is _BETWEEN:
-            self._stage = _OVER
+        # If a head is being read, that request is the last one; an answer whose head is out cannot say so any more.
+        if self._stage is not _HEAD and self._running is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+            if self._stage is _BETWEEN:
+                self._stage = _OVER
 
     def hasten(self) -> None:
         """Wait for nothing that has not begun longer than `patience_seconds`."""

@@ -67,7 +67,9 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
             **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
-            "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN),
+            "/readyz": Page(
+                PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN
+            ),
             **metadata_pages(
                 settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
@@ -90,9 +92,7 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket], link: UpL
     _raise_open_files_limit()
     phase = Phase(is_serving=False)
     application = build_application(latchgate, phase)
-    protocol = protocol_class(
-        WireLimits(), lambda scope, status: application.log_refusal(cast("Scope", scope), status)
-    )
+    protocol = protocol_class(WireLimits(), lambda scope, status: application.log_refusal(cast("Scope", scope), status))
     config = uvicorn.Config(
         application,
         http=protocol,

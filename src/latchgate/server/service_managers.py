@@ -9,7 +9,7 @@ __all__ = ["tell_service_manager"]
 
 
 def tell_service_manager(state: str) -> None:
-    """Tell the state, such as READY=1, to whoever wants to hear it; a service manager that does not listen is let be."""
+    """Tell the state, such as READY=1, to a service manager that wants to hear it, and go on if it does not listen."""
     address = find_notify_socket()
     if address is None:
         return

@@ -1,7 +1,8 @@
 """The master: forks the processes that serve, replaces what dies, and ends or restarts them one after the other.
 
 It has no threads and no event loop, opens nothing and serves nobody, so that it has next to nothing to fail by. It
-waits for signals, which are blocked otherwise: none comes in the middle of anything. See docs/decisions/0036-workers.md.
+waits for signals, which are blocked otherwise: none comes in the middle of anything. Why it is so:
+docs/decisions/0036-workers.md.
 """
 
 import enum
@@ -11,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -19,7 +20,7 @@ import structlog
 from latchgate.errors import ErrorCode, LatchgateError, SettingsError
 from latchgate.server.links import Order, UpLink
 from latchgate.server.listeners import count_waiting, turn_newcomers_away
-from latchgate.server.members import Backoff, Kind, Member, Stage, describe_end, fork_member
+from latchgate.server.members import Backoff, Kind, Member, Stage, Work, describe_end, fork_member
 from latchgate.server.service_managers import tell_service_manager
 
 __all__ = ["SLOTS_BESIDES_WORKERS", "SLOTS_PER_WORKER", "Supervisor", "Works"]
@@ -48,7 +49,7 @@ class Works:
 
     serve: Callable[[int, UpLink], None]
     """As a worker, in the slot of that number."""
-    ingest: Callable[[UpLink], None] | None
+    ingest: Work | None
     count_start: Callable[[int], None]
     count_death: Callable[[int], None]
     before_fork: Callable[[], None]
@@ -64,26 +65,24 @@ class _Phase(enum.IntEnum):
     OVER = 4
 
 
-@dataclass(slots=True)
 class Supervisor:
     """Keeps so many workers serving on the sockets, from `run` to its end."""
 
-    works: Works
-    workers: int
-    stop_seconds: float
-    """How long workers may take to answer what was begun."""
-    listeners: Sequence[socket.socket]
-    _members: dict[int, Member] = field(default_factory=dict)
-    _backoffs: dict[Kind, Backoff] = field(default_factory=lambda: {kind: Backoff() for kind in Kind})
-    _generation: int = 0
-    _restart_is_wanted: bool = False
-    _has_served: bool = False
-    _phase: _Phase = _Phase.SERVING
-    _until: float = 0.0
-    """When the phase ends by force."""
-    _since: float = 0.0
-    _failure: LatchgateError | None = None
-    _has_terminal: bool = field(default_factory=lambda: _has_terminal())
+    def __init__(self, works: Works, listeners: Sequence[socket.socket], workers: int, stop_seconds: float) -> None:
+        """Take over the listening sockets; `stop_seconds` is what workers get to answer what was begun."""
+        self._works = works
+        self._listeners = listeners
+        self._wanted = workers
+        self._stop_seconds = stop_seconds
+        self._members: dict[int, Member] = {}
+        self._backoffs = {kind: Backoff() for kind in Kind}
+        self._generation = 0
+        self._restart_is_wanted = False
+        self._has_served = False
+        self._has_terminal = _has_terminal()
+        self._phase = _Phase.SERVING
+        self._since = self._until = 0.0
+        self._failure: LatchgateError | None = None
 
     def run(self) -> None:
         """Fork and watch until SIGTERM or SIGINT.
@@ -130,11 +129,11 @@ class Supervisor:
         if not self._has_served:
             tell_service_manager("READY=1")
         self._has_served = True
-        # One that serves for one that leaves: never fewer than before.
-        for outdated in self._outdated()[:1]:
-            outdated.end(Order.MAKE_ROOM)
-        if not self._outdated() and self._generation and self._phase is _Phase.SERVING:
-            _log.info("worker replaced", left=len(self._outdated()))
+        outdated = self._outdated()
+        if outdated:
+            # One that serves for one that leaves: never fewer than before.
+            outdated[0].end(Order.MAKE_ROOM)
+            _log.info("worker makes room", pid=outdated[0].pid, left=len(outdated) - 1)
 
     def _bury_the_dead(self) -> None:
         while self._members:
@@ -153,7 +152,7 @@ class Supervisor:
             return
         now = time.monotonic()
         lived_seconds = now - member.began
-        self.works.count_death(1)
+        self._works.count_death(1)
         told = {"reason": str(member.failure)} if member.failure else {}
         _log.error(
             f"{member.kind} died",
@@ -189,7 +188,7 @@ class Supervisor:
                 self._keep_serving(now)
             case _Phase.CLOSING_THE_DOOR:
                 waited = now - self._since
-                is_empty = waited >= _DOOR_SECONDS_LEAST and not count_waiting(self.listeners)
+                is_empty = waited >= _DOOR_SECONDS_LEAST and not count_waiting(self._listeners)
                 if is_empty or now >= self._until or not self._serving():
                     self._end_workers()
             case _Phase.ENDING_WORKERS if not self._workers():
@@ -197,8 +196,7 @@ class Supervisor:
             case _Phase.ENDING_INGESTER if not self._members:
                 self._phase = _Phase.OVER
             case _ if now >= self._until:
-                _log.warning("killed what did not end in time", pids=[*self._members])
-                self._end_all_at_once()
+                self._end_by_force()
             case _:
                 pass
 
@@ -206,39 +204,40 @@ class Supervisor:
         if self._restart_is_wanted and not self._outdated() and not self._is_starting():
             self._restart_is_wanted = False
             self._generation += 1
-            _log.info("restart", workers=self.workers)
+            _log.info("restart", workers=self._wanted)
         # One after the other while a restart is under way; all at once else.
-        while len(self._current()) < self.workers and not (self._outdated() and self._is_starting()):
-            if not self._start(Kind.WORKER, now):
+        while len(self._current()) < self._wanted and not (self._outdated() and self._is_starting()):
+            if not self._start_worker(now):
                 break
-        if self.works.ingest is not None and not any(one.kind is Kind.INGESTER for one in self._members.values()):
-            self._start(Kind.INGESTER, now)
+        if self._works.ingest is not None and not any(one.kind is Kind.INGESTER for one in self._members.values()):
+            self._start_ingester(self._works.ingest, now)
 
-    def _start(self, kind: Kind, now: float) -> bool:
-        slot = self._find_slot() if kind is Kind.WORKER else _INGESTER_SLOT
-        if slot is None or not self._backoffs[kind].is_over(now):
+    def _start_worker(self, now: float) -> bool:
+        slot = self._find_slot()
+        if slot is None or not self._backoffs[Kind.WORKER].is_over(now):
             return False
-        if kind is Kind.WORKER:
-            self.works.before_fork()
-            self.works.count_start(1)
-            work = partial(self.works.serve, slot)
-            kept = [*self._links()]
-        else:
-            assert_ingest = self.works.ingest
-            if assert_ingest is None:
-                raise AssertionError("there is an ingester")
-            work = assert_ingest
-            kept = [*self._links(), *self.listeners]
-        pid, link = fork_member(work, kept)
-        self._members[pid] = Member(kind, slot, self._generation, pid, link)
+        self._works.count_start(1)
+        self._fork(Kind.WORKER, slot, partial(self._works.serve, slot))
         return True
+
+    def _start_ingester(self, ingest: Work, now: float) -> None:
+        if self._backoffs[Kind.INGESTER].is_over(now):
+            self._fork(Kind.INGESTER, _INGESTER_SLOT, ingest)
+
+    def _fork(self, kind: Kind, slot: int, work: Work) -> None:
+        self._works.before_fork()
+        foreign = [member.link for member in self._members.values()]
+        if kind is not Kind.WORKER:
+            foreign += self._listeners
+        pid, link = fork_member(work, foreign)
+        self._members[pid] = Member(kind, slot, self._generation, pid, link)
 
     def _find_slot(self) -> int | None:
         """Find a slot whose last owner has died."""
         taken = {member.slot for member in self._members.values()}
-        first, end = SLOTS_BESIDES_WORKERS, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * self.workers
+        first, end = SLOTS_BESIDES_WORKERS, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * self._wanted
         # A restart leaves some for what dies meanwhile.
-        kept = self.workers if self._outdated() else 0
+        kept = self._wanted if self._outdated() else 0
         free = [number for number in range(first, end) if number not in taken]
         return free[0] if len(free) > kept else None
 
@@ -246,15 +245,15 @@ class Supervisor:
 
     def _begin_to_stop(self) -> None:
         tell_service_manager("STOPPING=1")
-        turn_newcomers_away(self.listeners)
+        turn_newcomers_away(self._listeners)
         self._enter(_Phase.CLOSING_THE_DOOR, _DOOR_SECONDS_MOST)
 
     def _end_workers(self) -> None:
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener.close()
         for member in self._workers():
             member.end(Order.STOP)
-        self._enter(_Phase.ENDING_WORKERS, self.stop_seconds + _ENDING_SECONDS)
+        self._enter(_Phase.ENDING_WORKERS, self._stop_seconds + _ENDING_SECONDS)
 
     def _end_ingester(self) -> None:
         for member in self._members.values():
@@ -273,14 +272,20 @@ class Supervisor:
         self._failure = failure
         self._end_workers()
 
+    def _end_by_force(self) -> None:
+        late = self._workers() or list(self._members.values())
+        _log.warning("killed what did not end in time", pids=[member.pid for member in late])
+        for member in late:
+            member.kill()
+        self._until += _LONG_SECONDS
+
     def _end_all_at_once(self) -> None:
         for member in self._members.values():
             member.kill()
-        while self._members:
-            pid, _ = os.waitpid(-1, 0)
-            member = self._members.pop(pid, None)
-            if member is not None:
-                member.link.close()
+        for pid, member in self._members.items():
+            os.waitpid(pid, 0)
+            member.link.close()
+        self._members.clear()
 
     def _enter(self, phase: _Phase, seconds: float) -> None:
         self._phase, self._since = phase, time.monotonic()
@@ -303,11 +308,8 @@ class Supervisor:
     def _is_starting(self) -> bool:
         return any(member.stage is Stage.STARTING for member in self._workers())
 
-    def _links(self) -> list[socket.socket]:
-        return [member.link for member in self._members.values()]
-
     def _pause_seconds(self) -> float:
-        is_calm = self._phase is _Phase.SERVING and not self._is_starting() and len(self._current()) == self.workers
+        is_calm = self._phase is _Phase.SERVING and not self._is_starting() and len(self._current()) == self._wanted
         return _LONG_SECONDS if is_calm else _BRIEF_SECONDS
 
 
