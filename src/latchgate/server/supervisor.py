@@ -35,7 +35,7 @@ _MASTER_SLOT, _INGESTER_SLOT = 0, 1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _BRIEF_SECONDS, _LONG_SECONDS = 0.02, 1.0
 # Long enough for connections that are just coming into being to arrive.
-_DOOR_SECONDS_LEAST, _DOOR_SECONDS_MOST = 0.05, 1.0
+_DOOR_SECONDS_LEAST, _DOOR_SECONDS_MOST = 0.05, 3.0
 # Beyond the time that the settings give: what a worker needs to cancel, to close its databases and to end.
 _ENDING_SECONDS = 5.0
 _LAST_PASS_SECONDS = 10.0
