@@ -54,9 +54,9 @@ _BETWEEN, _HEAD, _BODY, _OVER = _Stage
 class WireProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol, made safe against hostile and broken clients.
 
-    Written against uvicorn 0.54. It replaces ``data_received``, ``on_url``, ``on_header``, ``shutdown`` and
-    ``on_response_complete`` whole (and with the last the keep-alive timers), extends the other methods that it defines,
-    and uses the attributes of ``HttpToolsProtocol``, ``RequestResponseCycle`` and ``FlowControl`` that a test lists.
+    Written against uvicorn 0.54. It replaces ``data_received``, ``on_url``, ``on_header`` and ``on_response_complete``
+    whole (and with the last the keep-alive timers), extends the other methods that it defines, and uses the attributes
+    of ``HttpToolsProtocol``, ``RequestResponseCycle`` and ``FlowControl`` that a test lists by name.
 
     A subclass may answer a request by itself in ``on_headers_complete``, without calling this one: the next request
     then follows as after any other answer.
@@ -139,7 +139,7 @@ class WireProtocol(HttpToolsProtocol):
 
     # The end of the server
 
-    def shutdown(self) -> None:
+    def wind_up(self) -> None:
         """Let the answer under way be the connection's last, or that to the next request, if one still comes."""
         # If a head is being read, that request is the last one; an answer whose head is out cannot say so any more.
         if self._stage is not _HEAD and self._running is not None and not self.cycle.response_started:

@@ -22,7 +22,7 @@ IDLE_GRACE_SECONDS = 1.0
 ROOM_SECONDS = 180.0
 """How long a worker that makes room waits for its last connections: longer than any may be idle or send its body."""
 _LOOK_SECONDS = 0.05
-_CANCEL_SECONDS = 1.0
+_CUT_SECONDS = 0.5
 
 
 class WorkerServer(uvicorn.Server):
@@ -64,9 +64,9 @@ class WorkerServer(uvicorn.Server):
             listener.close()
         self._protocol.draining = True
         for connection in self._connections():
-            connection.shutdown()
+            connection.wind_up()
         await self._wait_for_connections()
-        await self._cancel_tasks()
+        await self._cut_off()
         for server in self.servers:
             await server.wait_closed()
         asyncio.get_running_loop().remove_reader(self._link.fileno())
@@ -99,11 +99,16 @@ class WorkerServer(uvicorn.Server):
         for connection in self._connections():
             connection.hasten()
 
-    async def _cancel_tasks(self) -> None:
+    async def _cut_off(self) -> None:
+        """End what is left. The application finds its clients gone, and logs their requests as it does else."""
         tasks = list(self.server_state.tasks)
+        for connection in self._connections():
+            connection.transport.abort()
         if not tasks:
             return
         _log.warning("stopped before every request was answered", requests=len(tasks))
-        for task in tasks:
+        _, unheeding = await asyncio.wait(tasks, timeout=_CUT_SECONDS)
+        for task in unheeding:
             task.cancel()
-        await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
+        if unheeding:
+            await asyncio.wait(unheeding, timeout=_CUT_SECONDS)

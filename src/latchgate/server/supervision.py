@@ -43,8 +43,8 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     works = Works(
         serve=serve,
         ingest=_find_ingester(settings),
-        count_start=own.counter("worker_starts"),
-        count_death=own.counter("worker_deaths"),
+        count_start=own.lasting_counter("worker_starts"),
+        count_death=own.lasting_counter("worker_deaths"),
         before_fork=shared.mend,
     )
     # What was loaded stays where it is: a collection that marks it would copy every page of it into each worker.
