@@ -139,6 +139,16 @@ class WireProtocol(HttpToolsProtocol):
 
     # The end of the server
 
+    @classmethod
+    def drain(cls, server_state: ServerState) -> None:
+        """Let each answer be its connection's last; from now on the server itself looks at the time."""
+        cls.draining = True
+        sweep = cls._sweeps.get(server_state)
+        if sweep is not None:
+            sweep.stop()
+        for connection in cast("set[WireProtocol]", server_state.connections):
+            connection.wind_up()
+
     def wind_up(self) -> None:
         """Let the answer under way be the connection's last, or that to the next request, if one still comes."""
         # If a head is being read, that request is the last one; an answer whose head is out cannot say so any more.

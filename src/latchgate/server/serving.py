@@ -62,9 +62,7 @@ class WorkerServer(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        self._protocol.draining = True
-        for connection in self._connections():
-            connection.wind_up()
+        self._protocol.drain(self.server_state)
         await self._wait_for_connections()
         await self._cut_off()
         for server in self.servers:
@@ -90,9 +88,11 @@ class WorkerServer(uvicorn.Server):
             if self._order is Order.STOP and not is_stopping:
                 is_stopping, until = True, min(until, loop.time() + self._stop_seconds)
                 self._hasten()
-            for connection in self._connections():
-                connection.check_time(loop.time())
+            now = loop.time()
             await asyncio.sleep(_LOOK_SECONDS)
+            # By the time of before: whatever had come by then, however slow this machine is, has been read meanwhile.
+            for connection in self._connections():
+                connection.check_time(now)
 
     def _hasten(self) -> None:
         self._protocol.patience_seconds = IDLE_GRACE_SECONDS
