@@ -56,7 +56,7 @@ from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["Latchgate", "open_latchgate", "prepare_home", "share_memory", "upgrade_latchgate"]
+__all__ = ["Inherited", "Latchgate", "open_latchgate", "prepare_home", "share_memory", "upgrade_latchgate"]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
@@ -64,6 +64,16 @@ _WAITING = 8
 _SALT_BYTES = 32
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
 _LOG_WAIT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a worker has from its master, all else being opened anew after the fork."""
+
+    slot: Slot
+    """Where it counts, so that all workers count together."""
+    clock: SystemClock
+    """Begun before the fork: a worker that starts after the wall clock was set back must not live in another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def share_memory(settings: Settings, slots: int) -> SharedSlots:
     return make_shared_slots(settings.home / "run", slots=slots, salt=SystemEntropy().random_bytes(_SALT_BYTES))
 
 
-def open_latchgate(settings: Settings, *, create: bool = True, slot: Slot | None = None) -> Latchgate:
+def open_latchgate(settings: Settings, *, create: bool = True, inherited: Inherited | None = None) -> Latchgate:
     """Open the instance that the settings name.
 
     On an empty data folder this makes one, database and key file. While Administrator has no password
@@ -135,7 +145,7 @@ def open_latchgate(settings: Settings, *, create: bool = True, slot: Slot | None
     Args:
         settings: Where everything is.
         create: Whether to make an instance where there is none.
-        slot: Where to count so that all workers count together; without it this process counts alone.
+        inherited: What this process has from its master; without it, it counts alone, by a clock of its own.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -149,7 +159,7 @@ def open_latchgate(settings: Settings, *, create: bool = True, slot: Slot | None
             log_url, wait_seconds=_LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
         )
         stack.callback(request_log.close)
-        latchgate = _wire(settings, (database, request_log, peppers), slot, stack)
+        latchgate = _wire(settings, (database, request_log, peppers), inherited, stack)
         _set_first_password(latchgate)
         give_to_owner(settings.home)
     except BaseException:
@@ -275,10 +285,14 @@ def _set_first_password(latchgate: Latchgate) -> None:
 
 
 def _wire(
-    settings: Settings, opened: tuple[Database, SqlRequestLog, Peppers], slot: Slot | None, stack: ExitStack
+    settings: Settings,
+    opened: tuple[Database, SqlRequestLog, Peppers],
+    inherited: Inherited | None,
+    stack: ExitStack,
 ) -> Latchgate:
     database, request_log, peppers = opened
-    store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
+    store, entropy = SqlStore(database), SystemEntropy()
+    clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
     profile = PROFILES[settings.password_profile]
     issuer = settings.public_url
     rules, throttles = _rules(settings), _throttles(settings, clock, slot)

@@ -61,7 +61,7 @@ def _main() -> int:
         ingest=_ingest if _MANNER == "ingests" else None,
         count_start=lambda amount: _note("start"),
         count_death=lambda amount: _note("death"),
-        before_fork=lambda: None,
+        look_after=lambda: None,
     )
     listener = socket.create_server(("127.0.0.1", 0))
     try:

@@ -8,11 +8,12 @@ import socket
 from collections.abc import Sequence
 from contextlib import closing
 
-from latchgate.bootstrap import open_latchgate, share_memory
+from latchgate.bootstrap import Inherited, open_latchgate, share_memory
 from latchgate.server.links import UpLink
 from latchgate.server.members import Work
 from latchgate.server.run import configure_operator_log, run_server
 from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
+from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
 
 __all__ = ["supervise"]
@@ -33,19 +34,25 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """
     configure_operator_log()
     shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
-    own = shared.slot(_MASTER_SLOT)
+    own, clock = shared.slot(_MASTER_SLOT), SystemClock()
     of_a_worker = _share(settings)
 
     def serve(slot: int, link: UpLink) -> None:
-        with closing(open_latchgate(of_a_worker, create=False, slot=shared.slot(slot))) as latchgate:
+        inherited = Inherited(shared.slot(slot), clock)
+        with closing(open_latchgate(of_a_worker, create=False, inherited=inherited)) as latchgate:
             run_server(latchgate, sockets, link)
+
+    def look_after() -> None:
+        shared.mend()
+        # It goes on from the latest time that the wall clock has shown, also for workers that start later.
+        clock.now()
 
     works = Works(
         serve=serve,
         ingest=_find_ingester(settings),
         count_start=own.lasting_counter("worker_starts"),
         count_death=own.lasting_counter("worker_deaths"),
-        before_fork=shared.mend,
+        look_after=look_after,
     )
     # What was loaded stays where it is: a collection that marks it would copy every page of it into each worker.
     gc.collect()

@@ -52,8 +52,8 @@ class Works:
     ingest: Work | None
     count_start: Callable[[int], None]
     count_death: Callable[[int], None]
-    before_fork: Callable[[], None]
-    """Sees to it that what the processes share is whole."""
+    look_after: Callable[[], None]
+    """Sees to it that what the processes share is whole; done all the time, and just before each fork."""
 
 
 class _Phase(enum.IntEnum):
@@ -95,6 +95,7 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             while self._phase is not _Phase.OVER:
+                self._works.look_after()
                 self._act(time.monotonic())
                 came = signal.sigtimedwait(_SIGNALS, self._pause_seconds())
                 if came is not None:
@@ -225,7 +226,7 @@ class Supervisor:
             self._fork(Kind.INGESTER, _INGESTER_SLOT, ingest)
 
     def _fork(self, kind: Kind, slot: int, work: Work) -> None:
-        self._works.before_fork()
+        self._works.look_after()
         foreign = [member.link for member in self._members.values()]
         if kind is not Kind.WORKER:
             foreign += self._listeners

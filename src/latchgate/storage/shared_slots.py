@@ -106,10 +106,13 @@ class SharedSlots:
         }
 
     def mend(self) -> None:
-        """Give the file its size again, if somebody has cut it: what reads beyond its end dies."""
+        """Give the file its size again, if somebody has cut it: what reads beyond its end dies.
+
+        On a full disk it stays as it is, and those that read it go on dying, until there is room.
+        """
         size = self.words.nbytes
         if os.fstat(self.descriptor).st_size < size:
-            with _told_as_storage_error(self.path):
+            with suppress(OSError):
                 os.posix_fallocate(self.descriptor, 0, size)
 
     def remove(self) -> None:
