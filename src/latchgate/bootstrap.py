@@ -60,17 +60,30 @@ from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_fol
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.key_file import load_key_file, make_key_file
 from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
+from latchgate.storage.shared_counters import SharedCounters
+from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["Latchgate", "open_latchgate", "prepare_home", "upgrade_latchgate"]
+__all__ = ["Inherited", "Latchgate", "open_latchgate", "prepare_home", "share_memory", "upgrade_latchgate"]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
 _WAITING = 8
+_SALT_BYTES = 32
 # The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
 _LOG_WAIT_SECONDS = 0.5
 _WATCH_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a worker has from its master, all else being opened anew after the fork."""
+
+    slot: Slot
+    """Where it counts, so that all workers count together."""
+    clock: SystemClock
+    """Begun before the fork: a worker that starts after the wall clock was set back must not live in another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,8 @@ class Latchgate:
     """The verdicts that the gate remembers; None where every credential is looked up."""
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
+    slot: Slot | None
+    """What this process counts in memory that all workers share; None where it is not one of several."""
     opened: ExitStack = field(repr=False)
 
     def reset_url(self, link: Secret) -> str:
@@ -128,7 +143,14 @@ def prepare_home(settings: Settings) -> None:
     prepare_folder(settings.home)
 
 
-def open_latchgate(settings: Settings, *, create: bool = True, cached: bool = False) -> Latchgate:
+def share_memory(settings: Settings, slots: int) -> SharedSlots:
+    """Make the memory in which so many processes count together, before they are forked. Raises StorageError."""
+    return make_shared_slots(settings.home / "run", slots=slots, salt=SystemEntropy().random_bytes(_SALT_BYTES))
+
+
+def open_latchgate(
+    settings: Settings, *, create: bool = True, cached: bool = False, inherited: Inherited | None = None
+) -> Latchgate:
     """Open the instance that the settings name.
 
     On an empty data folder this makes one, database and key file. While Administrator has no password
@@ -138,6 +160,7 @@ def open_latchgate(settings: Settings, *, create: bool = True, cached: bool = Fa
         settings: Where everything is.
         create: Whether to make an instance where there is none.
         cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
+        inherited: What this process has from its master; without it, it counts alone, by a clock of its own.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -148,7 +171,7 @@ def open_latchgate(settings: Settings, *, create: bool = True, cached: bool = Fa
         database, peppers = _open_accounts(settings, stack, create=create)
         request_log = _open_log(settings)
         stack.callback(request_log.close)
-        latchgate = _wire(settings, (database, request_log, peppers), stack, cached=cached)
+        latchgate = _wire(settings, (database, request_log, peppers), inherited, stack, cached=cached)
         _set_first_password(latchgate)
         give_to_owner(settings.home)
     except BaseException:
@@ -274,13 +297,19 @@ def _set_first_password(latchgate: Latchgate) -> None:
 
 
 def _wire(
-    settings: Settings, opened: tuple[Database, HostRequestLog, Peppers], stack: ExitStack, *, cached: bool
+    settings: Settings,
+    opened: tuple[Database, HostRequestLog, Peppers],
+    inherited: Inherited | None,
+    stack: ExitStack,
+    *,
+    cached: bool,
 ) -> Latchgate:
     database, request_log, peppers = opened
-    store, clock, entropy = SqlStore(database), SystemClock(), SystemEntropy()
+    store, entropy = SqlStore(database), SystemEntropy()
+    clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
     profile = PROFILES[settings.password_profile]
     issuer = settings.public_url
-    rules, throttles = _rules(settings), Throttles(clock, _throttle_rules(settings))
+    rules, throttles = _rules(settings), _throttles(settings, clock, slot)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, stack) if cached else None
@@ -324,6 +353,7 @@ def _wire(
         gate=_gate(authenticator, throttles, request_log, cache),
         cache=cache,
         gate_may_wait=settings.database_path is None,
+        slot=slot,
         opened=stack,
     )
 
@@ -374,13 +404,16 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _throttle_rules(settings: Settings) -> ThrottleRules:
-    return ThrottleRules(
+def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None) -> Throttles:
+    rules = ThrottleRules(
         sign_ins_per_user=settings.sign_in_failures_per_user,
         sign_ins_per_address=settings.sign_in_failures_per_address,
         sign_in_window_seconds=settings.sign_in_window_seconds,
         credentials_per_minute=settings.credential_failures_per_minute,
     )
+    if slot is None:
+        return Throttles(clock, rules)
+    return Throttles(clock, rules, lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

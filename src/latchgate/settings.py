@@ -25,6 +25,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "PREFIX",
     "Settings",
+    "find_notify_socket",
     "find_origins",
     "find_variables",
     "load_settings",
@@ -59,12 +60,6 @@ def _require_host(host: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z._-]+", host) and not (":" in host and normal_address(host)):
         raise ValueError("must be an address such as 127.0.0.1 or ::1, or a host name, without scheme and port")
     return host
-
-
-def _require_workers(workers: int) -> int:
-    if workers != 1:
-        raise ValueError("only 1 is possible so far")
-    return workers
 
 
 def _require_public_url(url: str) -> str:
@@ -151,8 +146,9 @@ class Settings(BaseSettings):
     """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
     port: int = Field(default=8000, ge=0, le=65535)
     """The port to listen on. 0 takes a free one, which is printed at start."""
-    workers: Annotated[int, AfterValidator(_require_workers)] = 1
-    """How many processes serve. Only 1 is possible so far."""
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    """How many processes serve, besides the one that watches them and the one that moves the log into its database.
+    Default: as many as there are processors that this process may use."""
     public_url: Annotated[str, AfterValidator(_require_public_url)] = Field(default_factory=_default_public_url)
     """The address under which people and programs reach this instance, such as `https://auth.example.com`. It stands in
     links and makes cookies `Secure` if it is https. Default: the listening address; never the Host header."""
@@ -181,8 +177,8 @@ class Settings(BaseSettings):
     """How many wrong keys and tokens from one address (IPv6: /64) are answered 401 in a minute; those beyond get 429.
     A good credential is never refused for them."""
     password_hashes_at_once: int = Field(default=2, ge=1, le=256)
-    """How many passwords are hashed at the same time; each takes 64 MiB of memory and most of a processor. 1 is the
-    least."""
+    """How many passwords are hashed at the same time, by all workers together; each takes 64 MiB of memory and most of
+    a processor. Every worker hashes one at least, so that it is never fewer than `workers`."""
     password_profile: Literal["standard", "cheapest"] = "standard"
     """The cost of a password's hash: `standard` is RFC 9106's for little memory (64 MiB). `cheapest` is for tests
     alone: it is worth nothing against a stolen database."""
@@ -210,8 +206,8 @@ class Settings(BaseSettings):
     every request; about 2,200 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
     every request asks the database. On PostgreSQL nothing is remembered."""
     fast_lane: Literal["parser", "application", "off"] = "parser"
-    """Where requests that a remembered verdict alone answers, such as `get_logged_user`, leave the long way, with the same
-    answers and rows: in the `parser`, or at the door of the `application`. `off`: nowhere; for comparing them."""
+    """Where requests that a remembered verdict alone answers, such as `get_logged_user`, leave the long way, with the
+    same answers and rows: in the `parser`, or at the door of the `application`. `off`: nowhere; for comparing them."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False
@@ -308,6 +304,11 @@ def find_variables() -> dict[str, str]:
     """Tell which variables of the environment are set that decide which instance is meant; some hold a password."""
     names = (CONFIG_VARIABLE, *(PREFIX + name for name in ("HOME", "DATABASE_URL", "LOG_DATABASE_URL")))
     return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def find_notify_socket() -> str | None:
+    """Tell where a service manager wants to hear that the service is ready; None if nobody does."""
+    return os.environ.get("NOTIFY_SOCKET") or None
 
 
 def _load(sources: _Sources) -> Settings:

@@ -17,6 +17,7 @@ import pytest
 from latchgate.cli.serve import exposure_warning, typed_command
 from latchgate.settings import Settings
 from support.command_line import CommandLine, run_process, start_process
+from support.families import kill_family
 
 _DEADLINE_SECONDS = 60.0
 
@@ -51,7 +52,7 @@ def _serving(*arguments: str) -> Iterator[_Server]:
     try:
         yield _Server(process)
     finally:
-        process.kill()
+        kill_family(process)
         process.communicate()
 
 
@@ -176,7 +177,8 @@ def test_a_taken_port_is_one_clear_line_and_nothing_is_made(empty: CommandLine) 
         (("--host", "no-such-host.invalid"), "Cannot listen on port 8000 of no-such-host.invalid"),
         (("--host", "http://x"), "--host: must be an address"),
         (("--port", "99999"), "--port: should be less than"),
-        (("--workers", "2"), "--workers: only 1 is possible so far"),
+        (("--workers", "0"), "--workers: should be greater than or equal to 1"),
+        (("--workers", "257"), "--workers: should be less than or equal to 256"),
     ],
 )
 def test_an_address_that_cannot_be_is_one_clear_line(empty: CommandLine, arguments: tuple[str, ...], told: str) -> None:

@@ -66,7 +66,7 @@ class CommandLine:
 
 
 def start_process(*arguments: str) -> subprocess.Popen[str]:
-    """Start the command line in a process of its own, its three streams in pipes."""
+    """Start the command line in a process and a session of its own, its three streams in pipes."""
     return subprocess.Popen(
         [sys.executable, "-m", "latchgate", *arguments],
         encoding="utf-8",
@@ -74,6 +74,7 @@ def start_process(*arguments: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""A really running Latchgate: `latchgate serve` in a process of its own, with its command line beside it."""
+"""A really running Latchgate: `latchgate serve` in processes of its own, with its command line beside it."""
 
 import json
 import os
@@ -10,6 +10,8 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from support.families import find_children, kill_family
 
 __all__ = ["RunningLatchgate", "free_port"]
 
@@ -33,7 +35,7 @@ class RunningLatchgate:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.output = home.parent / f"{home.name}-output.txt"
-        self._settings = {"LATCHGATE_PASSWORD_PROFILE": "cheapest", **settings}
+        self._settings = {"LATCHGATE_PASSWORD_PROFILE": "cheapest", "LATCHGATE_WORKERS": "1", **settings}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -45,15 +47,24 @@ class RunningLatchgate:
 
     @property
     def pid(self) -> int:
-        """The server's process id."""
+        """The process id of the master: the process that was started, and that signals go to."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def children(self) -> list[int]:
+        """The process ids of what the master forked, the oldest first."""
+        return find_children(self.pid)
 
     def start(self) -> "RunningLatchgate":
         """Start the server and wait until it answers."""
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [*_command(), "serve"], env=self.environment, stdout=output, stderr=subprocess.STDOUT
+                [*_command(), "serve"],
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -76,10 +87,9 @@ class RunningLatchgate:
             raise
 
     def kill(self) -> None:
-        """End the server as a power cut of the process would, at once."""
+        """End the server and all its processes as a power cut would, at once."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            kill_family(self._process)
 
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of this instance, with this on its standard input."""

@@ -8,6 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from latchgate.server.health import Phase
+from latchgate.server.run import build_application
 from support.asgi import LOGGED_USER, Service, opened_service
 from support.envelopes import assert_refused, assert_refused_v2, assert_shown
 
@@ -84,6 +86,24 @@ def test_a_service_without_a_database_is_alive_and_not_ready(failing: Service, f
 
     assert (answer.status, answer.document) == (503, {"status": "unavailable"})
     assert failing.ask("/livez").status == 200
+
+
+def test_a_process_that_does_not_serve_is_alive_and_not_ready(service: Service) -> None:
+    """It is not open yet, or the service is stopping: a load balancer sends others nowhere near."""
+    phase = Phase(is_serving=False)
+    usual, service.application = service.application, build_application(service.latchgate, phase)
+    try:
+        stopping = service.ask("/readyz"), service.ask("/livez")
+        phase.is_serving = True
+        serving = service.ask("/readyz")
+    finally:
+        service.application = usual
+
+    assert [(answer.status, answer.document["status"]) for answer in (*stopping, serving)] == [
+        (503, "unavailable"),
+        (200, "ok"),
+        (200, "ok"),
+    ]
 
 
 def test_a_credential_that_cannot_be_looked_up_is_no_guest(failing: Service) -> None:

@@ -1,4 +1,4 @@
-"""latchgate serve: bind the port, open the instance, say what to do next, and serve."""
+"""latchgate serve: bind the port, open the instance, say what to do next, and let workers serve."""
 
 import errno
 import shlex
@@ -32,7 +32,7 @@ def serve(
     port: Annotated[int | None, typer.Option(metavar="N", help="The port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", help="How many processes serve.")] = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; the first start makes database and key file."""
+    """Serve until SIGTERM or Ctrl-C; the first start makes database and key file. SIGHUP restarts the workers."""
     from latchgate.bootstrap import open_latchgate
     from latchgate.settings import load_settings
 
@@ -45,12 +45,13 @@ def serve(
         sockets = _listen(settings, stack)
         if settings.port == 0:
             settings = load_settings({**options, "port": sockets[0].getsockname()[1]})
-        latchgate = stack.enter_context(closing(open_latchgate(settings, cached=True)))
-        # Loaded after the instance was opened: whatever keeps that from opening is told sooner.
-        from latchgate.server.run import run_server
+        with closing(open_latchgate(settings)) as latchgate:
+            # Loaded after the instance was opened: whatever keeps that from opening is told sooner.
+            from latchgate.server.supervision import supervise
 
-        _greet(latchgate)
-        run_server(latchgate, sockets)
+            _greet(latchgate)
+        # Closed again: nothing that is open goes across a fork.
+        supervise(settings, sockets)
 
 
 def exposure_warning(settings: "Settings") -> str | None:

@@ -35,7 +35,7 @@ class LaneProtocol(WireProtocol):
         elif self._repeated is not None and data == self._repeated[0] and self._is_free():
             _, target, sent = self._repeated
             if self._send(self.lane.answer(target, sent)):
-                self._deadline = self.loop.time() + self.limits.idle_seconds
+                self._set_waiting(self.limits.idle_seconds)
                 return
             self._arriving = None
         else:
@@ -78,6 +78,7 @@ class LaneProtocol(WireProtocol):
             and not self.pipeline
             and not self.flow.write_paused
             and not self.transport.is_closing()
+            and not self.draining
         )
 
     def _is_plain(self) -> bool:

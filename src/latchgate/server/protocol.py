@@ -64,6 +64,10 @@ class WireProtocol(HttpToolsProtocol):
     """
 
     limits: ClassVar[WireLimits] = WireLimits()
+    draining: ClassVar[bool] = False
+    """Whether the server takes no more connections, and each answer is its connection's last."""
+    patience_seconds: ClassVar[float] = math.inf
+    """How long a connection on which nothing is under way may wait for its next request, at most; see `hasten`."""
     observer: ClassVar[RefusalObserver | None] = None
     _sweeps: ClassVar[WeakKeyDictionary[ServerState, Sweep]] = WeakKeyDictionary()
     flow: HeldFlow
@@ -93,7 +97,7 @@ class WireProtocol(HttpToolsProtocol):
         """Begin a connection; its first request is to arrive in the time that a head may take."""
         super().connection_made(transport)
         self.flow = HeldFlow(transport)
-        self._set_deadline(self.limits.head_seconds)
+        self._set_waiting(self.limits.head_seconds)
         sweep = self._sweeps.get(self.server_state)
         if sweep is None:
             connections = cast("set[WireProtocol]", self.connections)
@@ -124,8 +128,40 @@ class WireProtocol(HttpToolsProtocol):
         elif self._keeps_client_waiting():
             in_head = self._stage is _HEAD
             self._set_deadline(self.limits.head_seconds if in_head else self.limits.body_idle_seconds)
-        elif now >= self._deadline:
+        elif now < self._deadline:
+            return
+        elif self.draining and self._stage in {BETWEEN, _HEAD}:
+            # A request may just be on its way: closing would reset it, where an end that is read tells the client
+            # that it was not taken. Source: RFC 9112, section 9.6.
+            self._stage = _OVER
+            self._linger()
+        else:
             self.transport.close()
+
+    # The end of the server
+
+    @classmethod
+    def drain(cls, server_state: ServerState) -> None:
+        """Let each answer be its connection's last; from now on the server itself looks at the time."""
+        cls.draining = True
+        sweep = cls._sweeps.get(server_state)
+        if sweep is not None:
+            sweep.stop()
+        for connection in cast("set[WireProtocol]", server_state.connections):
+            connection.wind_up()
+
+    def wind_up(self) -> None:
+        """Let the answer under way be the connection's last, or that to the next request, if one still comes."""
+        # If a head is being read, that request is the last one; an answer whose head is out cannot say so any more.
+        if self._stage is not _HEAD and self._running is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+            if self._stage is BETWEEN:
+                self._stage = _OVER
+
+    def hasten(self) -> None:
+        """Wait for nothing that has not begun longer than `patience_seconds`."""
+        if self._stage in {BETWEEN, _HEAD} and not self._is_busy():
+            self._deadline = min(self._deadline, self.loop.time() + self.patience_seconds)
 
     # The parser's callbacks
 
@@ -135,7 +171,7 @@ class WireProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self._stage = _HEAD
         self._meter.head_bytes = 0
-        self._deadline = self.loop.time() + self.limits.head_seconds
+        self._set_waiting(self.limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -175,8 +211,8 @@ class WireProtocol(HttpToolsProtocol):
         self._deadline = now + self.limits.body_idle_seconds
         # A client told 401 instead of 100 may or may not send its body; nobody could tell where its next request
         # begins. Nor does the parser say where an upgrade's own bytes do.
-        lasts = version != "1.0" and not upgrades and not self.expect_100_continue and self.parser.should_keep_alive()
-        self._begin_cycle(scope, keep_alive=lasts)
+        ends = version == "1.0" or upgrades or self.expect_100_continue or self.draining
+        self._begin_cycle(scope, keep_alive=not ends and self.parser.should_keep_alive())
 
     def _begin_scope(self) -> HTTPScope:
         """Make a scope that lacks the request line."""
@@ -231,7 +267,7 @@ class WireProtocol(HttpToolsProtocol):
         if self._is_busy():
             self._deadline = math.inf
         else:
-            self._set_deadline(self.limits.idle_seconds)
+            self._set_waiting(self.limits.idle_seconds)
 
     # The answers
 
@@ -245,7 +281,7 @@ class WireProtocol(HttpToolsProtocol):
         elif self._refusal is not None:
             self._send_refusal(self._refusal)
         elif self._stage is BETWEEN:
-            self._set_deadline(self.limits.idle_seconds)
+            self._set_waiting(self.limits.idle_seconds)
         if self._held and not self.pipeline:
             # Not from here: this may be running inside the parser.
             self.loop.call_soon(self._feed_held)
@@ -265,6 +301,9 @@ class WireProtocol(HttpToolsProtocol):
             return False
         behind_another = bool(self.pipeline) or (self._stage is _HEAD and self._is_busy())
         return behind_another or self.flow.read_paused
+
+    def _set_waiting(self, seconds: float) -> None:
+        self._set_deadline(min(seconds, self.patience_seconds))
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds

@@ -21,8 +21,9 @@ from latchgate.server.desk.pages import build_pages
 from latchgate.server.fast_lane import FastLane, lane_targets
 from latchgate.server.frappe.methods import frappe_methods
 from latchgate.server.frappe.resources import record_routes
-from latchgate.server.health import Ready, live
+from latchgate.server.health import Phase, Ready, live
 from latchgate.server.lane_protocol import lane_protocol_class
+from latchgate.server.links import Order, UpLink
 from latchgate.server.oauth.devices import DevicePages
 from latchgate.server.oauth.documents import metadata_pages
 from latchgate.server.oauth.end_session import EndSession
@@ -31,17 +32,23 @@ from latchgate.server.openapi import OpenApi
 from latchgate.server.protocol import WireProtocol, protocol_class
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page, Table
+from latchgate.server.serving import WorkerServer
 from latchgate.server.sign_in import Door
 from latchgate.server.wire import WireLimits
 
-__all__ = ["build_application", "run_server"]
+__all__ = ["build_application", "configure_operator_log", "run_server"]
 
 _GET = frozenset({"GET"})
 _OPEN_FILES = 65_536
 
 
-def build_application(latchgate: Latchgate) -> Application:
-    """Wire the routes to the services. Needs no running event loop."""
+def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Application:
+    """Wire the routes to the services. Needs no running event loop.
+
+    Args:
+        latchgate: What serves.
+        phase: Whether this process serves; without it, it always does.
+    """
     settings = latchgate.settings
     door = Door(
         sign_in=latchgate.sign_in,
@@ -63,7 +70,9 @@ def build_application(latchgate: Latchgate) -> Application:
             **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
             "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
-            "/readyz": Page(PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log), Dialect.PLAIN),
+            "/readyz": Page(
+                PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN
+            ),
             **metadata_pages(
                 settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
@@ -97,14 +106,15 @@ def _find_protocol(application: Application, fast_lane: str) -> type[WireProtoco
     return protocol_class(WireLimits(), observe, base)
 
 
-def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT, answer what was begun, and return."""
-    _configure_operator_log()
+def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket], link: UpLink) -> None:
+    """Serve until SIGTERM, or until the master orders an end or is gone; answer what was begun, and return."""
     _raise_open_files_limit()
-    application = build_application(latchgate)
+    phase = Phase(is_serving=False)
+    application = build_application(latchgate, phase)
+    protocol = _find_protocol(application, latchgate.settings.fast_lane)
     config = uvicorn.Config(
         application,
-        http=_find_protocol(application, latchgate.settings.fast_lane),
+        http=protocol,
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -112,17 +122,10 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
         server_header=False,
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=latchgate.settings.shutdown_seconds,
     )
-    server = uvicorn.Server(config)
-
-    def stop(*_: object) -> None:
-        server.should_exit = True
-
-    # uvicorn listens for signals only once its loop runs, so that one that comes sooner would be lost; and it raises
-    # the one that ended it once more, which the default handlers would make a traceback or a status "killed" of.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    server = WorkerServer(config, protocol, phase, latchgate.settings.shutdown_seconds, link)
+    # Once is as good as often: a service manager may tell every process, and the master then tells them once more.
+    signal.signal(signal.SIGTERM, lambda *_: server.end(Order.STOP))
     server.run(sockets=list(sockets))
 
 
@@ -134,8 +137,8 @@ def _raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _configure_operator_log() -> None:
-    """One JSON line a happening on standard error, where service managers look for it."""
+def configure_operator_log() -> None:
+    """Write one JSON line a happening on standard error, where service managers look for it."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

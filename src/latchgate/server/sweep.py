@@ -26,10 +26,17 @@ class Sweep:
         self._connections = connections
         self._interval_seconds = interval_seconds
         self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
 
     def start(self) -> None:
         """See to it that a look is due within the interval."""
-        if self._timer is None:
+        if self._timer is None and not self._is_over:
             self._timer = self._loop.call_later(self._interval_seconds, self._look)
 
     def _look(self) -> None:

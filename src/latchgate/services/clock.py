@@ -40,6 +40,5 @@ class SystemClock:
 
     def _follow(self, elapsed: float) -> float:
         ahead = time.time() - elapsed
-        if ahead > self._offset:
-            self._offset = ahead
+        self._offset = max(self._offset, ahead)
         return self._offset

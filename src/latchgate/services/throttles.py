@@ -1,11 +1,13 @@
 """Counters that slow down guessing and hold keys to their limits.
 
-On the library `limits`, with a storage of our own: its memory is bounded, since whoever is counted here chooses what is
-counted, and its time is the one clock.
+On the library `limits`, with storages of our own: their memory is bounded, since whoever is counted here chooses what
+is counted. Its `Storage` is the port: one in this process, below, or one that all workers of a host share
+(storage/shared_counters.py).
 """
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -103,20 +105,22 @@ class ThrottleRules:
 class Throttles:
     """All counters of the service. Each method that counts tells 0, or after how many seconds to come back."""
 
-    def __init__(self, clock: Clock, rules: ThrottleRules) -> None:
+    def __init__(self, clock: Clock, rules: ThrottleRules, storage_of: Callable[[str], Storage] | None = None) -> None:
+        """Count in what `storage_of` gives for each kind of counter; without it, in this process alone."""
         self._clock = clock
+        storage_of = storage_of or (lambda _kind: BoundedStorage(clock))
         window = rules.sign_in_window_seconds
         self._per_user = RateLimitItemPerSecond(rules.sign_ins_per_user, window, namespace="user")
         self._per_address = RateLimitItemPerSecond(rules.sign_ins_per_address, window, namespace="address")
         self._credentials = RateLimitItemPerSecond(rules.credentials_per_minute, _MINUTE_SECONDS, namespace="key")
         # Apart, so that nobody pushes out the counters of one kind with those of another.
-        self._guesses = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._sign_ins = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._user_codes = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._devices = FixedWindowRateLimiter(BoundedStorage(clock))
-        self._registrations = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._guesses = FixedWindowRateLimiter(storage_of("guesses"))
+        self._sign_ins = FixedWindowRateLimiter(storage_of("sign_ins"))
+        self._wrong_passwords = FixedWindowRateLimiter(storage_of("wrong_passwords"))
+        self._uses = FixedWindowRateLimiter(storage_of("uses"))
+        self._user_codes = FixedWindowRateLimiter(storage_of("user_codes"))
+        self._devices = FixedWindowRateLimiter(storage_of("devices"))
+        self._registrations = FixedWindowRateLimiter(storage_of("registrations"))
 
     def count_use(self, credential: str, per_minute: int) -> int:
         """Count a request with a key that is limited to so many a minute."""

@@ -1,0 +1,76 @@
+"""Put the processes together: what each does after its fork, and what they share."""
+
+import gc
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import closing
+
+from latchgate.bootstrap import Inherited, open_latchgate, share_memory
+from latchgate.request_log.ingest_process import run_ingester
+from latchgate.server.links import UpLink
+from latchgate.server.members import Work
+from latchgate.server.run import configure_operator_log, run_server
+from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
+from latchgate.services.clock import SystemClock
+from latchgate.settings import Settings
+
+__all__ = ["supervise"]
+
+_MASTER_SLOT = 0
+
+
+def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    """Let workers serve on the sockets until SIGTERM or SIGINT.
+
+    Args:
+        settings: As they stay until the end, whatever becomes of the file and the environment.
+        sockets: Bound and listening; closed at the end.
+
+    Raises:
+        LatchgateError: No worker can serve, for a reason that will not pass.
+    """
+    configure_operator_log()
+    shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
+    own, clock = shared.slot(_MASTER_SLOT), SystemClock()
+    of_a_worker = _share(settings)
+
+    def serve(slot: int, link: UpLink) -> None:
+        inherited = Inherited(shared.slot(slot), clock)
+        with closing(open_latchgate(of_a_worker, create=False, cached=True, inherited=inherited)) as latchgate:
+            run_server(latchgate, sockets, link)
+
+    def look_after() -> None:
+        shared.mend()
+        # It goes on from the latest time that the wall clock has shown, also for workers that start later.
+        clock.now()
+
+    works = Works(
+        serve=serve,
+        ingest=_ingester(settings),
+        count_start=own.lasting_counter("worker_starts"),
+        count_death=own.lasting_counter("worker_deaths"),
+        look_after=look_after,
+    )
+    # What was loaded stays where it is: a collection that marks it would copy every page of it into each worker.
+    gc.collect()
+    gc.freeze()
+    try:
+        Supervisor(works, sockets, settings.workers, settings.shutdown_seconds).run()
+    finally:
+        shared.remove()
+
+
+def _share(settings: Settings) -> Settings:
+    """Give a worker its share of what the settings allow all of them together."""
+    hashes = max(1, settings.password_hashes_at_once // settings.workers)
+    return settings.model_copy(update={"password_hashes_at_once": hashes})
+
+
+def _ingester(settings: Settings) -> Work:
+    def ingest(link: UpLink) -> None:
+        # A service manager may tell every process to end; this one ends after those whose rows it moves.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        run_ingester(settings, link)
+
+    return ingest

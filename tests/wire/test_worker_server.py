@@ -1,0 +1,314 @@
+"""How one worker ends, as it is ordered to: no request is reset, and kept connections get their time."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from structlog.testing import capture_logs
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+
+from latchgate.server import serving
+from latchgate.server.health import Phase
+from latchgate.server.links import Order, UpLink, find_report, give_order, make_link
+from latchgate.server.protocol import protocol_class
+from latchgate.server.serving import WorkerServer
+from latchgate.server.wire import WireLimits
+from support.families import wait_until
+from support.wire_server import GOOD_REQUEST, find_statuses, make_config, read_all, read_body, reply
+
+_PATIENCE_SECONDS = 30.0
+_LONG_SECONDS = 3_600.0
+_HALF = b"POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab"
+
+
+class _Worker:
+    """A worker in a thread, and the master's end of its link."""
+
+    def __init__(self, app: ASGI3Application, stop_seconds: float) -> None:
+        self.phase = Phase(is_serving=False)
+        self.link, theirs = make_link()
+        protocol = protocol_class(WireLimits(idle_seconds=_LONG_SECONDS, head_seconds=_LONG_SECONDS))
+        listener = socket.create_server(("127.0.0.1", 0))
+        # As the master does, so that the port stays open when the worker takes nothing more.
+        self.listener = listener.dup()
+        self.server = WorkerServer(make_config(app, protocol), protocol, self.phase, stop_seconds, UpLink(theirs))
+        self._theirs = theirs
+        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return not self._thread.is_alive()
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(self.listener.getsockname(), timeout=_PATIENCE_SECONDS)
+
+    def order(self, order: Order) -> None:
+        """Order it to end, and wait until it has begun to."""
+        give_order(self.link, order)
+        wait_until(lambda: self.server._protocol.draining, "it takes nothing more")
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join(_PATIENCE_SECONDS)
+        assert self.is_over
+
+    def close(self) -> None:
+        """End it, however it fares."""
+        give_order(self.link, Order.HURRY)
+        self.wait()
+        for one in (self.link, self._theirs, self.listener):
+            one.close()
+
+
+class _App:
+    """Answers at once, once told to, or in two pieces."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self._may_go_on = False
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def go_on(self) -> None:
+        """Let what waits go on, and what will."""
+        self._may_go_on = True
+        for loop, event in self._waiting:
+            loop.call_soon_threadsafe(event.set)
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer by the path."""
+        assert scope["type"] == "http"
+        self.begun.append(scope["path"])
+        match scope["path"]:
+            case "/half":
+                await reply(send, await read_body(receive))
+            case "/slow":
+                await self._wait()
+                await reply(send, b"late")
+            case "/pieces":
+                headers = [(b"content-length", b"8")]
+                await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
+                await send({"type": "http.response.body", "body": b"head", "more_body": True})
+                await self._wait()
+                await send({"type": "http.response.body", "body": b"tail", "more_body": False})
+            case _:
+                await reply(send, json.dumps(scope["path"]).encode())
+
+    async def _wait(self) -> None:
+        event = asyncio.Event()
+        self._waiting.append((asyncio.get_running_loop(), event))
+        if not self._may_go_on:
+            await event.wait()
+
+
+@contextmanager
+def _working(app: ASGI3Application, stop_seconds: float = _LONG_SECONDS) -> Iterator[_Worker]:
+    worker = _Worker(app, stop_seconds)
+    try:
+        wait_until(lambda: find_report(worker.link), "it serves")
+        yield worker
+    finally:
+        worker.close()
+
+
+def _get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def _receive(client: socket.socket, end: bytes) -> bytes:
+    told = b""
+    while not told.endswith(end):
+        piece = client.recv(65536)
+        assert piece, told
+        told += piece
+    return told
+
+
+def _ask_and_keep(client: socket.socket) -> None:
+    client.sendall(GOOD_REQUEST)
+    assert b"connection: close" not in _receive(client, b'"/good"').lower()
+
+
+def _assert_last(answer: bytes) -> None:
+    assert find_statuses(answer) == [200]
+    assert b"connection: close" in answer.lower()
+
+
+def test_it_is_serving_from_when_it_says_so() -> None:
+    """What it tells the master is that a connection is taken, and /readyz agrees."""
+    with _working(_App()) as worker, worker.connect() as client:
+        assert worker.phase.is_serving
+        _ask_and_keep(client)
+
+
+@pytest.mark.parametrize("order", [Order.MAKE_ROOM, Order.STOP])
+def test_a_kept_connection_gets_one_more_answer(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it is the last, so that nobody sends another request to a closing door; then the worker ends."""
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", _LONG_SECONDS)
+    with _working(_App()) as worker, worker.connect() as client:
+        _ask_and_keep(client)
+
+        worker.order(order)
+
+        assert not worker.is_over
+        assert worker.phase.is_serving is (order is Order.MAKE_ROOM)
+        client.sendall(GOOD_REQUEST)
+        _assert_last(read_all(client))
+        worker.wait()
+
+
+@pytest.mark.parametrize("order", [Order.MAKE_ROOM, Order.STOP])
+def test_a_request_that_was_begun_is_answered(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its body was on its way, its head, or its answer being made; and the answer says that it is the last."""
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", _LONG_SECONDS)
+    app = _App()
+    with _working(app) as worker, worker.connect() as half, worker.connect() as head, worker.connect() as slow:
+        half.sendall(_HALF)
+        head.sendall(GOOD_REQUEST[:10])
+        slow.sendall(_get("/slow"))
+        wait_until(lambda: sorted(app.begun) == ["/half", "/slow"], "two are at work")
+        wait_until(lambda: len(worker.server._connections()) == 3, "three are connected")
+
+        worker.order(order)
+        half.sendall(b"cd")
+        head.sendall(GOOD_REQUEST[10:])
+        app.go_on()
+
+        for client in (half, head, slow):
+            _assert_last(read_all(client))
+        worker.wait()
+
+
+def test_an_answer_that_could_not_say_so_any_more_is_not_the_last() -> None:
+    """Its head was out: whoever read that it may ask on, gets an answer once more."""
+    app = _App()
+    with _working(app) as worker, worker.connect() as client:
+        client.sendall(_get("/pieces"))
+        _receive(client, b"head")
+
+        worker.order(Order.MAKE_ROOM)
+        app.go_on()
+        _receive(client, b"tail")
+        client.sendall(GOOD_REQUEST)
+
+        _assert_last(read_all(client))
+        worker.wait()
+
+
+def test_pipelined_requests_are_all_answered_and_the_last_says_so() -> None:
+    """None of those that had arrived is left out."""
+    app = _App()
+    with _working(app) as worker, worker.connect() as client:
+        client.sendall(_get("/slow") + _get("/two") + _get("/three"))
+        wait_until(lambda: app.begun and len(worker.server._connections()[0].pipeline) == 2, "two wait behind one")
+
+        worker.order(Order.MAKE_ROOM)
+        app.go_on()
+
+        answer = read_all(client)
+        assert find_statuses(answer) == [200, 200, 200]
+        assert answer.lower().count(b"connection: close") == 1
+        assert b'"/three"' in answer[answer.lower().index(b"connection: close") :]
+
+
+def test_who_makes_room_takes_no_new_connection() -> None:
+    """It stays in the queue, for the successor."""
+    with _working(_App()) as worker, worker.connect() as kept:
+        _ask_and_keep(kept)
+        worker.order(Order.MAKE_ROOM)
+        wait_until(lambda: not worker.server.servers[0].is_serving(), "it listens no more")
+
+        with worker.connect() as newcomer:
+            newcomer.sendall(GOOD_REQUEST)
+            worker.listener.settimeout(_PATIENCE_SECONDS)
+            successor, _ = worker.listener.accept()
+            with successor:
+                assert successor.recv(1_000) == GOOD_REQUEST
+        assert not worker.is_over
+
+
+@pytest.mark.parametrize("begun", [b"", GOOD_REQUEST[:10]], ids=["idle", "half a head"])
+def test_a_connection_on_which_nothing_comes_is_ended_and_not_reset(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the service is stopping: a request that crosses the end meets an end, and no reset, which may be a fault."""
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", 0.0)
+    app = _App()
+    with _working(app) as worker, worker.connect() as client, worker.connect() as slow:
+        _ask_and_keep(client)
+        client.sendall(begun)
+        # Keeps the worker there while the rest is looked at.
+        slow.sendall(_get("/slow"))
+        wait_until(lambda: "/slow" in app.begun, "one is at work")
+
+        worker.order(Order.STOP)
+
+        assert client.recv(1) == b""
+        client.sendall(GOOD_REQUEST)
+        assert client.recv(1) == b""
+        assert app.begun.count("/good") == 1
+        app.go_on()
+        _assert_last(read_all(slow))
+
+
+def test_what_takes_longer_than_it_may_is_cut() -> None:
+    """After the time that the settings give; the operator is told how many."""
+    app = _App()
+    with capture_logs() as told, _working(app, stop_seconds=0.1) as worker, worker.connect() as client:
+        client.sendall(_get("/slow"))
+        wait_until(lambda: app.begun, "it is at work")
+
+        worker.order(Order.STOP)
+        worker.wait()
+
+    assert [(line["event"], line["requests"]) for line in told] == [("stopped before every request was answered", 1)]
+
+
+@pytest.mark.parametrize("first", [Order.MAKE_ROOM, Order.STOP])
+def test_told_to_hurry_it_waits_for_nothing(first: Order) -> None:
+    """Whatever it was waiting for."""
+    app = _App()
+    with capture_logs(), _working(app) as worker, worker.connect() as client:
+        client.sendall(_get("/slow"))
+        wait_until(lambda: app.begun, "it is at work")
+        worker.order(first)
+
+        worker.order(Order.HURRY)
+
+        worker.wait()
+
+
+def test_who_makes_room_can_be_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop of the service does not wait for the connections of a restart before it."""
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", 0.0)
+    with _working(_App()) as worker, worker.connect() as client:
+        _ask_and_keep(client)
+        worker.order(Order.MAKE_ROOM)
+
+        worker.order(Order.STOP)
+
+        assert client.recv(1) == b""
+        assert not worker.phase.is_serving
+        client.close()
+        worker.wait()
+
+
+def test_without_a_master_it_answers_what_was_begun_and_ends() -> None:
+    """Nobody would restart it, stop it, or know of it."""
+    app = _App()
+    with _working(app) as worker, worker.connect() as client:
+        client.sendall(_HALF)
+        wait_until(lambda: app.begun, "it is at work")
+
+        worker.link.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: worker.server._protocol.draining, "it takes nothing more")
+        client.sendall(b"cd")
+
+        _assert_last(read_all(client))
+        worker.wait()
