@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -15,6 +14,7 @@ from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Anonymous, Reason
 from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted, OAuthError
+from latchgate.server.operator_log import OperatorLog
 from latchgate.server.refusals import bearer_error, refusal_of
 from latchgate.server.replies import (
     Dialect,
@@ -33,7 +33,7 @@ from latchgate.services.gate import Admission, Gate
 
 __all__ = ["Application", "Site"]
 
-_log = structlog.get_logger("latchgate.server")
+_log = OperatorLog()
 _NAME_LENGTH_MAX = 140
 _LOGGED = "latchgate.logged"
 # nginx's number for a client that closed before it was answered; it is only ever logged.

@@ -3,12 +3,10 @@
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from typing import cast
 
 import anyio
-import structlog
 import uvicorn
 from starlette.types import Scope
 
@@ -80,7 +78,6 @@ def build_application(latchgate: Latchgate) -> Application:
 
 def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT, answer what was begun, and return."""
-    _configure_operator_log()
     _raise_open_files_limit()
     application = build_application(latchgate)
     config = uvicorn.Config(
@@ -113,16 +110,3 @@ def _raise_open_files_limit() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _configure_operator_log() -> None:
-    """One JSON line a happening on standard error, where service managers look for it."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

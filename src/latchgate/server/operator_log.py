@@ -1,0 +1,37 @@
+"""The operator's log: one JSON line a happening on standard error, where service managers look for it.
+
+Of our own, since a worker would hold megabytes of a library's colours and tables for its few lines.
+"""
+
+import traceback
+from datetime import UTC, datetime
+from typing import Literal
+
+from latchgate.services.clock import SystemClock
+
+__all__ = ["OperatorLog"]
+
+_Level = Literal["warning", "error"]
+
+
+class OperatorLog:
+    """Writes what happened, with fields; each line is written at once, whole, from whatever thread."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Tell what the operator may want to look at."""
+        self._write(event, "warning", fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Tell what the operator must look at."""
+        self._write(event, "error", fields)
+
+    def exception(self, event: str, **fields: object) -> None:
+        """Tell what must be looked at, with the traceback of the exception that is being handled."""
+        self._write(event, "error", fields, traceback.format_exc().removesuffix("\n"))
+
+    def _write(self, event: str, level: _Level, fields: dict[str, object], told: str = "") -> None:
+        datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        # In one call: lines of several threads and processes must not run into each other.
