@@ -3,6 +3,8 @@
 Of our own, since a worker would hold megabytes of a library's colours and tables for its few lines.
 """
 
+import json
+import sys
 import traceback
 from datetime import UTC, datetime
 from typing import Literal
@@ -33,5 +35,8 @@ class OperatorLog:
         self._write(event, "error", fields, traceback.format_exc().removesuffix("\n"))
 
     def _write(self, event: str, level: _Level, fields: dict[str, object], told: str = "") -> None:
-        datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        at = datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        line = {**fields, "event": event, "level": level, "timestamp": at, **({"exception": told} if told else {})}
         # In one call: lines of several threads and processes must not run into each other.
+        sys.stderr.write(json.dumps(line, default=repr) + "\n")
+        sys.stderr.flush()
