@@ -4,12 +4,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from latchgate.core.log_entries import LogEntry, use_name
@@ -20,6 +20,7 @@ from latchgate.request_log.revisions import require_head
 from latchgate.request_log.schema import last_use, log_position, request_log
 from latchgate.request_log.texts import indexable, storable
 from latchgate.services.port_values import LastUse, LogQuery
+from latchgate.sql.inserts import insert_into
 
 __all__ = ["PAGE_ROWS_MAX", "SqlRequestLog", "open_request_log"]
 
@@ -33,14 +34,6 @@ _INDEXED = frozenset({"user", "api_key"})
 _BY_TIME = (request_log.c.time, request_log.c.id)
 _TAKE_ID = update(log_position).values(last_id=log_position.c.last_id + 1).returning(log_position.c.last_id)
 _INSERT_ROW = insert(request_log)
-# SQLite took this form from PostgreSQL, and SQLAlchemy renders it alike for both.
-_NEW_USE = postgresql.insert(last_use)
-_UPSERT_USE = _NEW_USE.on_conflict_do_update(
-    index_elements=[last_use.c.credential],
-    set_={"time": _NEW_USE.excluded.time, "ip_address": _NEW_USE.excluded.ip_address},
-    # Requests end in another order than they came in, and a row's time is when its request came.
-    where=_NEW_USE.excluded.time >= last_use.c.time,
-)
 
 
 def open_request_log(location: str | Path, *, wait_seconds: float = 5.0) -> "SqlRequestLog":
@@ -92,7 +85,7 @@ class SqlRequestLog:
                 if entry.reason is None and entry.user is not None and entry.api_key is not None:
                     credential = indexable(use_name(entry.source, entry.api_key))
                     use = {"credential": credential, "time": row["time"], "ip_address": row["ip_address"]}
-                    writer.execute(_UPSERT_USE, use)
+                    writer.execute(_upsert_use(writer.dialect.name), use)
                 writer.commit()
             except BaseException:
                 self._drop_writer()
@@ -176,6 +169,17 @@ class SqlRequestLog:
     def _read(self, statement: Executable, options: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         with storage_errors("read"), self._database.reading.connect() as connection:
             return connection.execute(statement, execution_options=options or {}).all()
+
+
+@cache
+def _upsert_use(engine: str) -> Executable:
+    new = insert_into(engine, last_use)
+    return new.on_conflict_do_update(
+        index_elements=[last_use.c.credential],
+        set_={"time": new.excluded.time, "ip_address": new.excluded.ip_address},
+        # Requests end in another order than they came in, and a row's time is when its request came.
+        where=new.excluded.time >= last_use.c.time,
+    )
 
 
 def _row(entry: LogEntry) -> dict[str, Any]:
