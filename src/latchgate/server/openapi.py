@@ -34,9 +34,10 @@ class OpenApi:
     def _build(self) -> Asset:
         # Of two that come first at once, the second finds what the first has built.
         with ONE_AT_A_TIME:
-            if self._asset is None:
+            asset = self._asset
+            if asset is None:
                 from latchgate.server.openapi_document import build_document  # noqa: PLC0415  # see `__call__`
 
                 text = json.dumps(build_document(self._table, self._public_url), separators=(",", ":"))
-                self._asset = Asset(text.encode(), "application/json")
-            return self._asset
+                asset = self._asset = Asset(text.encode(), "application/json")
+            return asset

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
@@ -86,9 +86,9 @@ class Frame:
 
     @classmethod
     def on(cls, documents: DocumentService, peppers: Peppers, clock: Clock) -> "Frame":
-        """Build the frame and read every template."""
+        """Build the frame and read the text of every template."""
         static_files = StaticFiles.read()
-        given = {
+        given: dict[str, object] = {
             "version": __version__,
             "asset": static_files.address,
             "column": Column,
@@ -96,7 +96,7 @@ class Frame:
             "moment": lambda value: Moment.of(value, clock.now()),
             "key_sentence": lambda key: key_sentence(key, clock.now()),
         }
-        filters = {
+        filters: dict[str, Callable[..., object]] = {
             "literal": json.dumps,
             "middle": middle,
             "milliseconds": milliseconds,

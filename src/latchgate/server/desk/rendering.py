@@ -63,13 +63,12 @@ class Renderer:
         """
         with ONE_AT_A_TIME:
             if self._environment is None:
-                from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415  # as the module says
-                from jinja2 import select_autoescape as select  # noqa: PLC0415  # as above
+                import jinja2  # noqa: PLC0415  # as the module says
 
-                environment = Environment(
-                    loader=DictLoader(self._sources),
-                    autoescape=select(default=True, default_for_string=True),
-                    undefined=StrictUndefined,
+                environment = jinja2.Environment(
+                    loader=jinja2.DictLoader(self._sources),
+                    autoescape=jinja2.select_autoescape(default=True, default_for_string=True),
+                    undefined=jinja2.StrictUndefined,
                     trim_blocks=True,
                     auto_reload=False,
                     lstrip_blocks=True,
