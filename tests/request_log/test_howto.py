@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from latchgate.request_log.exports import CSV_COLUMNS
 from latchgate.request_log.log_entries import open_request_log
 from support.documents import ROOT
