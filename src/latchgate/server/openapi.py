@@ -28,7 +28,9 @@ class OpenApi:
     async def __call__(self, call: Call) -> Response:
         """Answer with the document."""
         # It takes a moment, and twelve times the memory of its text, which most workers are never asked for.
-        asset = self._asset or await anyio.to_thread.run_sync(self._build)
+        asset = self._asset
+        if asset is None:
+            asset = await anyio.to_thread.run_sync(self._build)
         return await asset.answer(call)
 
     def _build(self) -> Asset:

@@ -1,5 +1,6 @@
 """Put the service together and run it on sockets that are already bound."""
 
+import gc
 import resource
 import signal
 import socket
@@ -101,7 +102,15 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket]) -> None:
     # the one that ended it once more, which the default handlers would make a traceback or a status "killed" of.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    _settle()
     server.run(sockets=list(sockets))
+
+
+def _settle() -> None:
+    # What is there by now stays: no collection need look at it again, each of which would keep requests waiting, nor
+    # write into pages that processes share.
+    gc.collect()
+    gc.freeze()
 
 
 def _raise_open_files_limit() -> None:
