@@ -1,39 +1,51 @@
 """Counters that slow down guessing and hold keys to their limits.
 
-The memory is bounded, since whoever is counted here chooses what is counted, and the time is the one clock.
+On the library `limits`, with a storage of our own: its memory is bounded, since whoever is counted here chooses what is
+counted, and its time is the one clock.
 """
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
 from latchgate.core.addresses import throttle_unit
-from latchgate.services.fixed_windows import FixedWindows, Limit
 from latchgate.services.ports import Clock
 
 __all__ = ["BoundedStorage", "ThrottleRules", "Throttles"]
 
 COUNTERS_MAX = 100_000
 _MINUTE_SECONDS = 60
-_USER_CODES = Limit(20, 600, kind="user_code")
+_USER_CODES = RateLimitItemPerSecond(20, 600, namespace="user_code")
 """Each code is shown for minutes, and one in 25,600,000,000: twenty tries find none."""
 
 
-_REGISTRATIONS = Limit(20, 3600, kind="registration")
+_REGISTRATIONS = RateLimitItemPerSecond(20, 3600, namespace="registration")
 """Nobody writes twenty applications an hour, and each is a row that stays."""
 
-_DEVICES = Limit(100, 600, kind="device")
+_DEVICES = RateLimitItemPerSecond(100, 600, namespace="device")
 """Each is a row that stays for a day; a house with more devices that begin at once waits some minutes."""
 
 
-class BoundedStorage:
+class BoundedStorage(Storage):
     """Counters in memory, at most `counters_max`; beyond that the one that was started first is forgotten."""
 
+    STORAGE_SCHEME = None
+
     def __init__(self, clock: Clock, counters_max: int = COUNTERS_MAX) -> None:
+        super().__init__()
         self._clock = clock
         self._counters_max = counters_max
         self._counters: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """No exception of its own: memory does not fail by itself."""
+        return MemoryError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, in a window that begins with its first count and lasts `expiry` seconds."""
@@ -57,6 +69,17 @@ class BoundedStorage:
         """Tell when the present window ends, in Unix seconds."""
         _, until = self._counters.get(key, (0, 0))
         return max(until, self._clock.now())
+
+    def check(self) -> bool:
+        """Tell that memory is there."""
+        return True
+
+    def reset(self) -> int:
+        """Forget every counter; tell how many there were."""
+        with self._lock:
+            count = len(self._counters)
+            self._counters.clear()
+        return count
 
     def clear(self, key: str) -> None:
         """Forget one counter."""
@@ -83,21 +106,21 @@ class Throttles:
     def __init__(self, clock: Clock, rules: ThrottleRules) -> None:
         self._clock = clock
         window = rules.sign_in_window_seconds
-        self._per_user = Limit(rules.sign_ins_per_user, window, kind="user")
-        self._per_address = Limit(rules.sign_ins_per_address, window, kind="address")
-        self._credentials = Limit(rules.credentials_per_minute, _MINUTE_SECONDS, kind="key")
+        self._per_user = RateLimitItemPerSecond(rules.sign_ins_per_user, window, namespace="user")
+        self._per_address = RateLimitItemPerSecond(rules.sign_ins_per_address, window, namespace="address")
+        self._credentials = RateLimitItemPerSecond(rules.credentials_per_minute, _MINUTE_SECONDS, namespace="key")
         # Apart, so that nobody pushes out the counters of one kind with those of another.
-        self._guesses = FixedWindows(BoundedStorage(clock))
-        self._sign_ins = FixedWindows(BoundedStorage(clock))
-        self._wrong_passwords = FixedWindows(BoundedStorage(clock))
-        self._uses = FixedWindows(BoundedStorage(clock))
-        self._user_codes = FixedWindows(BoundedStorage(clock))
-        self._devices = FixedWindows(BoundedStorage(clock))
-        self._registrations = FixedWindows(BoundedStorage(clock))
+        self._guesses = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._sign_ins = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._wrong_passwords = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._uses = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._user_codes = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._devices = FixedWindowRateLimiter(BoundedStorage(clock))
+        self._registrations = FixedWindowRateLimiter(BoundedStorage(clock))
 
     def count_use(self, credential: str, per_minute: int) -> int:
         """Count a request with a key that is limited to so many a minute."""
-        return self._hit(self._uses, Limit(per_minute, _MINUTE_SECONDS), credential)
+        return self._hit(self._uses, RateLimitItemPerSecond(per_minute, _MINUTE_SECONDS), credential)
 
     def count_wrong_credential(self, address: str) -> int:
         """Count a wrong key, secret or token from an address (IPv6: from its /64)."""
@@ -131,7 +154,7 @@ class Throttles:
         """Whether an address has had its share of wrong passwords in this window."""
         return not self._wrong_passwords.test(self._per_address, throttle_unit(address))
 
-    def _hit(self, limiter: FixedWindows, limit: Limit, *identifiers: str) -> int:
-        if limiter.hit(limit, *identifiers):
+    def _hit(self, limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str) -> int:
+        if limiter.hit(item, *identifiers):
             return 0
-        return max(1, int(limiter.ends_at(limit, *identifiers)) - self._clock.now())
+        return max(1, int(limiter.get_window_stats(item, *identifiers).reset_time) - self._clock.now())

@@ -82,7 +82,7 @@ def test_a_counter_that_is_none_has_ended() -> None:
 
 
 def test_counters_can_be_forgotten() -> None:
-    """A counter that was forgotten begins anew, and the others go on."""
+    """One counter or all of them begin anew."""
     storage = BoundedStorage(FakeClock())
     for key in ("a", "b", "c"):
         storage.incr(key, 60)
@@ -91,6 +91,16 @@ def test_counters_can_be_forgotten() -> None:
     storage.clear("never counted")
 
     assert [storage.get(key) for key in ("a", "b")] == [0, 1]
+    assert storage.reset() == 2
+    assert storage.get("b") == 0
+
+
+def test_the_storage_says_of_itself_what_the_library_asks() -> None:
+    """Memory is always there, and has no exceptions of its own but that there is none left."""
+    storage = BoundedStorage(FakeClock())
+
+    assert storage.check() is True
+    assert storage.base_exceptions is MemoryError
 
 
 @given(moves=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 3)), max_size=60), amount=st.integers(1, 5))
