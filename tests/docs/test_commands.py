@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from support.documents import ROOT, find_blocks, find_documents, without_blocks
 
 _INLINE = re.compile(r"`([^`]+)`")

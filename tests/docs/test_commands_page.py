@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from latchgate.cli import shell
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from support.documents import ROOT
 
 _PAGE = (ROOT / "docs" / "cli.md").read_text()

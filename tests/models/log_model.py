@@ -130,7 +130,7 @@ def _writer(state: State, off: str) -> Steps:
         return
     yield "the writer dies", state._replace(lives=False)
     for number, (stored, replied) in enumerate(zip(state.stored, state.replied, strict=True)):
-        told = state._replace(replied=_set(state.replied, number, True))  # noqa: FBT003  # a field of the state
+        told = state._replace(replied=_set(state.replied, number, True))  # a field of the state
         early = off == "reply_after_store" and not replied
         if early:
             yield f"record {number + 1}: its reply leaves", told

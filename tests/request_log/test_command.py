@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from latchgate.bootstrap import open_latchgate
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from latchgate.request_log.log_entries import PAGE_ROWS_MAX
 from latchgate.request_log.request_log import HostRequestLog
 from latchgate.services.clock import SystemClock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from latchgate.request_log.exports import CSV_COLUMNS
 from support.documents import ROOT
 from support.host_log import open_host_log

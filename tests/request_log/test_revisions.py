@@ -16,7 +16,7 @@ from latchgate.errors import SettingsError
 from latchgate.request_log.database import LogDatabase, connect
 from latchgate.request_log.log_entries import open_request_log
 from latchgate.request_log.revisions import HEAD, VERSION_TABLE, current_revision, upgrade
-from latchgate.request_log.schema import metadata
+from latchgate.request_log.schema import complete_metadata
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def test_the_chain_ends_in_the_schema(location: str | Path) -> None:
         assert current_revision(database) == HEAD
         with database.reading.connect() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            assert compare_metadata(context, metadata) == []
+            assert compare_metadata(context, complete_metadata()) == []
 
 
 def test_the_chain_is_one_line_to_its_end() -> None:

@@ -16,7 +16,7 @@ from latchgate.errors import SettingsError, StorageError
 from latchgate.storage import revisions
 from latchgate.storage.database import Database
 from latchgate.storage.revisions import check_revision, current_revision, head_revision, require_known, upgrade
-from latchgate.storage.schema import metadata
+from latchgate.storage.schema import complete_metadata
 
 _NEXT = """
 import sqlalchemy as sa
@@ -80,13 +80,13 @@ def test_schema_is_head(database: Database) -> None:
         left_out = "foreign_key_constraint" if connection.dialect.name == "sqlite" else None
         opts = {"compare_type": False, "include_object": lambda _, __, kind, *___: kind != left_out}
         context = MigrationContext.configure(connection, opts=opts)
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, complete_metadata()) == []
 
 
 def test_schema_makes_the_same_tables(empty: Database, database: Database) -> None:
     """Tables made from schema.py have the same columns, constraints and indexes as those that the revisions made."""
     with empty.change_tables() as connection:
-        metadata.create_all(connection)
+        complete_metadata().create_all(connection)
 
     with empty.read() as made, database.read() as upgraded:
         assert _shape(made) == _shape(upgraded)

@@ -12,7 +12,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from latchgate.bootstrap import Latchgate, open_latchgate
-from latchgate.cli.app import app
+from latchgate.cli.commands import app
 from latchgate.core.credentials import Presented
 from latchgate.core.policy import SIGNED_IN
 from latchgate.settings import load_settings

@@ -2,8 +2,8 @@
 
 import json
 
-from latchgate.oauth.backing import Issued
-from latchgate.oauth.provider import Provider, Refusal
+from latchgate.oauth.backing import Issued, Refusal
+from latchgate.oauth.provider import Provider
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.clients import ClientService
 from latchgate.services.import_reports import ImportReport

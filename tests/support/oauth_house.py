@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
 from latchgate.core.tokens import Secret
-from latchgate.oauth.backing import Issued
-from latchgate.oauth.provider import Parameters, Refusal
+from latchgate.oauth.backing import Issued, Refusal
+from latchgate.oauth.parameters import Parameters
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.authorizations import AuthorizationService, Granted
 from latchgate.services.client_orders import ClientOrder

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from structlog.testing import capture_logs
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 from latchgate.server import serving
@@ -257,16 +256,17 @@ def test_a_connection_on_which_nothing_comes_is_ended_and_not_reset(
         _assert_last(read_all(slow))
 
 
-def test_what_takes_longer_than_it_may_is_cut() -> None:
+def test_what_takes_longer_than_it_may_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     """After the time that the settings give; the operator is told how many."""
     app = _App()
-    with capture_logs() as told, _working(app, stop_seconds=0.1) as worker, worker.connect() as client:
+    with _working(app, stop_seconds=0.1) as worker, worker.connect() as client:
         client.sendall(_get("/slow"))
         wait_until(lambda: app.begun, "it is at work")
 
         worker.order(Order.STOP)
         worker.wait()
 
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["requests"]) for line in told] == [("stopped before every request was answered", 1)]
 
 
@@ -274,7 +274,7 @@ def test_what_takes_longer_than_it_may_is_cut() -> None:
 def test_told_to_hurry_it_waits_for_nothing(first: Order) -> None:
     """Whatever it was waiting for."""
     app = _App()
-    with capture_logs(), _working(app) as worker, worker.connect() as client:
+    with _working(app) as worker, worker.connect() as client:
         client.sendall(_get("/slow"))
         wait_until(lambda: app.begun, "it is at work")
         worker.order(first)

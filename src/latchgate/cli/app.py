@@ -1,26 +1,12 @@
-"""The command latchgate: every subcommand in one place."""
+"""The command latchgate. A process that serves stays, so that it loads no command but its own."""
 
+import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 from latchgate import __version__
-from latchgate.cli import (
-    access_tokens,
-    api_keys,
-    clients,
-    database,
-    doctor,
-    imports,
-    log,
-    permissions,
-    roles,
-    serve,
-    settings,
-    signing_keys,
-    sources,
-    users,
-)
+from latchgate.cli import serve
 from latchgate.cli.shell import Shell
 
 __all__ = ["app", "main"]
@@ -50,22 +36,12 @@ def latchgate(
 
 
 app.command("serve", epilog="Example: latchgate serve --host 127.0.0.1 --port 8000")(serve.serve)
-app.add_typer(users.app, name="user")
-app.add_typer(roles.app, name="role")
-app.add_typer(permissions.app, name="permission")
-app.add_typer(sources.app, name="source")
-app.add_typer(api_keys.app, name="key")
-app.add_typer(access_tokens.app, name="token")
-app.add_typer(clients.app, name="client")
-app.add_typer(signing_keys.app, name="signing-key")
-app.add_typer(log.app, name="log")
-app.command("import", epilog="Example: latchgate import accounts.json")(imports.import_file)
-app.add_typer(database.app, name="database")
-app.add_typer(settings.app, name="config")
-app.command("doctor", epilog="Example: latchgate doctor")(doctor.doctor)
 
 
 def main() -> NoReturn:
     """Run the command line and end the process."""
-    app()
+    chosen = app
+    if sys.argv[1:2] != ["serve"]:
+        from latchgate.cli.commands import app as chosen
+    chosen()
     raise AssertionError("the shell ends the process")

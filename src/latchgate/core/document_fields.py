@@ -45,11 +45,11 @@ PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
 
 
-class Row(BaseModel, extra="ignore"):
+class Row(BaseModel, extra="ignore", defer_build=True):
     """A row of a child table; what Frappe keeps beside the value (idx, parent, …) is ignored."""
 
 
-class Record(BaseModel):
+class Record(BaseModel, defer_build=True):
     """What every record has. Times are UTC; two changes never have the same `modified`."""
 
     name: Annotated[str, Access(Kind.DATA, "ID")] = Field("", description="The record's name, by which it is addressed")

@@ -7,8 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from joserfc.jwk import Key
+from typing import TYPE_CHECKING
 
 from latchgate.core.tokens import Secret
 from latchgate.oauth.client_keys import ClientKeys
@@ -21,11 +20,14 @@ from latchgate.oauth.signed_tokens import (
     token_fault,
 )
 
+if TYPE_CHECKING:
+    from latchgate.oauth.signatures import Key
+
 __all__ = ["ASSERTION_ALGORITHMS", "ASSERTION_TYPE", "VerifiedAssertion", "unverified_client_id", "verify_assertion"]
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """The value of `client_assertion_type`. Source: RFC 7523, section 2.2."""
-ASSERTION_ALGORITHMS = tuple(ALGORITHMS)
+ASSERTION_ALGORITHMS = ALGORITHMS
 """What an assertion may be signed with."""
 
 _LENGTH_MAX = 10_000
@@ -81,7 +83,7 @@ def verify_assertion(
     return _judge_claims(token, client_id, audiences) or _judge_times(token, now)
 
 
-def _candidates(token: UnverifiedToken, keys: ClientKeys) -> Iterator[Key]:
+def _candidates(token: UnverifiedToken, keys: ClientKeys) -> "Iterator[Key]":
     """Give the keys that may have signed it: the one it names and those without a name, or all if it names none."""
     kid = token.header.get("kid")
     return (key for key in keys.keys if kid is None or key.kid in {None, kid})

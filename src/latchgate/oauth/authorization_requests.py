@@ -6,6 +6,7 @@ Source: RFC 6749, section 4.1.1; RFC 7636, section 4.3; RFC 8707, section 2; Ope
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlencode
 
 from latchgate.core.clients import StoredClient
 from latchgate.oauth.redirects import is_claimed
@@ -18,6 +19,8 @@ __all__ = [
     "is_challenge",
     "parse_max_age",
     "parse_prompts",
+    "redirection",
+    "refuse_request",
 ]
 
 # BASE64URL of 32 bytes: what S256 gives. Source: RFC 7636, section 4.2.
@@ -95,3 +98,24 @@ def parse_prompts(text: str) -> frozenset[Prompt] | None:
 def parse_max_age(text: str) -> int | None:
     """Read `max_age`, in seconds; None if it is no whole number that is not negative."""
     return int(text) if _MAX_AGE.fullmatch(text) else None
+
+
+def refuse_request(redirect_uri: str, state: str, issuer: str, told: tuple[str, str]) -> RefusedRequest:
+    """Refuse a request whose redirect URI was proved: the client is told, with the issuer (RFC 9207).
+
+    Args:
+        redirect_uri: Where the client is told.
+        state: The request's.
+        issuer: Who tells it.
+        told: The RFC's code, and words for the client's developer.
+    """
+    error, description = told
+    parameters = {"error": error, **({"error_description": description} if description else {})}
+    return RefusedRequest(error, description, redirection(redirect_uri, parameters, state, issuer))
+
+
+def redirection(redirect_uri: str, parameters: dict[str, str], state: str, issuer: str) -> str:
+    """Write the address by which a browser tells the client. Source: RFC 6749, section 4.1.2; RFC 9207, section 2."""
+    told = {**parameters, **({"state": state} if state else {}), "iss": issuer}
+    # What stands in the client's own query stays as it is, byte for byte.
+    return redirect_uri + ("&" if "?" in redirect_uri else "?") + urlencode(told)

@@ -8,7 +8,7 @@ from latchgate.core.token_families import Redeemed, StoredCode, StoredDeviceCode
 from latchgate.core.tokens import Secret
 from latchgate.core.users import StoredUser
 
-__all__ = ["Backing", "CodeOrder", "Issued", "TokenOrder"]
+__all__ = ["Backing", "CodeOrder", "Issued", "Refusal", "TokenOrder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,14 @@ class Issued:
     scopes: frozenset[str]
     refresh_token: Secret | None = None
     id_token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a token request is refused. Source: RFC 6749, section 5.2."""
+
+    error: str
+    description: str
 
 
 class Backing(Protocol):

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joserfc.errors import JoseError
-from joserfc.jwk import Key, import_key
-from joserfc.util import base64_to_int
-
+from latchgate.core.late_loading import ONE_AT_A_TIME
 from latchgate.oauth.signed_tokens import ALGORITHMS, parse_json_object
+
+if TYPE_CHECKING:
+    from latchgate.oauth.signatures import Key
 
 __all__ = ["ClientKeys", "parse_client_keys"]
 
@@ -31,7 +31,7 @@ class ClientKeys:
 
     text: str
     """What is stored: a JSON Web Key Set of public members alone; it is read again as these keys."""
-    keys: tuple[Key, ...] = field(repr=False)
+    keys: tuple["Key", ...] = field(repr=False)
 
 
 def parse_client_keys(text: str) -> ClientKeys | str:
@@ -58,7 +58,7 @@ def parse_client_keys(text: str) -> ClientKeys | str:
     return ClientKeys(json.dumps({"keys": [key.as_dict() for key in keys]}), tuple(keys))
 
 
-def _parse_key(jwk: object) -> Key | str:
+def _parse_key(jwk: object) -> "Key | str":
     if not isinstance(jwk, dict):
         return "is not an object"
     problem = _problem(jwk)
@@ -69,13 +69,16 @@ def _parse_key(jwk: object) -> Key | str:
     if algorithm is not None and jwk["kty"] != "OKP":
         # Ed25519 has one algorithm, by two names; for the others it is a choice, which binds whoever signs.
         members["alg"] = algorithm
+    with ONE_AT_A_TIME:
+        from latchgate.oauth import signatures
     try:
-        if jwk["kty"] == "RSA" and not _is_sound(jwk):
+        to_int = signatures.base64_to_int
+        if jwk["kty"] == "RSA" and not _is_sound(to_int(jwk["n"]), to_int(jwk["e"])):
             return f"has too few or too many bits: use {_RSA_BITS_MIN} to {_RSA_BITS_MAX} and the exponent 65537"
-        key = import_key(members)
+        key = signatures.import_key(members)
         if algorithm is not None:
-            ALGORITHMS[algorithm].check_key(key)
-    except (JoseError, KeyError, TypeError, ValueError):
+            signatures.check_key(algorithm, key)
+    except (signatures.JoseError, KeyError, TypeError, ValueError):
         return "is not what RFC 7518 asks of its type, curve and alg"
     return key
 
@@ -93,11 +96,10 @@ def _problem(jwk: dict[str, Any]) -> str | None:
         return "is not for signatures: its use must be sig, and its key_ops, if there are any, hold verify"
     if not isinstance(kid, str) or not kid.isprintable() or not 1 <= len(kid) <= _KID_LENGTH_MAX:
         return f"has a kid that is not a text of 1 to {_KID_LENGTH_MAX} printable characters"
-    if jwk.get("alg") is not None and jwk["alg"] not in list(ALGORITHMS):
+    if jwk.get("alg") is not None and jwk["alg"] not in ALGORITHMS:
         return f"has another alg than {', '.join(ALGORITHMS)}"
     return None
 
 
-def _is_sound(jwk: dict[str, Any]) -> bool:
-    bits = base64_to_int(jwk["n"]).bit_length()
-    return _RSA_BITS_MIN <= bits <= _RSA_BITS_MAX and base64_to_int(jwk["e"]) <= _EXPONENT_MAX
+def _is_sound(modulus: int, exponent: int) -> bool:
+    return _RSA_BITS_MIN <= modulus.bit_length() <= _RSA_BITS_MAX and exponent <= _EXPONENT_MAX

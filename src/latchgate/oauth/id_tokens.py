@@ -8,13 +8,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from joserfc import jws
-from joserfc.jwk import Key, import_key
-
+from latchgate.core.late_loading import ONE_AT_A_TIME
 from latchgate.core.tokens import Secret
 from latchgate.oauth.signed_tokens import UnverifiedToken, parse_signed_token, signature_holds, token_fault
 from latchgate.oauth.signing_keys import SigningKey
+
+if TYPE_CHECKING:
+    from latchgate.oauth.signatures import Key
 
 __all__ = ["IdTokenClaims", "IdTokenHint", "read_id_token_hint", "sign_id_token"]
 
@@ -67,10 +69,9 @@ def sign_id_token(claims: IdTokenClaims, access_token: Secret, key: SigningKey) 
     if claims.nonce:
         document["nonce"] = claims.nonce
     header = {"typ": "JWT", "alg": key.algorithm.value, "kid": key.kid}
-    private_key = import_key(json.loads(key.private_jwk.text))
-    return jws.serialize_compact(
-        header, json.dumps(document, separators=(",", ":")), private_key, [key.algorithm.value]
-    )
+    with ONE_AT_A_TIME:
+        from latchgate.oauth import signatures
+    return signatures.sign(header, json.dumps(document, separators=(",", ":")), key.private_jwk.text)
 
 
 def read_id_token_hint(text: str, public_jwks: Iterable[str], issuer: str) -> IdTokenHint | None:
@@ -94,11 +95,13 @@ def read_id_token_hint(text: str, public_jwks: Iterable[str], issuer: str) -> Id
     return IdTokenHint(subject, names) if isinstance(subject, str) and len(names) == len(client_ids) else None
 
 
-def _find_key(token: UnverifiedToken, public_jwks: Iterable[str]) -> Key | None:
+def _find_key(token: UnverifiedToken, public_jwks: Iterable[str]) -> "Key | None":
+    with ONE_AT_A_TIME:
+        from latchgate.oauth import signatures
     # Each of our keys has a name and one algorithm, which the key itself is asked for when it verifies.
     for jwk in map(json.loads, public_jwks):
         if jwk["kid"] == token.header.get("kid"):
-            return import_key(jwk)
+            return signatures.import_key(jwk)
     return None
 
 

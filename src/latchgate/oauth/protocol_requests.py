@@ -3,14 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Payload
 
 from latchgate.core.clients import GrantType, StoredClient
-from latchgate.errors import OAuthError
 from latchgate.oauth.authorization_requests import AuthorizationRequest
+from latchgate.oauth.parameters import normal_resource
 from latchgate.oauth.redirects import find_redirect
 from latchgate.oauth.scopes import parse_scope_parameter, write_scopes
 
@@ -18,15 +17,8 @@ __all__ = [
     "ClientView",
     "InvalidTargetError",
     "ProtocolRequest",
-    "is_resource",
-    "normal_resource",
-    "read_once",
     "read_scopes",
 ]
-
-_RESOURCE_LENGTH_MAX = 2000
-_SLASHES_OF_A_HOST = 3
-"""As in `https://api.example.com/`."""
 
 
 class InvalidTargetError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
@@ -136,37 +128,9 @@ class ProtocolRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no ty
         return wanted or allowed
 
 
-def read_once(parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Read parameters each of which may come once; what has no value counts as absent. Raises OAuthError.
-
-    Source: RFC 6749, sections 3.1 and 3.2.
-    """
-    sent = [(name, value) for name, value in parameters if value]
-    read = dict(sent)
-    if len(read) < len(sent):
-        raise OAuthError("invalid_request", "Parameters may come once")
-    return read
-
-
 def read_scopes(text: str | None) -> frozenset[str]:
     """Read a scope parameter. Raises InvalidScopeError."""
     scopes = parse_scope_parameter(text or "")
     if isinstance(scopes, str):
         raise InvalidScopeError("The scope cannot be read")
     return scopes
-
-
-def normal_resource(text: str) -> str:
-    """Write a resource that is a host alone without its slash: both name the same. Source: RFC 3986, section 6.2.3."""
-    return text.rstrip("/") if text.count("/") == _SLASHES_OF_A_HOST and text.endswith("/") else text
-
-
-def is_resource(text: str) -> bool:
-    """Whether a text can name a resource: an absolute URI without fragment. Source: RFC 8707, section 2."""
-    if len(text) > _RESOURCE_LENGTH_MAX or not text.isascii() or not text.isprintable() or " " in text:
-        return False
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in {"https", "http"} and bool(parts.netloc) and "#" not in text

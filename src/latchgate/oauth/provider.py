@@ -5,9 +5,7 @@ Outcomes are values, since what ends a family of tokens must be kept although th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
@@ -23,22 +21,21 @@ from latchgate.oauth.authorization_requests import (
     is_challenge,
     parse_max_age,
     parse_prompts,
+    redirection,
+    refuse_request,
 )
-from latchgate.oauth.backing import Backing, Issued
+from latchgate.oauth.backing import Backing, Issued, Refusal
 from latchgate.oauth.grants import ChallengeCheck, ClientCredentials, CodeExchange, DeviceExchange, Refresh
+from latchgate.oauth.parameters import Parameters, is_resource
 from latchgate.oauth.protocol_requests import (
     ClientView,
     InvalidTargetError,
     ProtocolRequest,
-    is_resource,
     read_scopes,
 )
 from latchgate.oauth.scopes import OPENID, within_openid
 
-__all__ = ["Parameters", "Provider", "Refusal", "refuse_request"]
-
-Parameters = Sequence[tuple[str, str]]
-"""Names and values as sent, in order."""
+__all__ = ["Provider"]
 
 _STATE_LENGTH_MAX = 2000
 _NONCE_LENGTH_MAX = 500
@@ -49,14 +46,6 @@ _NOT_SUPPORTED = {
 }
 # What people write stands in these; all else is of visible ASCII (RFC 6749, appendix A).
 _OF_PEOPLE = frozenset({"login_hint", "ui_locales", "claims_locales"})
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a token request is refused. Source: RFC 6749, section 5.2."""
-
-    error: str
-    description: str
 
 
 class Provider:
@@ -94,7 +83,7 @@ class Provider:
         grant.validate_authorization_request()
         request.user = user
         code: Secret = grant.generate_authorization_code()
-        return _redirection(wanted.redirect_uri, {"code": code.text}, wanted.state, self._issuer)
+        return redirection(wanted.redirect_uri, {"code": code.text}, wanted.state, self._issuer)
 
     def exchange(self, parameters: Parameters, client: StoredClient) -> Issued | Refusal:
         """Judge a token request of a client that the gate has proved, and make its tokens."""
@@ -196,27 +185,6 @@ class _Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no type
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Do nothing: nobody listens."""
-
-
-def refuse_request(redirect_uri: str, state: str, issuer: str, told: tuple[str, str]) -> RefusedRequest:
-    """Refuse a request whose redirect URI was proved: the client is told, with the issuer (RFC 9207).
-
-    Args:
-        redirect_uri: Where the client is told.
-        state: The request's.
-        issuer: Who tells it.
-        told: The RFC's code, and words for the client's developer.
-    """
-    error, description = told
-    parameters = {"error": error, **({"error_description": description} if description else {})}
-    return RefusedRequest(error, description, _redirection(redirect_uri, parameters, state, issuer))
-
-
-def _redirection(redirect_uri: str, parameters: dict[str, str], state: str, issuer: str) -> str:
-    """Write the address by which a browser tells the client. Source: RFC 6749, section 4.1.2; RFC 9207, section 2."""
-    told = {**parameters, **({"state": state} if state else {}), "iss": issuer}
-    # What stands in the client's own query stays as it is, byte for byte.
-    return redirect_uri + ("&" if "?" in redirect_uri else "?") + urlencode(told)
 
 
 def _require_form(request: ProtocolRequest) -> None:

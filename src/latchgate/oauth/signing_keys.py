@@ -6,16 +6,14 @@ Source: RFC 7517; RFC 7518, sections 3.3, 3.4 and 6; OpenID Connect Core, sectio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, assert_never
-
-from joserfc.jwk import ECKey, RSAKey
+from typing import Any
 
 from latchgate.core.clients import SigningAlgorithm
+from latchgate.core.late_loading import ONE_AT_A_TIME
 from latchgate.core.tokens import Secret
 
 __all__ = ["GeneratedKey", "SigningKey", "generate_signing_key", "key_set"]
 
-_RSA_BITS = 2_048
 # RFC 7518, sections 6.2.1 and 6.3.1, and what says how the key is used; nothing else of a key is anybody's business.
 _PUBLIC_MEMBERS = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
 
@@ -46,16 +44,9 @@ def generate_signing_key(algorithm: SigningAlgorithm, kid: str) -> GeneratedKey:
         algorithm: What it signs with.
         kid: What tells it from the others, for good.
     """
-    # The randomness is OpenSSL's own: a key cannot be made of bytes that are passed in without writing the search for
-    # primes anew, which nobody should.
-    key: RSAKey | ECKey
-    match algorithm:
-        case SigningAlgorithm.RS256:
-            key = RSAKey.generate_key(_RSA_BITS)
-        case SigningAlgorithm.ES256:
-            key = ECKey.generate_key("P-256")
-        case _:
-            assert_never(algorithm)
+    with ONE_AT_A_TIME:
+        from latchgate.oauth import signatures
+    key = signatures.generate_key(algorithm)
     named = {"kid": kid, "use": "sig", "alg": algorithm.value}
     private_jwk = Secret(json.dumps({**key.as_dict(private=True), **named}))
     public_jwk = json.dumps({**key.as_dict(private=False), **named})

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import count as count_from
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Executable, bindparam, select, update
 
 from latchgate.errors import StorageError
 from latchgate.request_log.database import LogDatabase, storage_errors
 from latchgate.request_log.roll_ups import RollUps, roll_up
 from latchgate.request_log.rows import COLUMNS, Row
 from latchgate.request_log.schema import log_loss, log_position, log_segment, request_log
+from latchgate.sql.inserts import insert_into
 
 __all__ = ["Batch", "Progress", "find_progress", "write_batch"]
 
@@ -68,16 +69,6 @@ _UPSERT_USE = (
     "INSERT INTO last_use (credential, time, ip_address) VALUES (?, ?, ?) ON CONFLICT (credential) DO UPDATE "
     "SET time = excluded.time, ip_address = excluded.ip_address WHERE excluded.time >= last_use.time"
 )
-_NEW_LOSS = postgresql.insert(log_loss)
-_UPSERT_LOSS = _NEW_LOSS.on_conflict_do_update(
-    index_elements=[log_loss.c.segment_id],
-    set_={
-        "records": log_loss.c.records + _NEW_LOSS.excluded.records,
-        "damaged_bytes": log_loss.c.damaged_bytes + _NEW_LOSS.excluded.damaged_bytes,
-        "time": _NEW_LOSS.excluded.time,
-    },
-)
-_NEW_SEGMENT = postgresql.insert(log_segment).on_conflict_do_nothing(index_elements=[log_segment.c.name])
 
 
 def find_progress(connection: Connection, names: Iterable[str]) -> dict[str, Progress]:
@@ -110,16 +101,34 @@ def write_batch(database: LogDatabase, batch: Batch, now_us: int) -> bool:
             _write_rows(connection, batch, segment_id)
         if batch.lost or batch.damaged_bytes:
             loss = {"records": batch.lost, "damaged_bytes": batch.damaged_bytes, "time": now_us}
-            connection.execute(_UPSERT_LOSS, {"segment_id": segment_id, **loss})
+            connection.execute(_upsert_loss(connection.dialect.name), {"segment_id": segment_id, **loss})
         connection.commit()
         return True
+
+
+@cache
+def _upsert_loss(engine: str) -> Executable:
+    new = insert_into(engine, log_loss)
+    return new.on_conflict_do_update(
+        index_elements=[log_loss.c.segment_id],
+        set_={
+            "records": log_loss.c.records + new.excluded.records,
+            "damaged_bytes": log_loss.c.damaged_bytes + new.excluded.damaged_bytes,
+            "time": new.excluded.time,
+        },
+    )
+
+
+@cache
+def _new_segment(engine: str) -> Executable:
+    return insert_into(engine, log_segment).on_conflict_do_nothing(index_elements=[log_segment.c.name])
 
 
 def _move(connection: Connection, batch: Batch, now_us: int) -> int | None:
     columns, before = log_segment.c, batch.before
     if before.id is None:
         new = {"name": before.name, "host": batch.host, "offset": before.offset, "next_seq": before.next_seq}
-        connection.execute(_NEW_SEGMENT, {**new, "began": now_us})
+        connection.execute(_new_segment(connection.dialect.name), {**new, "began": now_us})
     moved = connection.execute(
         update(log_segment)
         .where(columns.name == before.name, columns.offset == before.offset, columns.next_seq == before.next_seq)

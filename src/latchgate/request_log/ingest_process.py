@@ -21,6 +21,7 @@ from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.retention import Retention
 from latchgate.request_log.segment_files import used_bytes
 from latchgate.services.clock import SystemClock
+from latchgate.services.operator_log import OperatorLog
 from latchgate.services.ports import Clock
 
 __all__ = ["IngestLoop", "IngestSettings", "run_ingester"]
@@ -69,11 +70,11 @@ class IngestSettings(Protocol):
 
 
 class Logger(Protocol):
-    """A structured logger, such as structlog's."""
+    """Whom to tell what happened; as OperatorLog does."""
 
-    def info(self, event: str, **details: object) -> object: ...
-    def warning(self, event: str, **details: object) -> object: ...
-    def error(self, event: str, **details: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
 
 
 def run_ingester(settings: IngestSettings, stop: Callable[[], bool] | Event, log: Logger | None = None) -> None:
@@ -82,15 +83,12 @@ def run_ingester(settings: IngestSettings, stop: Callable[[], bool] | Event, log
     Args:
         settings: Where everything is.
         stop: Whether to end; asked several times a second.
-        log: Whom to tell; None: structlog, as the process has configured it.
+        log: Whom to tell; None: the operator's log.
 
     Raises:
         SettingsError: The database's address cannot be used.
     """
-    if log is None:
-        import structlog  # noqa: PLC0415  # of the server's installation, which alone runs this
-
-        log = structlog.get_logger()
+    log = log or OperatorLog()
     # A batch is a hundred thousand small objects that refer to nothing: looking for cycles among them finds none.
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
     database = connect(settings.log_database_url.get_secret_value(), _LOCK_WAIT_SECONDS)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -33,10 +32,11 @@ from latchgate.server.replies import (
 from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments, read_parameters
 from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
 from latchgate.services.gate import Admission, Gate
+from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["Application", "Site"]
 
-_log = structlog.get_logger("latchgate.server")
+_log = OperatorLog()
 _NAME_LENGTH_MAX = 140
 _LOGGED = "latchgate.logged"
 # nginx's number for a client that closed before it was answered; it is only ever logged.

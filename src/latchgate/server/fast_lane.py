@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-import structlog
 from starlette.responses import Response
 from starlette.types import Message, Scope
 
@@ -25,11 +24,12 @@ from latchgate.server.requests import read_text
 from latchgate.server.routes import METHOD_PREFIXES, Table
 from latchgate.services.gate import Gate
 from latchgate.services.log_ports import PreparedRow
+from latchgate.services.operator_log import OperatorLog
 from latchgate.services.verdicts import Verdict
 
 __all__ = ["FastLane", "LaneAnswer", "LaneTarget", "Sent", "lane_targets"]
 
-_log = structlog.get_logger("latchgate.server")
+_log = OperatorLog()
 Header = tuple[bytes, bytes]
 Sent = tuple[bytes, bytes | None, bytes, str]
 """Authorization, source, user agent, and the caller's address."""

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import structlog
-
 from latchgate.errors import LatchgateError, SettingsError
 from latchgate.server.links import Order, UpLink, find_report, give_order, make_link
+from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["Backoff", "Kind", "Member", "Stage", "Work", "describe_end", "fork_member"]
 
-_log = structlog.get_logger()
+_log = OperatorLog()
 
 Work = Callable[[UpLink], None]
 """What a process does from its beginning to its end."""

@@ -1,14 +1,13 @@
 """Put the service together and run it on sockets that are already bound."""
 
+import gc
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from typing import cast
 
 import anyio
-import structlog
 import uvicorn
 from starlette.types import Scope
 from uvicorn._types import HTTPScope
@@ -36,7 +35,7 @@ from latchgate.server.serving import WorkerServer
 from latchgate.server.sign_in import Door
 from latchgate.server.wire import WireLimits
 
-__all__ = ["build_application", "configure_operator_log", "run_server"]
+__all__ = ["build_application", "run_server"]
 
 _GET = frozenset({"GET"})
 _OPEN_FILES = 65_536
@@ -126,7 +125,15 @@ def run_server(latchgate: Latchgate, sockets: Sequence[socket.socket], link: UpL
     server = WorkerServer(config, protocol, phase, latchgate.settings.shutdown_seconds, link)
     # Once is as good as often: a service manager may tell every process, and the master then tells them once more.
     signal.signal(signal.SIGTERM, lambda *_: server.end(Order.STOP))
+    _settle()
     server.run(sockets=list(sockets))
+
+
+def _settle() -> None:
+    # What is there by now stays: no collection need look at it again, each of which would keep requests waiting, nor
+    # write into pages that processes share.
+    gc.collect()
+    gc.freeze()
 
 
 def _raise_open_files_limit() -> None:
@@ -135,16 +142,3 @@ def _raise_open_files_limit() -> None:
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def configure_operator_log() -> None:
-    """Write one JSON line a happening on standard error, where service managers look for it."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

@@ -6,16 +6,16 @@ import socket
 from collections.abc import Iterator
 from typing import cast
 
-import structlog
 import uvicorn
 
 from latchgate.server.health import Phase
 from latchgate.server.links import Order, UpLink
 from latchgate.server.protocol import WireProtocol
+from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["WorkerServer"]
 
-_log = structlog.get_logger()
+_log = OperatorLog()
 
 IDLE_GRACE_SECONDS = 1.0
 """How long a kept connection may still bring a request once the service is stopping: what was on its way has come."""

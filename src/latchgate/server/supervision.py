@@ -10,7 +10,7 @@ from latchgate.bootstrap import Inherited, open_latchgate, share_memory
 from latchgate.request_log.ingest_process import run_ingester
 from latchgate.server.links import UpLink
 from latchgate.server.members import Work
-from latchgate.server.run import configure_operator_log, run_server
+from latchgate.server.run import run_server
 from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
@@ -30,7 +30,6 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     Raises:
         LatchgateError: No worker can serve, for a reason that will not pass.
     """
-    configure_operator_log()
     shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
     own, clock = shared.slot(_MASTER_SLOT), SystemClock()
     of_a_worker = _share(settings)

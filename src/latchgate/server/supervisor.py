@@ -15,17 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
-
 from latchgate.errors import ErrorCode, LatchgateError, SettingsError
 from latchgate.server.links import Order, UpLink
 from latchgate.server.listeners import count_waiting, turn_newcomers_away
 from latchgate.server.members import Backoff, Kind, Member, Stage, Work, describe_end, fork_member
 from latchgate.server.service_managers import tell_service_manager
+from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["SLOTS_BESIDES_WORKERS", "SLOTS_PER_WORKER", "Supervisor", "Works"]
 
-_log = structlog.get_logger()
+_log = OperatorLog()
 
 SLOTS_PER_WORKER = 4
 """It serves, or makes room twice over for successors of its own, or has just died."""

@@ -7,13 +7,21 @@ OpenID Connect Core, section 3.1.2; RFC 9700, section 2.1.
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from latchgate.core.sessions import StoredSession
 from latchgate.core.token_families import Approval, consent_covers
 from latchgate.core.tokens import Peppers, Purpose
-from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest, parse_prompts
+from latchgate.oauth.authorization_requests import (
+    AuthorizationRequest,
+    Prompt,
+    RefusedRequest,
+    parse_prompts,
+    refuse_request,
+)
 from latchgate.oauth.id_tokens import read_id_token_hint
-from latchgate.oauth.provider import Parameters, Provider, refuse_request
+from latchgate.oauth.parameters import Parameters
+from latchgate.oauth.protocol import provider_on
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.consents import keep_consent
@@ -21,6 +29,9 @@ from latchgate.services.identities import prepare_subjects, subject_of
 from latchgate.services.oauth_state import Lifetimes, OAuthState, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.signing_keys import SigningKeyService
+
+if TYPE_CHECKING:
+    from latchgate.oauth.provider import Provider
 
 __all__ = ["SIGNED_IN_AFTER", "AuthorizationService", "ConsentNeeded", "Granted", "SignInFirst"]
 
@@ -194,9 +205,9 @@ class AuthorizationService:
     def _refuse(self, request: AuthorizationRequest, error: str, description: str) -> RefusedRequest:
         return refuse_request(request.redirect_uri, request.state, self.issuer, (error, description))
 
-    def _provider(self, tx: Transaction) -> Provider:
+    def _provider(self, tx: Transaction) -> "Provider":
         # Nothing that this endpoint does names an address in the activity log.
-        return Provider(OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, ""), self.issuer)
+        return provider_on(OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, ""), self.issuer)
 
 
 def _needs_answer(tx: Transaction, needed: ConsentNeeded) -> bool:

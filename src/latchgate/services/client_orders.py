@@ -8,7 +8,7 @@ from latchgate.core.scopes import parse_scopes
 from latchgate.core.users import GUEST, parse_user_name
 from latchgate.errors import Flaw, Invalid
 from latchgate.oauth.client_keys import parse_client_keys
-from latchgate.oauth.protocol_requests import is_resource, normal_resource
+from latchgate.oauth.parameters import is_resource, normal_resource
 from latchgate.oauth.redirects import is_claimed, redirect_problem
 from latchgate.services.oauth_ports import ClientFields
 from latchgate.services.ports import Transaction

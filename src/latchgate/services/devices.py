@@ -7,8 +7,7 @@ from latchgate.core.scopes import asks_within
 from latchgate.core.token_families import DeviceState, StoredDeviceCode
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import NotFound, OAuthError, RateLimited
-from latchgate.oauth.protocol_requests import is_resource, normal_resource, read_once
-from latchgate.oauth.provider import Parameters
+from latchgate.oauth.parameters import Parameters, is_resource, normal_resource, read_once
 from latchgate.oauth.scopes import parse_scope_parameter, within_openid
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as

@@ -62,7 +62,7 @@ _Scopes = Annotated[frozenset[str], BeforeValidator(_read_scopes)]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class ImportedUser(_Entry):

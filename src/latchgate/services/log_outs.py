@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 from latchgate.core.clients import StoredClient
 from latchgate.errors import OAuthError
 from latchgate.oauth.id_tokens import IdTokenHint, read_id_token_hint
-from latchgate.oauth.protocol_requests import read_once
-from latchgate.oauth.provider import Parameters
+from latchgate.oauth.parameters import Parameters, read_once
 from latchgate.services.actors import Actor
 from latchgate.services.identities import prepare_subjects, subject_of
 from latchgate.services.ports import Entropy, Store, Transaction

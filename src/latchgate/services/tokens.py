@@ -8,9 +8,10 @@ from latchgate.core.clients import SigningAlgorithm, StoredClient
 from latchgate.core.token_families import Approval, Redeemed, StoredRefreshToken, judge_refresh_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import StoredUser
-from latchgate.oauth.backing import Issued, TokenOrder
+from latchgate.oauth.backing import Issued, Refusal, TokenOrder
 from latchgate.oauth.id_tokens import IdTokenClaims, sign_id_token
-from latchgate.oauth.provider import Parameters, Provider, Refusal
+from latchgate.oauth.parameters import Parameters
+from latchgate.oauth.protocol import provider_on
 from latchgate.oauth.scopes import OPENID, write_scopes
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor
@@ -52,7 +53,7 @@ class TokenService:
                 return Refusal("invalid_client", "The client was revoked")
             sign = partial(self._sign, tx, client.id_token_alg)
             state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, address, sign)
-            return Provider(state, self.issuer).exchange(parameters, present)
+            return provider_on(state, self.issuer).exchange(parameters, present)
 
     def _sign(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CursorResult,
     Delete,
     Executable,
+    Insert,
     Table,
     bindparam,
     delete,
@@ -17,9 +18,9 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from latchgate.errors import Conflict, NotFound
+from latchgate.sql.inserts import insert_into
 from latchgate.storage.schema import change_head
 
 __all__ = [
@@ -61,11 +62,9 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any], *, 
     return row_id
 
 
-def insert_unless_there(connection: Connection, table: Table, unique: str) -> postgresql.Insert | sqlite.Insert:
+def insert_unless_there(connection: Connection, table: Table, unique: str) -> Insert:
     """Write an insert that does nothing where a row with the same unique columns exists: no error to recover from."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique.split())
-    return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique.split())
+    return insert_into(connection.dialect.name, table).on_conflict_do_nothing(index_elements=unique.split())
 
 
 def any_lookup(column: Column[bytes], count: int) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 Times are Unix seconds, but `creation`, `modified` and the activity log's `time`: microseconds. Ids are never reused.
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ __all__ = [
     "authorization_source",
     "change",
     "change_head",
+    "complete_metadata",
     "fact",
     "link",
     "metadata",
@@ -213,16 +215,6 @@ api_key = Table(
     CheckConstraint("(source = 'User') = (user_id IS NOT NULL)", name="owner_of_source"),
     sqlite_autoincrement=True,
 )
-
-for _owner in (api_key.c.user_id, api_key.c.record_id):
-    _one_primary = api_key.c.is_primary.is_(True) & api_key.c.revoked_at.is_(None)
-    Index(
-        f"uq_api_key_primary_{_owner.name}",
-        _owner,
-        unique=True,
-        sqlite_where=_one_primary,
-        postgresql_where=_one_primary,
-    )
 
 oauth_client = Table(
     "oauth_client",
@@ -486,3 +478,16 @@ VERDICT_COLUMNS: dict[str, frozenset[str]] = {
     "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),
 }
 """The columns whose change may alter a verdict, by table: each such change adds a row to `change`."""
+
+
+@cache
+def complete_metadata() -> MetaData:
+    """Give the tables with the indexes that each engine has words of its own for.
+
+    No query needs them, and SQLAlchemy loads both engines' dialects for those words: megabytes of a serving process.
+    """
+    one_primary = api_key.c.is_primary.is_(True) & api_key.c.revoked_at.is_(None)
+    for owner in (api_key.c.user_id, api_key.c.record_id):
+        name = f"uq_api_key_primary_{owner.name}"
+        Index(name, owner, unique=True, sqlite_where=one_primary, postgresql_where=one_primary)
+    return metadata

@@ -6,7 +6,7 @@ import pytest
 
 from latchgate.core.clients import AuthMethod, GrantType
 from latchgate.oauth.authorization_requests import AuthorizationRequest, Prompt, RefusedRequest
-from latchgate.oauth.provider import Parameters
+from latchgate.oauth.parameters import Parameters
 from latchgate.services.actors import COMMAND_LINE
 from support.house import ISSUER
 from support.oauth_house import API, APP, BACK, CHALLENGE, OAuthHouse, query_of

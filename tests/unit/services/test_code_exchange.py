@@ -6,7 +6,7 @@ import pytest
 
 from latchgate.core.clients import AuthMethod, GrantType
 from latchgate.core.scopes import ALL
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Refusal
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.client_orders import order_of
 from support.house import present_token

@@ -11,7 +11,7 @@ from latchgate.core.questions import Asked
 from latchgate.core.token_families import Approval
 from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import NotFound, NotPermitted
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Refusal
 from latchgate.services.access_tokens import BEARER_TOKEN
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.connected_apps import ConnectedApp, ConnectedAppService

@@ -6,8 +6,8 @@ import pytest
 
 from latchgate.core.clients import GrantType, StoredClient
 from latchgate.errors import NotFound, NotPermitted, OAuthError, RateLimited
-from latchgate.oauth.backing import Issued
-from latchgate.oauth.provider import Parameters, Refusal
+from latchgate.oauth.backing import Issued, Refusal
+from latchgate.oauth.parameters import Parameters
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.devices import StartedDevice
 from support.house import ISSUER, NOW, USER, House, present_token

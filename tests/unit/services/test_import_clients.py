@@ -8,8 +8,7 @@ from latchgate.core.clients import AuthMethod, StoredClient, client_secret_match
 from latchgate.core.principals import Reason
 from latchgate.core.tokens import Secret
 from latchgate.errors import Invalid
-from latchgate.oauth.backing import Issued
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Issued, Refusal
 from latchgate.services.access_tokens import TokenOrder
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.client_orders import DEFAULT_GRANTS, ClientOrder

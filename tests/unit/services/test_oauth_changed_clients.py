@@ -2,7 +2,7 @@
 
 from latchgate.core.clients import AuthMethod, GrantType
 from latchgate.core.tokens import Secret
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Refusal
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder
 from latchgate.services.actors import COMMAND_LINE
 from support.house import USER, present_token

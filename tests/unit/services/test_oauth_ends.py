@@ -7,8 +7,7 @@ import pytest
 
 from latchgate.core.clients import GrantType, StoredClient
 from latchgate.core.tokens import Secret
-from latchgate.oauth.backing import Issued
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Issued, Refusal
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.client_orders import order_of
 from support.house import USER

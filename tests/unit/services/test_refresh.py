@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from latchgate.core.scopes import asks_within
 from latchgate.core.tokens import Secret
-from latchgate.oauth.provider import Refusal
+from latchgate.oauth.backing import Refusal
 from latchgate.oauth.scopes import write_scopes
 from latchgate.services.actors import COMMAND_LINE
 from support.house import ISSUER, OLD_PEPPERS, House, present_token

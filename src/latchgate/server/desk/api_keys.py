@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import anyio.to_thread
-from jinja2 import TemplateError
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.credentials import USER_SOURCE
@@ -21,6 +20,7 @@ from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.key_owners import KeyedPage, KeyHome, filters_of
 from latchgate.server.desk.new_keys import FIELDS, FIRST, NewKeyForm, choice
+from latchgate.server.desk.rendering import RenderingError
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -149,7 +149,7 @@ class KeyPages:
             found = await anyio.to_thread.run_sync(self._find_key, call, home, key_id)
             dialog = {"kind": "secret", "key": found, "key_id": key_id, "secret": secret, "public_url": self.public_url}
             return await page.show_keys(call, {**dialog, "source": home.owner.source})
-        except (LatchgateError, TemplateError):
+        except (LatchgateError, RenderingError):
             # The database went away, or the page has a fault: the secret is there by now, and shown nowhere else.
             source = home.owner.source
             facts = [("API Key", key_id), *([] if source == USER_SOURCE else [("Frappe-Authorization-Source", source)])]

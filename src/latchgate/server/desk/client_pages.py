@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import anyio.to_thread
-from jinja2 import TemplateError
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
@@ -24,6 +23,7 @@ from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.log_list import ACTIVITY_LOG, LogList
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.new_keys import choice
+from latchgate.server.desk.rendering import RenderingError
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.replies import Dialect
@@ -110,7 +110,7 @@ class ClientForm:
         try:
             dialog = {"kind": "secret", "secret": secret.text}
             return await self.show(after, "details", dialog=dialog)
-        except (LatchgateError, TemplateError):
+        except (LatchgateError, RenderingError):
             # The database went away, or the page has a fault: the secret is there by now, and shown nowhere else.
             return self.frame.plain(
                 "secret.html",

@@ -2,12 +2,11 @@
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from latchgate import __version__
 from latchgate.core.sessions import csrf_token
@@ -18,11 +17,13 @@ from latchgate.server.desk.key_words import key_sentence
 from latchgate.server.desk.navigation import Link, Navigation
 from latchgate.server.desk.operations import operation_words
 from latchgate.server.desk.reasons import reason_words
+from latchgate.server.desk.rendering import Renderer
 from latchgate.server.desk.static_files import StaticFiles
 from latchgate.server.desk.views import Column
 from latchgate.server.desk.wording import Moment, middle, milliseconds, segment, status_words
-from latchgate.server.replies import Fault
+from latchgate.server.replies import Fault, Reply
 from latchgate.server.requests import Call
+from latchgate.server.routes import Page
 from latchgate.services.documents import DocumentService
 from latchgate.services.ports import Clock
 
@@ -41,6 +42,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_PLAIN_HEADERS = {**_HEADERS, "Content-Security-Policy": _PLAIN_POLICY}
 # htmx writes no styles, runs no text, asks nobody else and keeps no page. A refused form comes again with its reasons.
 _HTMX = {
     "includeIndicatorStyles": False,
@@ -79,22 +81,14 @@ class Frame:
 
     navigation: Navigation
     peppers: Peppers = field(repr=False)
-    environment: Environment = field(repr=False)
+    renderer: Renderer = field(repr=False)
     static_files: StaticFiles = field(repr=False)
 
     @classmethod
     def on(cls, documents: DocumentService, peppers: Peppers, clock: Clock) -> "Frame":
-        """Build the frame and read every template."""
-        environment = Environment(
-            loader=PackageLoader("latchgate.server.desk"),
-            autoescape=select_autoescape(default=True, default_for_string=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            auto_reload=False,
-            lstrip_blocks=True,
-        )
+        """Build the frame and read the text of every template."""
         static_files = StaticFiles.read()
-        environment.globals |= {
+        given: dict[str, object] = {
             "version": __version__,
             "asset": static_files.address,
             "column": Column,
@@ -102,7 +96,7 @@ class Frame:
             "moment": lambda value: Moment.of(value, clock.now()),
             "key_sentence": lambda key: key_sentence(key, clock.now()),
         }
-        environment.filters |= {
+        filters: dict[str, Callable[..., object]] = {
             "literal": json.dumps,
             "middle": middle,
             "milliseconds": milliseconds,
@@ -112,10 +106,7 @@ class Frame:
             "segment": segment,
             "status": status_words,
         }
-        # All at start: an error page must not need a file while there are no descriptors left to open one.
-        for name in environment.list_templates():
-            environment.get_template(name)
-        return cls(Navigation(documents), peppers, environment, static_files)
+        return cls(Navigation(documents), peppers, Renderer.on(given, filters), static_files)
 
     async def show(
         self, call: Call, template: str, heading: Heading, *, status: int = 200, **values: object
@@ -175,9 +166,27 @@ class Frame:
         """Render a refusal as a page; what a program needs stays in its headers."""
         title = _TITLES.get(fault.status, "Something went wrong")
         message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
-        response = self.plain("fault.html", fault.status, title=title, message=message)
+        try:
+            response = self.plain("fault.html", fault.status, title=title, message=message)
+        except (OSError, ImportError):
+            # No descriptors are left, and no page was shown yet: what renders them cannot be loaded.
+            response = PlainTextResponse(f"{title}\n{message}\n", fault.status, headers=_PLAIN_HEADERS)
         response.headers.update(fault.headers)
         return response
+
+    def before(self, page: Page) -> Page:
+        """Give a page whose handler runs only once all is there to show what it did.
+
+        A secret that was made and cannot be shown is lost.
+        """
+
+        async def handle(call: Call) -> Reply | Response:
+            if not self.renderer.is_ready:
+                # Off the event loop, which others' verdicts are waiting for.
+                await anyio.to_thread.run_sync(self.renderer.make_ready)
+            return await page.handler(call)
+
+        return replace(page, handler=handle)
 
     def csrf_token(self, call: Call) -> str:
         """Give the token of a call's session, empty where it came with none."""
@@ -190,7 +199,6 @@ class Frame:
         return [(Link("My account", "/me"), True)]
 
     def _render(self, template: str, status: int, values: Mapping[str, object]) -> Response:
-        text = self.environment.get_template(template).render(values)
+        text = self.renderer.render(template, values)
         # A caller's text may hold half a surrogate pair, which no page can.
-        headers = {**_HEADERS, "Content-Security-Policy": _PLAIN_POLICY}
-        return HTMLResponse(text.encode("utf-8", "replace"), status, headers=headers)
+        return HTMLResponse(text.encode("utf-8", "replace"), status, headers=_PLAIN_HEADERS)

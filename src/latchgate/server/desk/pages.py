@@ -22,6 +22,7 @@ from latchgate.server.desk.source_records import RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
 from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.users import UserPages
+from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
 
@@ -67,4 +68,4 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **(ComponentPages(frame).table() if settings.development else {}),
     }
     frame.navigation.addresses.update(pages)
-    return pages
+    return {address: frame.before(page) if page.dialect is Dialect.PAGE else page for address, page in pages.items()}

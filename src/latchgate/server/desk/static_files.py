@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
+import anyio.to_thread
 from starlette.responses import Response
 
 from latchgate.errors import NotFound
@@ -27,6 +28,9 @@ _FILES = {
     "api-docs.js": ("api-docs.js", _SCRIPT),
     f"pico-{_PICO}.css": ("vendor/pico/pico.conditional.min.css", _CSS),
     f"htmx-{_HTMX}.js": ("vendor/htmx/htmx.min.js", _SCRIPT),
+}
+# Two megabytes, which one page asks for.
+_READ_WHEN_ASKED = {
     f"swagger-ui-{_SWAGGER_UI}.css": ("vendor/swagger-ui/swagger-ui.css", _CSS),
     f"swagger-ui-{_SWAGGER_UI}.js": ("vendor/swagger-ui/swagger-ui-bundle.js", _SCRIPT),
 }
@@ -40,20 +44,14 @@ _HEADERS = {"Cache-Control": "public, max-age=3600"}
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """All files, read at start."""
+    """All files: read at start, but those of the page to try the API, which are read when they are first asked for."""
 
-    assets: Mapping[str, Asset]
+    assets: dict[str, Asset] = field(repr=False)
 
     @classmethod
     def read(cls) -> "StaticFiles":
-        """Read them."""
-        folder = files("latchgate.server.desk").joinpath("static")
-        return cls(
-            {
-                name: Asset(folder.joinpath(path).read_bytes(), media_type, _HEADERS)
-                for name, (path, media_type) in _FILES.items()
-            }
-        )
+        """Read what every page needs."""
+        return cls({name: _read(*file) for name, file in _FILES.items()})
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -69,6 +67,15 @@ class StaticFiles:
     async def give(self, call: Call) -> Response:
         """Answer with a file."""
         name = call.parts["name"]
-        if name not in self.assets:
-            raise NotFound(f"There is no file {name[:60]}")
-        return await self.assets[name].answer(call)
+        asset = self.assets.get(name)
+        if asset is None:
+            file = _READ_WHEN_ASKED.get(name)
+            if file is None:
+                raise NotFound(f"There is no file {name[:60]}")
+            # Of two that are first at once, both read it, and either's is kept.
+            asset = self.assets[name] = await anyio.to_thread.run_sync(_read, *file)
+        return await asset.answer(call)
+
+
+def _read(path: str, media_type: str) -> Asset:
+    return Asset(files("latchgate.server.desk").joinpath("static").joinpath(path).read_bytes(), media_type, _HEADERS)

@@ -18,7 +18,7 @@ from latchgate.core.policy import Requirement
 from latchgate.errors import BadRequest
 from latchgate.oauth.authorization_requests import AuthorizationRequest, RefusedRequest
 from latchgate.oauth.metadata import ServerAddresses
-from latchgate.oauth.provider import Parameters
+from latchgate.oauth.parameters import Parameters
 from latchgate.oauth.redirects import origin_source
 from latchgate.server.desk.frame import Frame
 from latchgate.server.oauth.place_words import place_words

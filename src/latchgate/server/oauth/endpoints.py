@@ -14,10 +14,9 @@ from latchgate.core.principals import Client
 from latchgate.core.scopes import ALL
 from latchgate.core.tokens import Secret
 from latchgate.errors import BadRequest, Invalid, OAuthError
-from latchgate.oauth.backing import Issued
+from latchgate.oauth.backing import Issued, Refusal
 from latchgate.oauth.metadata import ServerAddresses
-from latchgate.oauth.protocol_requests import read_once
-from latchgate.oauth.provider import Parameters, Refusal
+from latchgate.oauth.parameters import Parameters, read_once
 from latchgate.oauth.registrations import parse_client_metadata, registration_answer
 from latchgate.oauth.scopes import write_scopes
 from latchgate.server.replies import Reply
