@@ -107,7 +107,10 @@ def run_changer(orders: Orders) -> None:
         for kind in KINDS:
             changer.change(kind, chance.choice(changer.users))
         while boot_ns() < orders.stop_at:
-            changer.change(chance.choice(KINDS), chance.choice(changer.users))
+            kind = chance.choice(KINDS)
+            # Whoever was disabled comes back next, so that most may act at any time.
+            disabled = [user for user in changer.users if not user.enabled]
+            changer.change(kind, chance.choice(disabled if kind == "enable" and disabled else changer.users))
             time.sleep(chance.random() * _PAUSE_SECONDS_MAX)
         changer.end()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,9 +22,11 @@ ROLE_PATH = "/api/resource/Role?limit=1"
 _CONNECTIONS = 8
 _DEPTHS = (1, 1, 1, 2, 8)
 """How many requests are sent before the first answer is waited for."""
-_LATEST = 300
-"""Credentials that are asked by; older ones have mostly ended."""
+_REFUSALS_MAX = 3
+"""A credential that was refused more often than that in a row has probably ended, and is asked by seldom."""
+_SELDOM = 0.1
 _NEEDS_ROLE = 0.3
+_UNAUTHORIZED = 401
 _LOOK_SECONDS = 0.1
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"\r\nx-request-id: ([0-9a-f]{32})\r\n", re.IGNORECASE)
@@ -36,15 +39,21 @@ class Pool:
         self._files = [file.open() for file in files]
         self._rests = ["" for _ in files]
         self.credentials: list[Credential] = []
+        self.refusals: Counter[str] = Counter()
+        """How often in a row a credential was refused, by its name."""
+        self.lively: list[Credential] = []
+        """Those that were not refused lately."""
         self.read_on()
 
     def read_on(self) -> None:
-        """Take in what has been added; half a line waits for its other half."""
+        """Take in what has been added; half a line waits for its other half. Find anew who is lively."""
         for number, file in enumerate(self._files):
             *lines, self._rests[number] = (self._rests[number] + file.read()).split("\n")
             for line in lines:
                 document = json.loads(line)
                 self.credentials.append(Credential(**{**document, "switches": tuple(document["switches"])}))
+
+        self.lively = [one for one in self.credentials if self.refusals[one.name] <= _REFUSALS_MAX] or self.credentials
 
     def close(self) -> None:
         """Close the files."""
@@ -91,7 +100,7 @@ async def _run(port: int, pools: Sequence[Path], output: Path, over: Event, chan
         # Nobody dies any more.
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for credential in known.credentials:
-            await _ask(reader, writer, [(credential, False), (credential, True)], file)
+            await _ask(reader, writer, [(credential, False), (credential, True)], file, known.refusals)
         writer.close()
     known.close()
 
@@ -112,18 +121,29 @@ async def _ask_on(port: int, known: Pool, file: TextIO, over: Event, chance: ran
             continue
         with suppress(OSError, asyncio.IncompleteReadError):
             while not over.is_set():
-                await _ask(reader, writer, [_choose(known, chance) for _ in range(chance.choice(_DEPTHS))], file)
+                await _ask(
+                    reader,
+                    writer,
+                    [_choose(known, chance) for _ in range(chance.choice(_DEPTHS))],
+                    file,
+                    known.refusals,
+                )
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
 
 
 def _choose(known: Pool, chance: random.Random) -> tuple[Credential, bool]:
-    return chance.choice(known.credentials[-_LATEST:]), chance.random() < _NEEDS_ROLE
+    credentials = known.credentials if chance.random() < _SELDOM else known.lively
+    return chance.choice(credentials), chance.random() < _NEEDS_ROLE
 
 
 async def _ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wanted: list[tuple[Credential, bool]], file: TextIO
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    wanted: list[tuple[Credential, bool]],
+    file: TextIO,
+    refusals: Counter[str],
 ) -> None:
     begun = boot_ns()
     writer.write(b"".join(_write(credential, needs_role=needs_role) for credential, needs_role in wanted))
@@ -134,6 +154,7 @@ async def _ask(
         assert request_id, head
         body = await reader.readexactly(int(length[1]))
         ended, status = boot_ns(), int(head[9:12])
+        refusals[credential.name] = refusals[credential.name] + 1 if status == _UNAUTHORIZED else 0
         user = json.loads(body)["message"] if status == 200 and not needs_role else ""
         write_asked(file, Asked(begun, ended, credential.name, needs_role, status, user, request_id[1].decode()))
 

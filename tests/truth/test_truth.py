@@ -35,11 +35,13 @@ class _Force:
     workers: int
     kills_a_minute: float
     """How many of the server's children die by kill -9; 0: none."""
+    restarts_a_minute: float
+    """How often everything of the server dies by kill -9 at once, and is started again."""
     clients: int = 4
     """Processes that ask."""
 
 
-FORCE = _Force(workers=1, kills_a_minute=0)
+FORCE = _Force(workers=1, kills_a_minute=0, restarts_a_minute=3)
 """The one place where it is said how many workers serve, and how many of them are killed."""
 
 _SECONDS, _SECONDS_LONG = 120, 3_600
@@ -116,14 +118,16 @@ def _load(run: _Run) -> None:
         for number, output in enumerate(run.clients)
     ]
     changers = [context.Process(target=run_changer, args=(orders,)) for orders in run.changers]
-    killer = threading.Thread(target=_kill, args=(run.running.pid, nobody_dies))
-    killer.start()
+    killers = [threading.Thread(target=kill, args=(run.running, nobody_dies)) for kill in (_kill_some, _kill_all)]
+    for killer in killers:
+        killer.start()
     try:
         for process in (*clients, *changers):
             process.start()
         _join(changers)
         nobody_dies.set()
-        killer.join()
+        for killer in killers:
+            killer.join()
         over.set()
         _join(clients)
     finally:
@@ -139,17 +143,34 @@ def _join(processes: list[SpawnProcess]) -> None:
     assert [process.exitcode for process in processes] == [0] * len(processes)
 
 
-def _kill(master: int, over: threading.Event) -> None:
+def _kill_some(running: RunningLatchgate, over: threading.Event) -> None:
     """Kill one of the server's children, whichever, again and again."""
     chance = random.Random(1)  # noqa: S311  # whom it meets
     while FORCE.kills_a_minute and not over.wait(chance.random() * 2 * 60 / FORCE.kills_a_minute):
-        children = [
-            int(child)
-            for task in Path(f"/proc/{master}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice(children), signal.SIGKILL)
+        # None are left while everything is being started again.
+        for child in chance.sample(children := _children(running.pid), min(1, len(children))):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+
+def _kill_all(running: RunningLatchgate, over: threading.Event) -> None:
+    """Kill everything of the server, and start it again, again and again."""
+    chance = random.Random(2)  # noqa: S311  # when it meets them
+    while FORCE.restarts_a_minute and not over.wait(chance.random() * 2 * 60 / FORCE.restarts_a_minute):
+        children = _children(running.pid)
+        running.kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        running.start()
+
+
+def _children(master: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{master}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def _told(violations: Iterable[str]) -> str:
