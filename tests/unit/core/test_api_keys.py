@@ -12,6 +12,7 @@ from latchgate.core.api_keys import (
     beyond,
     digest_secret,
     judge_key,
+    key_holds_until,
     parse_foreign_pair,
     secret_matches,
 )
@@ -65,6 +66,25 @@ def test_the_right_secret() -> None:
 def test_no_other_secret(text: str) -> None:
     """No other text is a key's secret."""
     assert secret_matches(PEPPERS, KEY, Secret(text), NOW) == (text == SECRET.text)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "overlap_until", "former", "until"),
+    [
+        (None, None, False, None),
+        (None, NOW + 5, False, None),
+        (None, NOW + 5, True, NOW + 5),
+        (NOW + 3, NOW + 5, True, NOW + 3),
+        (NOW + 9, NOW + 5, True, NOW + 5),
+        (NOW + 9, NOW + 5, False, NOW + 9),
+    ],
+)
+def test_key_holds_until(expires_at: int | None, overlap_until: int | None, former: bool, until: int | None) -> None:
+    """A key works until it expires, by its former secret until the overlap ends if that is sooner."""
+    key = replace(KEY, limits=replace(KEY.limits, expires_at=expires_at), previous_until=overlap_until)
+    proof = b"former" if former else key.digest.value
+
+    assert key_holds_until(key, proof) == until
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from latchgate.core.users import (
     UserType,
     effective_roles,
     hours_allow,
+    hours_hold_until,
     networks_allow,
     parse_user_name,
 )
@@ -219,3 +220,25 @@ def test_hours_on_the_days_of_change() -> None:
 
     assert [hour for hour in range(24) if hours_allow(user, _at(2026, 3, 29, hour), _BERLIN)] == []
     assert [hour for hour in range(24) if hours_allow(user, _at(2026, 10, 25, hour), _BERLIN)] == [0, 1]
+
+
+_SINCE, _UNTIL = int(_at(1973, 1, 1, 0)), int(_at(2037, 1, 1, 0))
+
+
+@given(
+    st.sampled_from(sorted(available_timezones())),
+    st.integers(_SINCE, _UNTIL),
+    st.integers(0, 24),
+    st.integers(0, 24),
+)
+def test_hours_hold_until(zone: str, now: int, after: int, before: int) -> None:
+    """Whatever the zone, and whatever its clocks do meanwhile: until then the hour allows what it allows now."""
+    user = replace(USER, login_after=after, login_before=before)
+
+    until = hours_hold_until(user, now)
+
+    if until is None:
+        assert (after, before) == (0, 0)
+        return
+    assert now < until <= now + 900
+    assert len({hours_allow(user, moment, ZoneInfo(zone)) for moment in (*range(now, until, 37), until - 1)}) == 1
