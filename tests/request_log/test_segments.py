@@ -237,6 +237,13 @@ def test_a_full_disk_is_told_before_anything_is_done(
     assert read_segments(folder).entries == [row]
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, rules: LogRules) -> None:
+    """Where a file stands in the way nothing is written, and why is said."""
+    (tmp_path / "file").write_text("in the way")
+    with closing(open_segments(tmp_path / "file" / "log", rules)) as log, pytest.raises(StorageError, match="folder"):
+        log.reserve()
+
+
 def test_what_a_dead_maker_left_is_cleared_away(log: SegmentLog, folder: Path) -> None:
     """A file that was never finished does not lie there for ever."""
     folder.mkdir(mode=0o700)
