@@ -93,7 +93,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.crash
 @_WAYS
 def test_a_full_disk_kills_nobody_and_takes_no_row(small_disk: Path, way: str) -> None:
-    """On a disk without a free byte what is set aside is written to its end; then the log is full until there is room."""
+    """On a disk without a free byte what is set aside is written to its end; then the log is full, nobody dead."""
     with _start(way, "fill", str(small_disk)) as writer:
         *written, told, after = writer.communicate()[0].splitlines()
 
