@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import support
+from latchgate.services.port_values import LogQuery
+from support.host_log import open_host_log
 
 _TESTS = Path(support.__path__[0]).parent
 
@@ -41,6 +43,9 @@ def test_no_row_is_lost_when_its_writer_is_killed(tmp_path: Path) -> None:
         for writer in writers:
             acknowledged += writer.communicate()[0].splitlines(keepends=True)
 
+    with closing(open_host_log(file)) as log:
+        # Whoever reads brings in what the dead have left.
+        list(log.search(LogQuery()))
     with closing(sqlite3.connect(file)) as database:
         written = [row[0] for row in database.execute("SELECT request_id FROM request_log ORDER BY id")]
         ids = [row[0] for row in database.execute("SELECT id FROM request_log ORDER BY id")]

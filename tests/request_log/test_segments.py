@@ -14,7 +14,6 @@ import pytest
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
-from latchgate.request_log import segment_writer
 from latchgate.request_log.records import RECORD_BYTES_MAX, encode
 from latchgate.request_log.refusal_quota import RefusalRules
 from latchgate.request_log.segment_keeper import SyncPolicy
@@ -30,10 +29,9 @@ _MINUTE = 60_000_000
 
 
 @pytest.fixture(params=["mapped", "written"])
-def rules(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LogRules:
+def rules(request: pytest.FixtureRequest) -> LogRules:
     """Rules of each way to write."""
-    monkeypatch.setattr(segment_writer, "can_be_mapped", lambda _folder: True)
-    return replace(SMALL, may_map=request.param == "mapped")
+    return replace(SMALL, mapped=request.param == "mapped")
 
 
 @pytest.fixture
@@ -237,6 +235,13 @@ def test_a_full_disk_is_told_before_anything_is_done(
     row = make_row()
     log.append(encode(row), log.reserve())
     assert read_segments(folder).entries == [row]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, rules: LogRules) -> None:
+    """Where a file stands in the way nothing is written, and why is said."""
+    (tmp_path / "file").write_text("in the way")
+    with closing(open_segments(tmp_path / "file" / "log", rules)) as log, pytest.raises(StorageError, match="folder"):
+        log.reserve()
 
 
 def test_what_a_dead_maker_left_is_cleared_away(log: SegmentLog, folder: Path) -> None:

@@ -138,6 +138,17 @@ class Service:
         _assert_sound(answer)
         return answer
 
+    def send_noting(self, target: str, authorization: str | None, events: list[str]) -> int:
+        """Send one request, note what is sent in answer among other events, and give the status."""
+        fields = [] if authorization is None else [(b"authorization", authorization.encode())]
+        sent = self._runner.run(_run(self.application, _scope("GET", target.encode(), fields, PEER), [], events))
+        return int(sent[0]["status"])
+
+    def log_refusal(self, target: str, authorization: str, status: int) -> None:
+        """Log a request as the protocol does that refuses it by itself."""
+        scope = _scope("POST", target.encode(), [(b"authorization", authorization.encode())], PEER)
+        self.application.log_refusal(scope, status)
+
     def post_together(self, target: str, arguments: Any, count: int, *, peer: str = PEER) -> list[int]:  # noqa: ANN401
         """Send so many POSTs at the same moment, each with the same JSON, and give the statuses of their answers."""
         headers = [(b"content-type", b"application/json")]
@@ -304,9 +315,12 @@ async def _exchange(
 
 
 async def _run(
-    application: Application, scope: dict[str, Any], arriving: list[dict[str, Any] | Callable[[], object]]
+    application: Application,
+    scope: dict[str, Any],
+    arriving: list[dict[str, Any] | Callable[[], object]],
+    events: list[str] | None = None,
 ) -> list[Any]:
-    """Ask; between the pieces of the body something may be done."""
+    """Ask; between the pieces of the body something may be done, and what is sent may be noted."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -318,6 +332,8 @@ async def _run(
 
     async def send(message: Any) -> None:  # noqa: ANN401  # as ASGI says
         sent.append(message)
+        if events is not None:
+            events.append(message["type"])
 
     await application(scope, receive, send)
     return sent

@@ -9,14 +9,28 @@ from latchgate.services.log_ports import Reservation
 from latchgate.services.port_values import LastUse, LogPosition, LogQuery
 from latchgate.services.ports import Documents
 
-__all__ = ["MemoryLog"]
+__all__ = ["MemoryLog", "MemoryRoom"]
+
+
+class MemoryRoom:
+    """Room for a row; `held` until it is given back."""
+
+    def __init__(self) -> None:
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
 
 
 class MemoryLog:
-    """Fulfils the port RequestLog. `entries` holds the rows as they were written; `broken` makes every call fail."""
+    """Fulfils the port RequestLog. `broken` makes every call fail."""
 
     def __init__(self) -> None:
         self.entries: list[LogEntry] = []
+        """The rows as they were written."""
+        self.refused: list[LogEntry] = []
+        """Those of them that counted against a quota."""
+        self.rooms: list[MemoryRoom] = []
         self.broken = False
 
     @property
@@ -27,19 +41,20 @@ class MemoryLog:
     def waits_for_disk(self) -> bool:
         return False
 
-    def reserve(self) -> "MemoryLog":
+    def reserve(self) -> Reservation:
         self._answer()
-        return self
-
-    def release(self) -> None:
-        pass
+        self.rooms.append(MemoryRoom())
+        return self.rooms[-1]
 
     def append(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
         self._answer()
         self.entries.append(entry)
+        if reservation is not None:
+            reservation.release()
 
     def append_refused(self, entry: LogEntry, reservation: Reservation | None = None) -> None:
-        self.append(entry)
+        self.append(entry, reservation)
+        self.refused.append(entry)
 
     def append_parts(self, time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> None:
         self.append(decode(join(time_us, request_id, status, micros, who, what)))

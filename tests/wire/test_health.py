@@ -1,5 +1,7 @@
 """/livez, /readyz and the metadata: what load balancers and clients ask before anything else."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +27,10 @@ def _drop(service: Service, file: str, table: str) -> None:
         database.execute("PRAGMA foreign_keys = OFF")
         database.execute(f"DROP TABLE {table}")
         database.commit()
+
+
+def _refuse_room(_descriptor: int, _offset: int, _length: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # 200
@@ -95,11 +101,12 @@ def test_a_credential_that_cannot_be_looked_up_is_no_guest(failing: Service) -> 
     assert_refused_v2(second, 503, "ServiceUnavailable")
 
 
-def test_what_cannot_be_logged_is_not_answered(failing: Service) -> None:
+def test_what_cannot_be_logged_is_not_answered(failing: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request whose row cannot be written is refused, with no cookie and nothing of what was asked."""
     key = failing.make_key("api@example.com")
     sid = failing.sign_in("api@example.com").sid
-    _drop(failing, "log.db", "log_position")
+    failing.latchgate.request_log.segments.close()
+    monkeypatch.setattr(os, "posix_fallocate", _refuse_room)
 
     refused = failing.ask(LOGGED_USER, key.token)
 

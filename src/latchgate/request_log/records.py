@@ -77,12 +77,12 @@ def encode(entry: LogEntry) -> bytes:
         kind, request_id, told = _ID_IS_TEXT, _NO_ID, _encode_text(entry.request_id, _NAME)
     try:
         micros = round(entry.seconds * 1_000_000)
-        if not (micros < _MICROS_END and entry.requests):
-            raise ValueError("it took too long, or tells of no request")
         head = _HEAD.pack(_VERSION, kind, entry.status, entry.requests, entry.time, micros, request_id)
         who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source)
     except (error, OverflowError, ValueError) as failure:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
+    if micros >= _MICROS_END or not entry.requests:
+        raise ValueError("a number of the row is out of range: it took too long, or tells of no request")
     return head + who + encode_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
 
 

@@ -9,6 +9,7 @@ from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import ANY_SCHEME, PUBLIC, SIGNED_IN, Decision, Requirement
+from latchgate.core.principals import Reason
 from latchgate.errors import StorageError
 from latchgate.services.port_values import UserChanges
 from support.house import (
@@ -215,6 +216,56 @@ def test_a_log_that_cannot_be_written_is_not_passed_over(house: House) -> None:
 
     with pytest.raises(StorageError):
         house.gate.record(admission, 200, 0.1)
+
+
+def test_a_full_log_lets_nobody_in(house: House) -> None:
+    """Whoever presents a credential while there is no room for a row is not even verified, right secret or not."""
+    house.add_user()
+    right = house.carry(Scheme.TOKEN)
+    house.log.broken = True
+    silent = replace(house.gate, authenticator=replace(house.gate.authenticator, store=_SilentStore()))
+
+    for presented in (right, replace(right, authorization=(b"token a:b",))):
+        admission = silent.admit(presented, PUBLIC)
+
+        assert (admission.decision, admission.reason) == (Decision.UNAUTHENTICATED, Reason.STORAGE)
+        assert admission.failure is not None
+        assert "request log" in admission.failure.public
+        assert admission.principal is None
+
+
+def test_each_request_has_its_room(house: House) -> None:
+    """Whoever presents a credential holds room for a row until it is written; a guest needs none."""
+    house.add_user()
+    admissions = [house.admit(house.carry(Scheme.TOKEN)) for _ in range(2)]
+    house.admit(NOTHING_PRESENTED, PUBLIC)
+    assert [room.held for room in house.log.rooms] == [True, True]
+
+    house.gate.record(admissions[1], 200, 0.1)
+
+    assert [room.held for room in house.log.rooms] == [True, False]
+
+
+@pytest.mark.parametrize("presented", ["no key", "no session", "over its limit"])
+def test_what_anybody_can_send_counts_against_a_quota(house: House, presented: str) -> None:
+    """Rows of those who proved nothing, or may not go on, are told apart from those of whoever was let in."""
+    house.add_user()
+    match presented:
+        case "no key":
+            wanted = replace(NOTHING_PRESENTED, authorization=(b"token a:b",))
+        case "no session":
+            wanted = house.carry(Scheme.SESSION)
+            house.clock.advance(LIFETIME.absolute_seconds)
+        case _:
+            issued = house.add_key(limits=Limits(frozenset({"all"}), per_minute=1))
+            wanted = present_pair(issued.key.key_id, issued.secret.text)
+            house.logged(wanted)
+
+    house.logged(wanted, PUBLIC, status=401)
+    house.logged(house.carry(Scheme.BEARER))
+    house.logged(house.carry(Scheme.TOKEN), Requirement(user=True, roles=frozenset({"System Manager"})), status=403)
+
+    assert house.log.refused == [house.log.entries[-3]]
 
 
 def test_a_broken_log_stops_no_guest(house: House) -> None:
