@@ -1,5 +1,6 @@
 """latchgate database: what was backed up can be restored, and nothing is lost on the way."""
 
+import fcntl
 import shutil
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import pytest
 
 from latchgate.core.credentials import Presented
 from latchgate.core.policy import SIGNED_IN
+from latchgate.request_log.ingester import LOCK_NAME
 from latchgate.settings import load_settings
 from latchgate.storage.data_folder import DataFolder
 from latchgate.storage.whole_backups import staging_folder
@@ -62,9 +64,9 @@ def test_keys_work_after_a_restore_to_another_folder(
     answer = cli.json("database", "restore", str(folder))
 
     assert answer["replaced"] is None
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
     assert cli.whoami(_header(key)) == "Administrator"
     assert _epoch(tmp_path / "other") != _epoch(cli.home)
-    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
 
 
 def test_an_instance_is_replaced_on_demand_only_and_its_files_are_kept(cli: CommandLine, folder: Path) -> None:
@@ -95,6 +97,77 @@ def test_the_request_log_is_part_of_it(cli: CommandLine, folder: Path) -> None:
     cli.run("database", "restore", str(folder), "--force")
 
     assert (before, _rows_of_log(cli)) == (2, 1)
+
+
+def _rows_of_backup(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "log.db")) as connection:
+        count: int = connection.execute("SELECT count(*) FROM request_log").fetchone()[0]
+        return count
+
+
+def test_a_backup_holds_what_was_on_its_way(cli: CommandLine, folder: Path) -> None:
+    """Rows that wait in segments are moved into the database before it is copied."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask(cli, key)
+
+    assert cli.json("database", "backup", str(folder))["missing_log_rows"] == 0
+    assert _rows_of_backup(folder) == 1
+
+
+def test_a_backup_says_what_it_could_not_have(cli: CommandLine, folder: Path) -> None:
+    """While an ingester stands still with its lock in hand, rows stay outside: that is told, and they are not lost."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask(cli, key)
+    with (cli.home / "log" / LOCK_NAME).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told = cli.run("database", "backup", str(folder)).stderr
+
+    assert "1 rows of the request log are still in segments" in told
+    assert _rows_of_backup(folder) == 0
+    assert _rows_of_log(cli) == 1
+
+
+def test_what_was_on_its_way_is_kept_with_the_replaced_log(cli: CommandLine, folder: Path) -> None:
+    """The restored log is the backup's; the last rows of the other are in the one that is kept aside."""
+    key = cli.json("key", "generate", "Administrator")
+    cli.run("database", "backup", str(folder))
+    _ask(cli, key)
+
+    aside = Path(cli.json("database", "restore", str(folder), "--force")["replaced"])
+
+    assert _rows_of_log(cli) == 0
+    assert _rows_of_backup(aside) == 1
+
+
+def test_what_no_other_log_can_take_comes_into_the_restored_one_once(cli: CommandLine, folder: Path) -> None:
+    """With the log's database spoilt, segments are read from where the backup was: each row once."""
+    key = cli.json("key", "generate", "Administrator")
+    presented = Presented("GET", "/", "192.0.2.1", (_header(key).encode(),))
+    with cli.opened() as latchgate:
+        # One process, so one segment: half of it is in the backup.
+        for _ in range(2):
+            latchgate.gate.record(latchgate.gate.admit(presented, SIGNED_IN), 200, 0.1)
+        cli.run("database", "backup", str(folder))
+        for _ in range(3):
+            latchgate.gate.record(latchgate.gate.admit(presented, SIGNED_IN), 200, 0.1)
+    for path in cli.home.glob("log.db*"):
+        path.write_bytes(b"no database" * 1000)
+
+    told = cli.run("database", "restore", str(folder), "--force").stderr
+
+    assert "they come into the restored one" in told
+    assert _rows_of_backup(folder) == 2
+    assert (_rows_of_log(cli), _rows_of_log(cli)) == (5, 5)
+
+
+def test_an_upgrade_loses_nothing_that_was_on_its_way(cli: CommandLine) -> None:
+    """Segments stay, and are read by the release that comes."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask(cli, key)
+
+    cli.run("database", "upgrade")
+
+    assert _rows_of_log(cli) == 1
 
 
 def test_a_backup_without_its_log_can_be_restored(cli: CommandLine, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """latchgate doctor: what it finds, and what it says to do."""
 
+import fcntl
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from latchgate.request_log.ingester import LOCK_NAME
+from latchgate.request_log.segment_reader import SegmentFile, list_segments
 from latchgate.services.clock import SystemClock
 from latchgate.settings import load_settings
 from support.command_line import CommandLine
@@ -32,8 +35,8 @@ def test_an_instance_as_it_should_be_has_nothing_to_complain_of(
 
     assert {check["verdict"] for check in checks} == {"ok"}
     assert [check["check"] for check in checks] == [
-        "settings", "listening", "permissions", "disk space", "instance", "integrity", "clock", "users", "sources",
-        "keys",
+        "settings", "listening", "permissions", "disk space", "instance", "integrity", "request log", "clock", "users",
+        "sources", "keys",
     ]  # fmt: skip
 
 
@@ -121,6 +124,59 @@ def test_a_clock_that_was_set_back_fails(cli: CommandLine) -> None:
         latchgate.request_log.append(make_row(time=SystemClock().now_us() + 3_600_000_000))
 
     assert "set back" in _verdicts(cli, code=1)["clock"]
+
+
+def _write_rows(cli: CommandLine, count: int) -> SegmentFile:
+    """Leave rows in a segment, as a server does that was killed."""
+    with cli.opened() as latchgate:
+        for _ in range(count):
+            latchgate.request_log.append(make_row(time=SystemClock().now_us()))
+    return list_segments(cli.home / "log")[-1]
+
+
+def test_rows_that_were_damaged_are_a_warning(cli: CommandLine) -> None:
+    """How many, and since when it is known; all others came in."""
+    segment = _write_rows(cli, 3)
+    with segment.path.open("r+b") as file:
+        file.seek(segment.scan().rows[1].offset + 20)
+        file.write(b"spoilt")
+    first = _verdicts(cli)["request log"]
+
+    assert first.startswith("ok  ")
+    assert "1 rows were damaged on disk and are lost" in _verdicts(cli)["request log"]
+    assert len(cli.json("log", "search")) == 2
+
+
+def test_segments_that_cannot_be_read_are_a_warning(cli: CommandLine) -> None:
+    """They are named, and where they are."""
+    segment = _write_rows(cli, 1)
+    segment.path.write_bytes(b"spoilt" * 1000)
+    cli.run("log", "search")
+
+    line = _verdicts(cli)["request log"]
+
+    assert line.startswith("warn  ")
+    assert f"{segment.id}.segment, its header is damaged" in line
+
+
+def test_rows_that_waited_too_long_are_a_warning(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever should move them is behind, or does not run."""
+    monkeypatch.setattr("latchgate.cli.doctor._ROWS_BEHIND", 1)
+    _write_rows(cli, 2)
+
+    assert "2 rows waited in segments" in _verdicts(cli)["request log"]
+    assert _verdicts(cli)["request log"].startswith("ok  ")
+
+
+def test_rows_that_cannot_come_in_fail(cli: CommandLine) -> None:
+    """Behind an ingester that stands still the log's database is not whole."""
+    _write_rows(cli, 2)
+    with (cli.home / "log" / LOCK_NAME).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        line = _verdicts(cli, code=1)["request log"]
+
+    assert line.startswith("fail  ")
+    assert "2 rows cannot come into its database" in line
 
 
 def test_without_an_instance_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

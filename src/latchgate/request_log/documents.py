@@ -89,7 +89,11 @@ class LogDocuments:
         if not (name.isascii() and name.isdigit() and len(name) < 19):  # noqa: PLR2004  # 2^63 has nineteen digits
             return None
         chosen = [column.label(f"c{number}") for number, column in enumerate(_BY_FIELD.values())]
-        rows = self._read(select(_COLUMNS.user_id, *chosen).where(_COLUMNS.id == int(name)), {})
+        statement = select(_COLUMNS.user_id, *chosen).where(_COLUMNS.id == int(name))
+        rows = self._read(statement, {})
+        if not rows:
+            self._require_whole()
+            rows = self._read(statement, {})
         if not rows:
             return None
         values: dict[str, Any] = dict(zip(_BY_FIELD, rows[0][1:], strict=True))

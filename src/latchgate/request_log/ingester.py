@@ -21,17 +21,19 @@ from latchgate.request_log.segment_ends import End, find_ends
 from latchgate.request_log.segment_reader import Condition, Scanned, SegmentFile, list_segments
 from latchgate.services.ports import Clock
 
-__all__ = ["BATCH_ROWS", "LOCK_NAME", "Ingester"]
+__all__ = ["BATCH_ROWS", "LOCK_NAME", "PROBLEMS", "Ingester"]
 
 LOCK_NAME = "ingester.lock"
 BATCH_ROWS = 50_000
 """How many rows a transaction moves at most: the more, the less often the same pages of an index are written."""
 
-_POLL_SECONDS = 0.005
-_PROBLEMS = {
+PROBLEMS = {
     Condition.DAMAGED: "its header is damaged",
     Condition.OTHER_VERSION: "another release of Latchgate wrote it; that one can read it",
 }
+"""Why a segment is left as it is."""
+
+_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Ingester:
                 self._report("log_segment_cannot_be_read", segment=segment.id, detail=error.detail)
             return None
         if scanned.condition is not Condition.READABLE:
-            return self._set_aside(progress, _PROBLEMS[scanned.condition])
+            return self._set_aside(progress, PROBLEMS[scanned.condition])
         rows = [*run.rows, *((row.seq, row_of(row.entry)) for row in scanned.rows)]
         batch = Batch(
             self._host,
