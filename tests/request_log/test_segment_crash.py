@@ -78,6 +78,25 @@ def test_a_child_writes_segments_of_its_own(tmp_path: Path, way: str) -> None:
     assert sorted(read_segments(folder).ids) == ["child-0", "child-1", "parent-0", "parent-1"]
 
 
+@pytest.mark.crash
+@_WAYS
+@pytest.mark.parametrize("wanted", [1, 60, 61, 500])
+def test_no_count_is_lost_when_its_writer_is_killed(tmp_path: Path, way: str, wanted: int) -> None:
+    """Refused requests are all there as well, with a row of their own or as one of many, each once."""
+    folder = tmp_path / "log"
+    with _start(way, "refuse", str(folder)) as writer:
+        assert writer.stdout is not None
+        said = len(writer.stdout.read(wanted))
+        writer.kill()
+        said += len(writer.stdout.read())
+
+    found = read_segments(folder)
+    counted = len(found.entries) + sum(tally.requests for tally in found.tallies)
+    assert counted in {said, said + 1}
+    assert len(found.entries) <= 60
+    assert found.lost == 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of three megabytes."""

@@ -76,6 +76,15 @@ def fork_writer(folder: Path, rules: LogRules) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def refuse_requests(folder: Path, rules: LogRules) -> None:
+    """Log refused requests without end, far more than the quota, and say of each that it was logged."""
+    log = open_segments(folder, rules)
+    while True:
+        log.append_refused(make_row(ip_address="192.0.2.1", user=None, reason="unknown_key"), log.reserve())
+        sys.stdout.write(".")
+        sys.stdout.flush()
+
+
 def fill_disk(folder: Path, rules: LogRules) -> None:
     """Fill the disk to its last byte once there is a segment, write until the log is full, and say what was written."""
     log = open_segments(folder, rules)
@@ -103,6 +112,8 @@ if __name__ == "__main__":
     match sys.argv[2]:
         case "fork":
             fork_writer(Path(sys.argv[3]), _rules)
+        case "refuse":
+            refuse_requests(Path(sys.argv[3]), _rules)
         case "fill":
             fill_disk(Path(sys.argv[3]), _rules)
         case _:
