@@ -140,7 +140,7 @@ def test_what_was_on_its_way_is_kept_with_the_replaced_log(cli: CommandLine, fol
 
 
 def test_what_no_other_log_can_take_comes_into_the_restored_one_once(cli: CommandLine, folder: Path) -> None:
-    """With the log's database spoilt, segments are read from where the backup was: each row once, none of the backup's."""
+    """With the log's database spoilt, segments are read from where the backup was: each row once."""
     key = cli.json("key", "generate", "Administrator")
     presented = Presented("GET", "/", "192.0.2.1", (_header(key).encode(),))
     with cli.opened() as latchgate:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A model of how rows come from a segment into the database: every interleaving, by breadth-first search.
 
     log_model.py                 all rules on: prints the number of states and "holds"
@@ -9,11 +8,12 @@ ingesters move what they find, one record a batch; one of them may die between a
 anew. Once, a power cut ends everybody and brings back a file that had been deleted. When nothing can happen any more,
 each record whose reply left must be in the database once; none may ever be there twice, nor torn.
 
-The ingesters' lock is not in the model: it spares work, and nothing rests on it. Nor is what the disk loses: a power cut
-here takes nothing that was stored.
+The ingesters' lock is not in the model: it spares work, and nothing rests on it. Nor is what the disk loses: a power
+cut here takes nothing that was stored.
 """
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -71,7 +71,7 @@ Steps = Iterator[tuple[str, State]]
 
 
 def search(off: str = "") -> tuple[int, list[str] | None]:
-    """Walk every run without a rule; give the number of states and the shortest run that goes wrong, if there is one."""
+    """Walk every run, a rule taken out; give the number of states and the shortest run that goes wrong, if any does."""
     start = State()
     came: dict[State, tuple[str, State] | None] = {start: None}
     queue = deque([start])
@@ -130,7 +130,7 @@ def _writer(state: State, off: str) -> Steps:
         return
     yield "the writer dies", state._replace(lives=False)
     for number, (stored, replied) in enumerate(zip(state.stored, state.replied, strict=True)):
-        told = state._replace(replied=_set(state.replied, number, True))  # a field of the state
+        told = state._replace(replied=(*state.replied[:number], True, *state.replied[number + 1 :]))
         early = off == "reply_after_store" and not replied
         if early:
             yield f"record {number + 1}: its reply leaves", told
@@ -147,11 +147,8 @@ def _writer(state: State, off: str) -> Steps:
 
 def _ingester(state: State, me: Ingester, put: Callable[..., State], off: str) -> Steps:
     match me.at:
-        case "idle" if state.file and state.ended:
-            yield "deletes the file, which the database says has ended", put(me, file=False)
-        case "idle" if state.file and _has_news(state):
-            first = "copies" if off == "dead_before_bytes" else "asks"
-            yield "reads the offset", put(Ingester(first, state.offset))
+        case "idle" if state.file:
+            yield from _beginning(state, me, put, off)
         case "asks":
             after = "commits" if off == "dead_before_bytes" else "copies"
             yield _asking(state), put(me._replace(at=after, dead=not state.lives))
@@ -168,6 +165,14 @@ def _ingester(state: State, me: Ingester, put: Callable[..., State], off: str) -
             yield "deletes the file", put(Ingester(), file=False, **forgotten)
         case _:
             return
+
+
+def _beginning(state: State, me: Ingester, put: Callable[..., State], off: str) -> Steps:
+    if state.ended:
+        yield "deletes the file, which the database says has ended", put(me, file=False)
+    elif _has_news(state):
+        first = "copies" if off == "dead_before_bytes" else "asks"
+        yield "reads the offset", put(Ingester(first, state.offset))
 
 
 def _has_news(state: State) -> bool:
@@ -223,12 +228,15 @@ def _set(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
     return (*values[:place], value, *values[place + 1 :])
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Print what was found; 1 if a run goes wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without", choices=RULES, default="")
     count, run = search(parser.parse_args().without)
-    if run is None:
-        print(f"{count} states: holds")
-    else:
-        print(f"{count} states: broken by\n  " + "\n  ".join(run))
-    raise SystemExit(run is not None)
+    told = f"{count} states: holds" if run is None else "\n  ".join([f"{count} states: broken by", *run])
+    sys.stdout.write(f"{told}\n")
+    return int(run is not None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

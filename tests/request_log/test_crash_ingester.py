@@ -41,7 +41,7 @@ def _round(number: int, folder: Path, chance: random.Random) -> list[str]:
 def _kill_in_rounds(folder: Path, rounds: int) -> None:
     with closing(connect(folder / "log.db", 5.0)) as database:
         upgrade(database)
-    chance = random.Random(rounds)
+    chance = random.Random(rounds)  # noqa: S311  # moments, not secrets
     acknowledged: list[str] = []
     for number in range(rounds):
         acknowledged += _round(number, folder, chance)

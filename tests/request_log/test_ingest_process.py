@@ -50,6 +50,7 @@ def database(tmp_path: Path) -> Iterator[LogDatabase]:
 
 @pytest.fixture
 def told() -> _Told:
+    """Whom the process tells."""
     return _Told()
 
 

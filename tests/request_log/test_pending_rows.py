@@ -19,6 +19,7 @@ from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.records import encode
 from latchgate.request_log.refusal_quota import RefusalRules
 from latchgate.request_log.revisions import upgrade
+from latchgate.request_log.segment_ends import read_pending
 from latchgate.request_log.segment_writer import SegmentLog
 from latchgate.services.clock import SystemClock
 from latchgate.services.port_values import CountedBy, CountQuery, LastUse, LogQuery
@@ -125,18 +126,16 @@ def test_a_segment_that_ends_meanwhile_is_looked_for_again(log: _Log, monkeypatc
     rows = [make_row(time=NOON + number) for number in range(4)]
     log.append(*rows)
     log.segments.close()
-    from latchgate.request_log import log_entries  # noqa: PLC0415  # to wrap what it uses
+    calls: list[int] = []
 
-    read, calls = log_entries.read_pending, []
-
-    def read_pending(*arguments: object) -> object:
+    def read(*arguments: object) -> object:
         calls.append(1)
         if len(calls) == 1:
             log.move()
             raise FileNotFoundError
-        return read(*arguments)  # type: ignore[arg-type]  # passed on
+        return read_pending(*arguments)  # type: ignore[arg-type]  # passed on
 
-    monkeypatch.setattr(log_entries, "read_pending", read_pending)
+    monkeypatch.setattr("latchgate.request_log.log_entries.read_pending", read)
     with log.stopped():
         assert list(log.reader.search(LogQuery(limit=0))) == rows[::-1]
     assert len(calls) == 2

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def _check_killed_writers(folder: Path, way: str, count: int, seed: int) -> None
 @pytest.mark.crash
 @_WAYS
 def test_no_row_is_lost_when_its_writer_is_killed(tmp_path: Path, way: str) -> None:
-    """A hundred and twenty writers, two at once, are killed in the middle: each row they acknowledged is there, each once."""
+    """Of 120 writers, two at once, that are killed in the middle each row they acknowledged is there, each once."""
     _check_killed_writers(tmp_path / "log", way, 120, seed=1)
 
 
@@ -75,3 +76,49 @@ def test_a_child_writes_segments_of_its_own(tmp_path: Path, way: str) -> None:
         writer.stdout.read()
 
     assert sorted(read_segments(folder).ids) == ["child-0", "child-1", "parent-0", "parent-1"]
+
+
+@pytest.mark.crash
+@_WAYS
+@pytest.mark.parametrize("wanted", [1, 60, 61, 500])
+def test_no_count_is_lost_when_its_writer_is_killed(tmp_path: Path, way: str, wanted: int) -> None:
+    """Refused requests are all there as well, with a row of their own or as one of many, each once."""
+    folder = tmp_path / "log"
+    with _start(way, "refuse", str(folder)) as writer:
+        assert writer.stdout is not None
+        said = len(writer.stdout.read(wanted))
+        writer.kill()
+        said += len(writer.stdout.read())
+
+    found = read_segments(folder)
+    counted = len(found.entries) + sum(tally.requests for tally in found.tallies)
+    assert counted in {said, said + 1}
+    assert len(found.entries) <= 60
+    assert found.lost == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount, and not everywhere; test_segments.py has the same with a fake")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.crash
+@_WAYS
+def test_a_full_disk_kills_nobody_and_takes_no_row(small_disk: Path, way: str) -> None:
+    """On a disk without a free byte what is set aside is written to its end; then the log is full, nobody dead."""
+    with _start(way, "fill", str(small_disk)) as writer:
+        *written, told, after = writer.communicate()[0].splitlines()
+
+    assert writer.returncode == 0
+    assert "No space left" in told
+    assert len(written) > 500
+    found = read_segments(small_disk)
+    assert found.ids == [*written, after]
+    assert found.lost == 0

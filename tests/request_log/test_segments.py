@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
 from latchgate.request_log.records import RECORD_BYTES_MAX, encode
 from latchgate.request_log.refusal_quota import RefusalRules
+from latchgate.request_log.segment_files import can_be_mapped
 from latchgate.request_log.segment_keeper import SyncPolicy
 from latchgate.request_log.segment_layout import TALLIES
 from latchgate.request_log.segment_reader import list_segments
@@ -237,6 +239,13 @@ def test_a_full_disk_is_told_before_anything_is_done(
     assert read_segments(folder).entries == [row]
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, rules: LogRules) -> None:
+    """Where a file stands in the way nothing is written, and why is said."""
+    (tmp_path / "file").write_text("in the way")
+    with closing(open_segments(tmp_path / "file" / "log", rules)) as log, pytest.raises(StorageError, match="folder"):
+        log.reserve()
+
+
 def test_what_a_dead_maker_left_is_cleared_away(log: SegmentLog, folder: Path) -> None:
     """A file that was never finished does not lie there for ever."""
     folder.mkdir(mode=0o700)
@@ -254,6 +263,51 @@ def test_the_room_is_set_aside_at_once(log: SegmentLog, folder: Path) -> None:
 
     for segment in list_segments(folder):
         assert segment.path.stat().st_blocks * 512 >= SMALL.segment_bytes
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3], ids=["payload", "length", "count"])
+@pytest.mark.parametrize("how", ["refused", "short"])
+def test_a_system_that_refuses_to_write_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int, how: str
+) -> None:
+    """Where a system call fails by which a row is written, the row is not there or is whole, and the next one is."""
+    pwrite, calls = os.pwrite, count(1)
+
+    def fail(descriptor: int, what: bytes, offset: int) -> int:
+        if next(calls) != failing:
+            return pwrite(descriptor, what, offset)
+        if how == "refused":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pwrite(descriptor, what[:2], offset)
+
+    rows = [make_row(path="/" + "x" * 500), make_row(), make_row()]
+    with closing(open_segments(folder, replace(SMALL, mapped=False))) as log:
+        log.append(encode(rows[0]))
+        log.prepare_spare()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", fail)
+            with pytest.raises(StorageError, match="cannot be written"):
+                log.append(encode(rows[1]), log.reserve())
+        log.append(encode(rows[2]))
+
+        found = read_segments(folder)
+    assert [row for row in found.entries if row != rows[1]] == [rows[0], rows[2]]
+    assert found.lost == 0
+
+
+def test_only_known_file_systems_are_mapped(tmp_path: Path) -> None:
+    """Where a stored block may move, or nobody can tell, rows are written by system calls."""
+    kinds = {}
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        # What is mounted last on a place is what one sees there.
+        kinds[place] = kind
+    for place, kind in kinds.items():
+        if kind in {"proc", "sysfs", "devpts", "mqueue", "cgroup2"}:
+            assert not can_be_mapped(Path(place))
+    if kinds.get("/dev/shm") == "tmpfs":
+        assert can_be_mapped(Path("/dev/shm"))
+    assert not can_be_mapped(tmp_path / "none")
 
 
 # Refused requests

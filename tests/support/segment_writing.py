@@ -6,9 +6,11 @@ import signal
 import struct
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from latchgate.errors import StorageError
 from latchgate.request_log.records import encode
 from latchgate.request_log.segment_writer import LogRules
 from support.host_log import SMALL, open_segments
@@ -74,9 +76,45 @@ def fork_writer(folder: Path, rules: LogRules) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def refuse_requests(folder: Path, rules: LogRules) -> None:
+    """Log refused requests without end, far more than the quota, and say of each that it was logged."""
+    log = open_segments(folder, rules)
+    while True:
+        log.append_refused(make_row(ip_address="192.0.2.1", user=None, reason="unknown_key"), log.reserve())
+        sys.stdout.write(".")
+        sys.stdout.flush()
+
+
+def fill_disk(folder: Path, rules: LogRules) -> None:
+    """Fill the disk to its last byte once there is a segment, write until the log is full, and say what was written."""
+    log = open_segments(folder, rules)
+    log.append(encode(make_row(request_id="0")))
+    sys.stdout.write("0\n")
+    with (folder / "junk").open("wb", buffering=0) as junk, suppress(OSError):
+        while True:
+            junk.write(bytes(4096))
+    for number in range(1, 1_000_000):
+        try:
+            room = log.reserve()
+        except StorageError as error:
+            sys.stdout.write(f"full: {error.detail}\n")
+            break
+        log.append(encode(make_row(request_id=f"{number}", path="/" + "x" * 900)), room)
+        sys.stdout.write(f"{number}\n")
+    (folder / "junk").unlink()
+    log.append(encode(make_row(request_id="after")), log.reserve())
+    sys.stdout.write("after\n")
+    log.close()
+
+
 if __name__ == "__main__":
     _rules = replace(SMALL, mapped=sys.argv[1] == "mapped")
-    if sys.argv[2] == "fork":
-        fork_writer(Path(sys.argv[3]), _rules)
-    else:
-        kill_writers(Path(sys.argv[3]), _rules, int(sys.argv[4]), int(sys.argv[5]))
+    match sys.argv[2]:
+        case "fork":
+            fork_writer(Path(sys.argv[3]), _rules)
+        case "refuse":
+            refuse_requests(Path(sys.argv[3]), _rules)
+        case "fill":
+            fill_disk(Path(sys.argv[3]), _rules)
+        case _:
+            kill_writers(Path(sys.argv[3]), _rules, int(sys.argv[4]), int(sys.argv[5]))

@@ -61,8 +61,8 @@ def backup(
         print_note("Keep the key file apart from the databases: together they open what each alone does not.")
     if missing:
         print_note(
-            f"warning: {missing:,} rows of the request log are still in segments and not in this backup; what keeps them"
-            " there is told by: latchgate doctor"
+            f"warning: {missing:,} rows of the request log are still in segments and not in this backup; what keeps "
+            "them there is told by: latchgate doctor"
         )
 
 

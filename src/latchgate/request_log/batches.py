@@ -1,4 +1,4 @@
-"""Writing a batch: rows of a segment, how far that is read, roll-ups and last uses, in one transaction or not at all."""
+"""Writing a batch: rows of a segment, how far that is read, roll-ups, last uses, in one transaction or not at all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -22,6 +22,7 @@ CSV_COLUMNS = (
     "ip_address",
     "user_agent",
     "reason",
+    "requests",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, and callers choose their own path and user agent.
@@ -43,7 +44,7 @@ def csv_records(entries: Iterable[LogEntry]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow(CSV_COLUMNS)
     for entry in entries:
-        row = entry.document()
+        row = {**entry.document(), "requests": entry.requests}
         yield writer.writerow([_cell(row.get(name)) for name in CSV_COLUMNS])
 
 

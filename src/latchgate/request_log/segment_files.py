@@ -25,7 +25,7 @@ from latchgate.request_log.segment_layout import (
     write_tally,
 )
 
-__all__ = ["OpenSegment", "can_be_mapped", "make_segment", "remove_leftovers", "used_bytes"]
+__all__ = ["OpenSegment", "can_be_mapped", "make_segment", "prepare_folder", "used_bytes"]
 
 _UNFINISHED = ".new"
 # Where blocks that were set aside once are written in place: elsewhere a store into a mapping may need a new block, and
@@ -155,9 +155,9 @@ def make_segment(folder: Path, header: Header, *, mapped: bool) -> OpenSegment:
     path = folder / f"{header.id.hex()}{SUFFIX}"
     unfinished = path.with_suffix(_UNFINISHED)
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
+            _give(descriptor, folder)
             _fill(descriptor, header)
             unfinished.rename(path)
             _sync_folder(folder)
@@ -172,23 +172,26 @@ def make_segment(folder: Path, header: Header, *, mapped: bool) -> OpenSegment:
         raise StorageError("The request log has no room for more", detail=str(error)) from error
 
 
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, mode 0700, and clear away what dead makers left unfinished. Raises StorageError."""
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _give(descriptor, folder.parent)
+            finally:
+                os.close(descriptor)
+        for path in folder.glob(f"*{_UNFINISHED}"):
+            _remove_unless_locked(path)
+    except OSError as error:
+        raise StorageError("The request log's folder cannot be made", detail=str(error)) from error
+
+
 def can_be_mapped(folder: Path) -> bool:
     """Whether files of a folder may be written through memory; what cannot be told may not."""
     # The words of the layout are stored as the machine has them.
     return sys.byteorder == "little" and _file_system(folder) in _MAPPABLE
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete what was never finished because its maker died."""
-    for path in folder.glob(f"*{_UNFINISHED}"):
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR)
-            try:
-                # Whoever is making it has the lock. Between opening and locking it has not: then its making fails once.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-            finally:
-                os.close(descriptor)
 
 
 def used_bytes(folder: Path) -> int:
@@ -203,6 +206,24 @@ def used_bytes(folder: Path) -> int:
     except OSError as error:
         raise StorageError("The request log's folder cannot be read", detail=str(error)) from error
     return total
+
+
+def _remove_unless_locked(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            # Whoever is making it has the lock. Between opening and locking it has not: then its making fails once.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _give(descriptor: int, folder: Path) -> None:
+    """Let the folder's owner have what root makes in it, or the service could not open it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _fill(descriptor: int, header: Header) -> None:

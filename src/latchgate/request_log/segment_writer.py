@@ -12,7 +12,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
 from latchgate.request_log.records import encode
 from latchgate.request_log.refusal_quota import RefusalQuota, RefusalRules, Tallies
-from latchgate.request_log.segment_files import OpenSegment, can_be_mapped, make_segment, remove_leftovers, used_bytes
+from latchgate.request_log.segment_files import OpenSegment, can_be_mapped, make_segment, prepare_folder, used_bytes
 from latchgate.request_log.segment_keeper import SegmentKeeper, SyncPolicy
 from latchgate.request_log.segment_layout import RECORD_HEAD, SLOT_BYTES, Header
 from latchgate.services import log_ports
@@ -252,8 +252,7 @@ class SegmentLog:
 
     def _add_segment(self) -> None:
         if self._mapped is None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            remove_leftovers(self._folder)
+            prepare_folder(self._folder)
             mapped = self.rules.mapped
             self._mapped = can_be_mapped(self._folder) if mapped is None else mapped
         size = self.rules.segment_bytes
