@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from latchgate.bootstrap import Inherited, open_latchgate, share_memory
+from latchgate.server.families import MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
 from latchgate.server.links import UpLink
 from latchgate.server.members import Work
 from latchgate.server.run import configure_operator_log, run_server
-from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
+from latchgate.server.supervisor import Supervisor, Works
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
 
 __all__ = ["supervise"]
 
 _INGEST_MODULE = "latchgate.request_log.ingest_process"
-_MASTER_SLOT = 0
 
 
 def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
@@ -34,7 +34,7 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """
     configure_operator_log()
     shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
-    own, clock = shared.slot(_MASTER_SLOT), SystemClock()
+    own, clock = shared.slot(MASTER_SLOT), SystemClock()
     of_a_worker = _share(settings)
 
     def serve(slot: int, link: UpLink) -> None:
