@@ -1,119 +1,17 @@
 """How one worker ends, as it is ordered to: no request is reset, and kept connections get their time."""
 
-import asyncio
 import json
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
 from latchgate.server import serving
-from latchgate.server.health import Phase
-from latchgate.server.links import Order, UpLink, find_report, give_order, make_link
-from latchgate.server.protocol import protocol_class
-from latchgate.server.serving import WorkerServer
-from latchgate.server.wire import WireLimits
+from latchgate.server.links import Order
 from support.families import wait_until
-from support.wire_server import GOOD_REQUEST, find_statuses, make_config, read_all, read_body, reply
+from support.wire_server import GOOD_REQUEST, find_statuses, read_all
+from support.worker_server import LONG_SECONDS, PATIENCE_SECONDS, App, working
 
-_PATIENCE_SECONDS = 30.0
-_LONG_SECONDS = 3_600.0
 _HALF = b"POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab"
-
-
-class _Worker:
-    """A worker in a thread, and the master's end of its link."""
-
-    def __init__(self, app: ASGI3Application, stop_seconds: float) -> None:
-        self.phase = Phase(is_serving=False)
-        self.link, theirs = make_link()
-        protocol = protocol_class(WireLimits(idle_seconds=_LONG_SECONDS, head_seconds=_LONG_SECONDS))
-        listener = socket.create_server(("127.0.0.1", 0))
-        # As the master does, so that the port stays open when the worker takes nothing more.
-        self.listener = listener.dup()
-        self.server = WorkerServer(make_config(app, protocol), protocol, self.phase, stop_seconds, UpLink(theirs))
-        self._theirs = theirs
-        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return not self._thread.is_alive()
-
-    def connect(self) -> socket.socket:
-        """Open a connection."""
-        return socket.create_connection(self.listener.getsockname(), timeout=_PATIENCE_SECONDS)
-
-    def order(self, order: Order) -> None:
-        """Order it to end, and wait until it has begun to."""
-        give_order(self.link, order)
-        wait_until(lambda: self.server._protocol.draining, "it takes nothing more")
-
-    def wait(self) -> None:
-        """Wait until it has ended."""
-        self._thread.join(_PATIENCE_SECONDS)
-        assert self.is_over
-
-    def close(self) -> None:
-        """End it, however it fares."""
-        give_order(self.link, Order.HURRY)
-        self.wait()
-        for one in (self.link, self._theirs, self.listener):
-            one.close()
-
-
-class _App:
-    """Answers at once, once told to, or in two pieces."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self._may_go_on = False
-        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    def go_on(self) -> None:
-        """Let what waits go on, and what will."""
-        self._may_go_on = True
-        for loop, event in self._waiting:
-            loop.call_soon_threadsafe(event.set)
-
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer by the path."""
-        assert scope["type"] == "http"
-        self.begun.append(scope["path"])
-        match scope["path"]:
-            case "/half":
-                await reply(send, await read_body(receive))
-            case "/slow":
-                await self._wait()
-                await reply(send, b"late")
-            case "/pieces":
-                headers = [(b"content-length", b"8")]
-                await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
-                await send({"type": "http.response.body", "body": b"head", "more_body": True})
-                await self._wait()
-                await send({"type": "http.response.body", "body": b"tail", "more_body": False})
-            case _:
-                await reply(send, json.dumps(scope["path"]).encode())
-
-    async def _wait(self) -> None:
-        event = asyncio.Event()
-        self._waiting.append((asyncio.get_running_loop(), event))
-        if not self._may_go_on:
-            await event.wait()
-
-
-@contextmanager
-def _working(app: ASGI3Application, stop_seconds: float = _LONG_SECONDS) -> Iterator[_Worker]:
-    worker = _Worker(app, stop_seconds)
-    try:
-        wait_until(lambda: find_report(worker.link), "it serves")
-        yield worker
-    finally:
-        worker.close()
 
 
 def _get(path: str) -> bytes:
@@ -141,7 +39,7 @@ def _assert_last(answer: bytes) -> None:
 
 def test_it_is_serving_from_when_it_says_so() -> None:
     """What it tells the master is that a connection is taken, and /readyz agrees."""
-    with _working(_App()) as worker, worker.connect() as client:
+    with working(App()) as worker, worker.connect() as client:
         assert worker.phase.is_serving
         _ask_and_keep(client)
 
@@ -149,8 +47,8 @@ def test_it_is_serving_from_when_it_says_so() -> None:
 @pytest.mark.parametrize("order", [Order.MAKE_ROOM, Order.STOP])
 def test_a_kept_connection_gets_one_more_answer(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says that it is the last, so that nobody sends another request to a closing door; then the worker ends."""
-    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", _LONG_SECONDS)
-    with _working(_App()) as worker, worker.connect() as client:
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", LONG_SECONDS)
+    with working(App()) as worker, worker.connect() as client:
         _ask_and_keep(client)
 
         worker.order(order)
@@ -165,9 +63,9 @@ def test_a_kept_connection_gets_one_more_answer(order: Order, monkeypatch: pytes
 @pytest.mark.parametrize("order", [Order.MAKE_ROOM, Order.STOP])
 def test_a_request_that_was_begun_is_answered(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether its body was on its way, its head, or its answer being made; and the answer says that it is the last."""
-    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", _LONG_SECONDS)
-    app = _App()
-    with _working(app) as worker, worker.connect() as half, worker.connect() as head, worker.connect() as slow:
+    monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", LONG_SECONDS)
+    app = App()
+    with working(app) as worker, worker.connect() as half, worker.connect() as head, worker.connect() as slow:
         half.sendall(_HALF)
         head.sendall(GOOD_REQUEST[:10])
         slow.sendall(_get("/slow"))
@@ -186,8 +84,8 @@ def test_a_request_that_was_begun_is_answered(order: Order, monkeypatch: pytest.
 
 def test_an_answer_that_could_not_say_so_any_more_is_not_the_last() -> None:
     """Its head was out: whoever read that it may ask on, gets an answer once more."""
-    app = _App()
-    with _working(app) as worker, worker.connect() as client:
+    app = App()
+    with working(app) as worker, worker.connect() as client:
         client.sendall(_get("/pieces"))
         _receive(client, b"head")
 
@@ -202,8 +100,8 @@ def test_an_answer_that_could_not_say_so_any_more_is_not_the_last() -> None:
 
 def test_pipelined_requests_are_all_answered_and_the_last_says_so() -> None:
     """None of those that had arrived is left out."""
-    app = _App()
-    with _working(app) as worker, worker.connect() as client:
+    app = App()
+    with working(app) as worker, worker.connect() as client:
         client.sendall(_get("/slow") + _get("/two") + _get("/three"))
         wait_until(lambda: app.begun and len(worker.server._connections()[0].pipeline) == 2, "two wait behind one")
 
@@ -218,14 +116,14 @@ def test_pipelined_requests_are_all_answered_and_the_last_says_so() -> None:
 
 def test_who_makes_room_takes_no_new_connection() -> None:
     """It stays in the queue, for the successor."""
-    with _working(_App()) as worker, worker.connect() as kept:
+    with working(App()) as worker, worker.connect() as kept:
         _ask_and_keep(kept)
         worker.order(Order.MAKE_ROOM)
         wait_until(lambda: not worker.server.servers[0].is_serving(), "it listens no more")
 
         with worker.connect() as newcomer:
             newcomer.sendall(GOOD_REQUEST)
-            worker.listener.settimeout(_PATIENCE_SECONDS)
+            worker.listener.settimeout(PATIENCE_SECONDS)
             successor, _ = worker.listener.accept()
             with successor:
                 assert successor.recv(1_000) == GOOD_REQUEST
@@ -238,8 +136,8 @@ def test_a_connection_on_which_nothing_comes_is_ended_and_not_reset(
 ) -> None:
     """Once the service is stopping: a request that crosses the end meets an end, and no reset, which may be a fault."""
     monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", 0.0)
-    app = _App()
-    with _working(app) as worker, worker.connect() as client, worker.connect() as slow:
+    app = App()
+    with working(app) as worker, worker.connect() as client, worker.connect() as slow:
         _ask_and_keep(client)
         client.sendall(begun)
         # Keeps the worker there while the rest is looked at.
@@ -258,8 +156,8 @@ def test_a_connection_on_which_nothing_comes_is_ended_and_not_reset(
 
 def test_what_takes_longer_than_it_may_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     """After the time that the settings give; the operator is told how many."""
-    app = _App()
-    with _working(app, stop_seconds=0.1) as worker, worker.connect() as client:
+    app = App()
+    with working(app, stop_seconds=0.1) as worker, worker.connect() as client:
         client.sendall(_get("/slow"))
         wait_until(lambda: app.begun, "it is at work")
 
@@ -273,8 +171,8 @@ def test_what_takes_longer_than_it_may_is_cut(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("first", [Order.MAKE_ROOM, Order.STOP])
 def test_told_to_hurry_it_waits_for_nothing(first: Order) -> None:
     """Whatever it was waiting for."""
-    app = _App()
-    with _working(app) as worker, worker.connect() as client:
+    app = App()
+    with working(app) as worker, worker.connect() as client:
         client.sendall(_get("/slow"))
         wait_until(lambda: app.begun, "it is at work")
         worker.order(first)
@@ -287,7 +185,7 @@ def test_told_to_hurry_it_waits_for_nothing(first: Order) -> None:
 def test_who_makes_room_can_be_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop of the service does not wait for the connections of a restart before it."""
     monkeypatch.setattr(serving, "IDLE_GRACE_SECONDS", 0.0)
-    with _working(_App()) as worker, worker.connect() as client:
+    with working(App()) as worker, worker.connect() as client:
         _ask_and_keep(client)
         worker.order(Order.MAKE_ROOM)
 
@@ -301,8 +199,8 @@ def test_who_makes_room_can_be_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_without_a_master_it_answers_what_was_begun_and_ends() -> None:
     """Nobody would restart it, stop it, or know of it."""
-    app = _App()
-    with _working(app) as worker, worker.connect() as client:
+    app = App()
+    with working(app) as worker, worker.connect() as client:
         client.sendall(_HALF)
         wait_until(lambda: app.begun, "it is at work")
 

@@ -107,11 +107,19 @@ def fork_member(work: Work, inherited: Iterable[socket.socket]) -> tuple[int, so
     Args:
         work: What it does.
         inherited: The sockets of the master that it must not keep open.
+
+    Raises:
+        OSError: The system has no room for another process.
     """
     ours, theirs = make_link()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
     if pid:
         theirs.close()
         return pid, ours

@@ -8,16 +8,15 @@ from contextlib import closing
 
 from latchgate.bootstrap import Inherited, open_latchgate, share_memory
 from latchgate.request_log.ingest_process import run_ingester
+from latchgate.server.families import MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
 from latchgate.server.links import UpLink
 from latchgate.server.members import Work
 from latchgate.server.run import run_server
-from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
+from latchgate.server.supervisor import Supervisor, Works
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
 
 __all__ = ["supervise"]
-
-_MASTER_SLOT = 0
 
 
 def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
@@ -31,7 +30,7 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         LatchgateError: No worker can serve, for a reason that will not pass.
     """
     shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
-    own, clock = shared.slot(_MASTER_SLOT), SystemClock()
+    own, clock = shared.slot(MASTER_SLOT), SystemClock()
     of_a_worker = _share(settings)
 
     def serve(slot: int, link: UpLink) -> None:

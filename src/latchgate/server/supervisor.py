@@ -16,20 +16,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from latchgate.errors import ErrorCode, LatchgateError, SettingsError
+from latchgate.server.families import INGESTER_SLOT, Family
 from latchgate.server.links import Order, UpLink
 from latchgate.server.listeners import count_waiting, turn_newcomers_away
-from latchgate.server.members import Backoff, Kind, Member, Stage, Work, describe_end, fork_member
+from latchgate.server.members import Backoff, Kind, Member, Stage, Work, describe_end
 from latchgate.server.service_managers import tell_service_manager
 from latchgate.services.operator_log import OperatorLog
 
-__all__ = ["SLOTS_BESIDES_WORKERS", "SLOTS_PER_WORKER", "Supervisor", "Works"]
+__all__ = ["Supervisor", "Works"]
 
 _log = OperatorLog()
-
-SLOTS_PER_WORKER = 4
-"""It serves, or makes room twice over for successors of its own, or has just died."""
-SLOTS_BESIDES_WORKERS = 2
-_MASTER_SLOT, _INGESTER_SLOT = 0, 1
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _BRIEF_SECONDS, _LONG_SECONDS = 0.02, 1.0
@@ -73,9 +69,8 @@ class Supervisor:
         self._listeners = listeners
         self._wanted = workers
         self._stop_seconds = stop_seconds
-        self._members: dict[int, Member] = {}
+        self._family = Family(workers)
         self._backoffs = {kind: Backoff() for kind in Kind}
-        self._generation = 0
         self._restart_is_wanted = False
         self._has_served = False
         self._has_terminal = _has_terminal()
@@ -100,9 +95,10 @@ class Supervisor:
                 if came is not None:
                     self._note_signal(came.si_signo)
                 self._read_reports()
-                self._bury_the_dead()
+                for member, wait_status in self._family.bury():
+                    self._note_end(member, wait_status)
         finally:
-            self._end_all_at_once()
+            self._family.end_all_at_once()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if self._failure is not None:
             raise self._failure
@@ -121,7 +117,7 @@ class Supervisor:
             self._hurry()
 
     def _read_reports(self) -> None:
-        for member in self._members.values():
+        for member in self._family.everybody():
             if member.read_report() and member.kind is Kind.WORKER:
                 self._note_ready()
 
@@ -129,23 +125,11 @@ class Supervisor:
         if not self._has_served:
             tell_service_manager("READY=1")
         self._has_served = True
-        outdated = self._outdated()
+        outdated = self._family.outdated()
         if outdated:
             # One that serves for one that leaves: never fewer than before.
             outdated[0].end(Order.MAKE_ROOM)
             _log.info("worker makes room", pid=outdated[0].pid, left=len(outdated) - 1)
-
-    def _bury_the_dead(self) -> None:
-        while self._members:
-            pid, wait_status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            member = self._members.pop(pid, None)
-            if member is not None:
-                # It may have told why since it was last asked.
-                member.read_report()
-                member.link.close()
-                self._note_end(member, wait_status)
 
     def _note_end(self, member: Member, wait_status: int) -> None:
         if member.stage is Stage.LEAVING and wait_status == 0:
@@ -167,13 +151,11 @@ class Supervisor:
             self._note_failed_start(member)
 
     def _note_failed_start(self, member: Member) -> None:
-        outdated = self._outdated()
-        if outdated:
-            # Those that serve are better than what came instead.
-            _log.error("restart given up: the new worker did not come to serve", kept=len(outdated))
-            for kept in outdated:
-                kept.generation = self._generation
-        elif self._phase is _Phase.SERVING and not self._serving():
+        # Those that serve are better than what came instead.
+        kept = self._family.adopt_outdated()
+        if kept:
+            _log.error("restart given up: the new worker did not come to serve", kept=kept)
+        elif self._phase is _Phase.SERVING and not self._family.serving():
             failure = member.failure
             if failure is not None and failure.code is ErrorCode.SETTINGS:
                 self._give_up(failure)
@@ -189,11 +171,11 @@ class Supervisor:
             case _Phase.CLOSING_THE_DOOR:
                 waited = now - self._since
                 is_empty = waited >= _DOOR_SECONDS_LEAST and not count_waiting(self._listeners)
-                if is_empty or now >= self._until or not self._serving():
+                if is_empty or now >= self._until or not self._family.serving():
                     self._end_workers()
-            case _Phase.ENDING_WORKERS if not self._workers():
+            case _Phase.ENDING_WORKERS if not self._family.workers():
                 self._end_ingester()
-            case _Phase.ENDING_INGESTER if not self._members:
+            case _Phase.ENDING_INGESTER if not self._family.everybody():
                 self._phase = _Phase.OVER
             case _ if now >= self._until:
                 self._end_by_force()
@@ -201,45 +183,40 @@ class Supervisor:
                 pass
 
     def _keep_serving(self, now: float) -> None:
-        if self._restart_is_wanted and not self._outdated() and not self._is_starting():
+        if self._restart_is_wanted and not self._family.outdated() and not self._family.is_starting():
             self._restart_is_wanted = False
-            self._generation += 1
+            self._family.generation += 1
             _log.info("restart", workers=self._wanted)
         # One after the other while a restart is under way; all at once else.
-        while len(self._current()) < self._wanted and not (self._outdated() and self._is_starting()):
+        while len(self._family.current()) < self._wanted and not (
+            self._family.outdated() and self._family.is_starting()
+        ):
             if not self._start_worker(now):
                 break
-        if self._works.ingest is not None and not any(one.kind is Kind.INGESTER for one in self._members.values()):
+        if self._works.ingest is not None and not self._family.has_ingester():
             self._start_ingester(self._works.ingest, now)
 
     def _start_worker(self, now: float) -> bool:
-        slot = self._find_slot()
+        slot = self._family.find_slot()
         if slot is None or not self._backoffs[Kind.WORKER].is_over(now):
             return False
         self._works.count_start(1)
-        self._fork(Kind.WORKER, slot, partial(self._works.serve, slot))
-        return True
+        return self._fork(Kind.WORKER, slot, partial(self._works.serve, slot))
 
     def _start_ingester(self, ingest: Work, now: float) -> None:
         if self._backoffs[Kind.INGESTER].is_over(now):
-            self._fork(Kind.INGESTER, _INGESTER_SLOT, ingest)
+            self._fork(Kind.INGESTER, INGESTER_SLOT, ingest)
 
-    def _fork(self, kind: Kind, slot: int, work: Work) -> None:
+    def _fork(self, kind: Kind, slot: int, work: Work) -> bool:
         self._works.look_after()
-        foreign = [member.link for member in self._members.values()]
-        if kind is not Kind.WORKER:
-            foreign += self._listeners
-        pid, link = fork_member(work, foreign)
-        self._members[pid] = Member(kind, slot, self._generation, pid, link)
-
-    def _find_slot(self) -> int | None:
-        """Find a slot whose last owner has died."""
-        taken = {member.slot for member in self._members.values()}
-        first, end = SLOTS_BESIDES_WORKERS, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * self._wanted
-        # A restart leaves some for what dies meanwhile.
-        kept = self._wanted if self._outdated() else 0
-        free = [number for number in range(first, end) if number not in taken]
-        return free[0] if len(free) > kept else None
+        try:
+            self._family.fork(kind, slot, work, () if kind is Kind.WORKER else self._listeners)
+        except OSError as error:
+            # Too many processes or open files, say: those that there are go on.
+            _log.error(f"no {kind} could be started", reason=error.strerror)
+            self._backoffs[kind].note_death(0.0, time.monotonic())
+            return False
+        return True
 
     # The end
 
@@ -251,12 +228,12 @@ class Supervisor:
     def _end_workers(self) -> None:
         for listener in self._listeners:
             listener.close()
-        for member in self._workers():
+        for member in self._family.workers():
             member.end(Order.STOP)
         self._enter(_Phase.ENDING_WORKERS, self._stop_seconds + _ENDING_SECONDS)
 
     def _end_ingester(self) -> None:
-        for member in self._members.values():
+        for member in self._family.everybody():
             member.end(Order.STOP)
         # A pass cut short loses nothing: the next start goes on from there.
         self._enter(_Phase.ENDING_INGESTER, _HURRIED_SECONDS if self._failure else _LAST_PASS_SECONDS)
@@ -264,7 +241,7 @@ class Supervisor:
     def _hurry(self) -> None:
         if self._phase < _Phase.ENDING_WORKERS:
             self._end_workers()
-        for member in self._members.values():
+        for member in self._family.everybody():
             member.end(Order.HURRY)
         self._until = min(self._until, time.monotonic() + _HURRIED_SECONDS)
 
@@ -273,43 +250,22 @@ class Supervisor:
         self._end_workers()
 
     def _end_by_force(self) -> None:
-        late = self._workers() or list(self._members.values())
+        late = self._family.workers() or list(self._family.everybody())
         _log.warning("killed what did not end in time", pids=[member.pid for member in late])
         for member in late:
             member.kill()
         self._until += _LONG_SECONDS
 
-    def _end_all_at_once(self) -> None:
-        for member in self._members.values():
-            member.kill()
-        for pid, member in self._members.items():
-            os.waitpid(pid, 0)
-            member.link.close()
-        self._members.clear()
-
     def _enter(self, phase: _Phase, seconds: float) -> None:
         self._phase, self._since = phase, time.monotonic()
         self._until = self._since + seconds
 
-    # Who there is
-
-    def _workers(self) -> list[Member]:
-        return [member for member in self._members.values() if member.kind is Kind.WORKER]
-
-    def _current(self) -> list[Member]:
-        return [one for one in self._workers() if one.generation == self._generation and one.stage is not Stage.LEAVING]
-
-    def _outdated(self) -> list[Member]:
-        return [one for one in self._workers() if one.generation < self._generation and one.stage is not Stage.LEAVING]
-
-    def _serving(self) -> list[Member]:
-        return [member for member in self._workers() if member.stage is Stage.SERVING]
-
-    def _is_starting(self) -> bool:
-        return any(member.stage is Stage.STARTING for member in self._workers())
-
     def _pause_seconds(self) -> float:
-        is_calm = self._phase is _Phase.SERVING and not self._is_starting() and len(self._current()) == self._wanted
+        is_calm = (
+            self._phase is _Phase.SERVING
+            and not self._family.is_starting()
+            and len(self._family.current()) == self._wanted
+        )
         return _LONG_SECONDS if is_calm else _BRIEF_SECONDS
 
 
