@@ -12,7 +12,7 @@ COMMON = {
 }
 # A release without the lane: two equal servers, which shows that a comparison sees no difference where none is.
 LANES: tuple[dict[str, str], dict[str, str]] = (
-    ({"LATCHGATE_FAST_LANE": "true"}, {"LATCHGATE_FAST_LANE": "false"})
+    ({"LATCHGATE_FAST_LANE": "parser"}, {"LATCHGATE_FAST_LANE": "off"})
     if "fast_lane" in Settings.model_fields
     else ({}, {})
 )
