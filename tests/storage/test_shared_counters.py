@@ -4,6 +4,8 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -214,6 +216,32 @@ def test_windows_that_many_begin_at_once_are_one_each(host: _Host) -> None:
     run_in_forks([lambda slot=slot: count(slot) for slot in range(2, 8)])  # type: ignore[misc]
 
     assert [host.counters(0).get(key) for key in keys] == [6] * len(keys)
+
+
+class _Between:
+    """Lets somebody else have their turn just before the lock is taken."""
+
+    def __init__(self, before: Callable[[], object], lock: AbstractContextManager[None]) -> None:
+        self._before = before
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._before()
+        self._lock.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.__exit__(None, None, None)
+
+
+def test_who_comes_second_to_begin_a_window_counts_in_the_first_s(host: _Host) -> None:
+    """What was not there when it looked may be there once it has the lock: no key has two windows."""
+    other = host.counters(3)
+    table = host.shared.table("uses")
+    slow = replace(table, alone=lambda: _Between(lambda: other.incr("a", 60), table.alone()))
+    counters = SharedCounters(slow, 2, host.clock, lambda: host.clock.now() - NOW + 1_000)
+
+    assert counters.incr("a", 60) == 2
+    assert other.incr("a", 60) == 3
 
 
 def test_who_dies_while_it_begins_a_window_leaves_nothing(host: _Host) -> None:

@@ -3,6 +3,7 @@
 A worker notes in a file that it began, reports that it serves, and ends when it is told to.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -55,7 +56,20 @@ def _ingest(link: UpLink) -> None:
     _note("last pass")
 
 
+def _refuse_some_forks() -> None:
+    fork, refused = os.fork, iter([True, True])
+
+    def crowded() -> int:
+        if next(refused, False):
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return fork()
+
+    os.fork = crowded
+
+
 def _main() -> int:
+    if _MANNER == "crowded":
+        _refuse_some_forks()
     works = Works(
         serve=_serve,
         ingest=_ingest if _MANNER == "ingests" else None,

@@ -153,6 +153,16 @@ def test_who_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
         assert "killed what did not end in time" in master.said
 
 
+def test_a_system_that_has_no_room_is_asked_again(tmp_path: Path) -> None:
+    """Too many processes, say: the master says so, and goes on."""
+    with _master(tmp_path, "crowded") as master:
+        wait_until(lambda: len(master.notes("begun")) == 2, "two serve")
+        assert master.said.count("no worker could be started") == 2
+        master.signal(signal.SIGTERM)
+
+        assert master.wait() == 0
+
+
 def test_a_service_manager_is_told(tmp_path: Path) -> None:
     """Once one worker serves, and when the end begins. Source: sd_notify(3)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

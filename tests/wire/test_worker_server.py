@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,33 @@ def test_pipelined_requests_are_all_answered_and_the_last_says_so() -> None:
         assert find_statuses(answer) == [200, 200, 200]
         assert answer.lower().count(b"connection: close") == 1
         assert b'"/three"' in answer[answer.lower().index(b"connection: close") :]
+
+
+def test_what_comes_behind_the_last_request_is_not_begun() -> None:
+    """Its answer could not be sent any more: the client, told that the one before was the last, sends it elsewhere."""
+    app = App()
+    with working(app) as worker, worker.connect() as client:
+        client.sendall(_get("/slow"))
+        wait_until(lambda: app.begun, "it is at work")
+        worker.order(Order.MAKE_ROOM)
+
+        client.sendall(_get("/behind"))
+        wait_until(lambda: _is_read(client), "it was read")
+        app.go_on()
+
+        _assert_last(read_all(client))
+        worker.wait()
+    assert app.begun == ["/slow"]
+
+
+def _is_read(client: socket.socket) -> bool:
+    """Whether the other side's system has given all that was sent to its program."""
+    port = client.getsockname()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[2].rpartition(":")[2], 16) == port and fields[3] == "01":
+            return int(fields[4].rpartition(":")[2], 16) == 0
+    return False
 
 
 def test_who_makes_room_takes_no_new_connection() -> None:

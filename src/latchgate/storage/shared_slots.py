@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Table:
     """Two words an entry: the key's mark and the window."""
     counts_at: int
     """A word for each slot an entry."""
-    alone: Callable[[], "_Alone"] = field(repr=False)
+    alone: Callable[[], AbstractContextManager[None]] = field(repr=False)
     """Gives a block in which no other process begins or ends a window here; it raises TimeoutError."""
 
 
