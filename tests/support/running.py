@@ -33,7 +33,13 @@ class RunningLatchgate:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.output = home.parent / f"{home.name}-output.txt"
-        self._settings = {"LATCHGATE_PASSWORD_PROFILE": "cheapest", **settings}
+        self._settings = {
+            "LATCHGATE_PASSWORD_PROFILE": "cheapest",
+            # Each request is looked up by its row, refused ones too, and all come from one address.
+            "LATCHGATE_LOG_REFUSALS_PER_ADDRESS": "1000000",
+            "LATCHGATE_LOG_REFUSALS": "1000000",
+            **settings,
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
