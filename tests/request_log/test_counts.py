@@ -15,7 +15,7 @@ from sqlalchemy import MetaData, Table, insert, select, text
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.request_log import revisions
-from latchgate.request_log.batches import Batch, find_progress, write_batch
+from latchgate.request_log.batches import Batch, find_progress, write_batches
 from latchgate.request_log.database import LogDatabase, connect
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.roll_ups import DAY, HOUR, MINUTE, SPANS_OF
@@ -45,7 +45,7 @@ def _add(database: LogDatabase, rows: list[LogEntry], batch_rows: int = 1000) ->
         with database.reading.connect() as connection:
             before = find_progress(connection, [name])[name]
         numbered = [(start + 1 + place, row_of(row)) for place, row in enumerate(rows[start : start + batch_rows])]
-        assert write_batch(database, Batch("here", before, 1 + start, start + 1 + len(numbered), numbered), NOON)
+        assert write_batches(database, [Batch("here", before, 1 + start, start + 1 + len(numbered), numbered)], NOON)
 
 
 def _table(database: LogDatabase) -> dict[tuple[object, ...], int]:

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
-from latchgate.request_log.batches import Batch, Progress, write_batch
+from latchgate.request_log.batches import Batch, Progress, write_batches
 from latchgate.request_log.database import LogDatabase, connect
 from latchgate.request_log.ingester import LOCK_NAME, Ingester
 from latchgate.request_log.log_entries import SqlRequestLog
@@ -189,9 +189,9 @@ def test_a_batch_that_was_moved_meanwhile_is_not_written(database: LogDatabase) 
     """Without its offset a batch changes nothing: neither rows nor numbers nor counts."""
     before = Progress("a" * 32)
     row = row_of(make_row())
-    assert write_batch(database, Batch("here", before, 100, 2, [(1, row)]), NOON)
+    assert write_batches(database, [Batch("here", before, 100, 2, [(1, row)])], NOON)
 
-    written = write_batch(database, Batch("here", before, 100, 2, [(1, row)]), NOON)
+    written = write_batches(database, [Batch("here", before, 100, 2, [(1, row)])], NOON)
 
     assert not written
     assert len(_rows(database)) == 1
@@ -201,13 +201,13 @@ def test_a_batch_that_was_moved_meanwhile_is_not_written(database: LogDatabase) 
 
 def test_a_row_cannot_stand_there_twice(database: LogDatabase) -> None:
     """Even if an offset were wrong, the number of a row in its segment is its own: the batch fails as a whole."""
-    write_batch(database, Batch("here", Progress("a" * 32), 100, 2, [(1, row_of(make_row()))]), NOON)
+    write_batches(database, [Batch("here", Progress("a" * 32), 100, 2, [(1, row_of(make_row()))])], NOON)
     with database.reading.connect() as connection:
         segment_id = connection.execute(select(log_segment.c.id)).scalar_one()
     wrong = Batch("here", Progress("a" * 32, segment_id, 100, 2), 200, 3, [(1, row_of(make_row()))])
 
     with pytest.raises(StorageError, match="cannot be written"):
-        write_batch(database, wrong, NOON)
+        write_batches(database, [wrong], NOON)
 
     assert len(_rows(database)) == 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
-from latchgate.request_log.batches import Batch, Progress, write_batch
+from latchgate.request_log.batches import Batch, Progress, write_batches
 from latchgate.request_log.database import LogDatabase, connect
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.retention import ROWS_AT_ONCE, Retention
@@ -39,8 +39,10 @@ def _run(retention: Retention, now_us: int) -> list[int]:
 def test_rows_go_when_their_days_are_over(database: LogDatabase) -> None:
     """To the microsecond, whatever the order in which they came; the last uses stay."""
     rows = [make_row(time=NOON - days * _DAY_US + offset) for days, offset in ((3, 0), (9, 0), (5, 0), (5, -1), (4, 0))]
-    write_batch(
-        database, Batch("here", Progress("a" * 32), 1, 6, [(seq, row_of(row)) for seq, row in enumerate(rows, 1)]), NOON
+    write_batches(
+        database,
+        [Batch("here", Progress("a" * 32), 1, 6, [(seq, row_of(row)) for seq, row in enumerate(rows, 1)])],
+        NOON,
     )
 
     _run(Retention(database, 5), NOON)
@@ -54,7 +56,7 @@ def test_many_rows_go_in_small_steps(database: LogDatabase) -> None:
     """No transaction deletes more than ROWS_AT_ONCE, so that nobody waits for long."""
     count = 2 * ROWS_AT_ONCE + 7
     rows = [(seq, row_of(make_row(time=NOON))) for seq in range(1, count + 1)]
-    write_batch(database, Batch("here", Progress("a" * 32), 1, count + 1, rows), NOON)
+    write_batches(database, [Batch("here", Progress("a" * 32), 1, count + 1, rows)], NOON)
 
     steps = _run(Retention(database, 1), NOON + 2 * _DAY_US)
 
@@ -63,7 +65,7 @@ def test_many_rows_go_in_small_steps(database: LogDatabase) -> None:
 
 def test_without_days_rows_stay_for_ever(database: LogDatabase) -> None:
     """0 deletes no row and no report of a loss."""
-    write_batch(database, Batch("here", Progress("a" * 32), 1, 2, [(1, row_of(make_row()))], lost=1), NOON)
+    write_batches(database, [Batch("here", Progress("a" * 32), 1, 2, [(1, row_of(make_row()))], lost=1)], NOON)
 
     assert Retention(database, 0).delete_some(NOON + 7 * _DAY_US) == 0
 

@@ -9,8 +9,8 @@ from latchgate.cli.output import print_line
 from latchgate.core.log_entries import PATH_LENGTH_MAX, escape
 
 if TYPE_CHECKING:
+    from latchgate.services.log_ports import RequestCounts
     from latchgate.services.port_values import CountedBy
-    from latchgate.services.ports import RequestCounts
 
 __all__ = ["print_stats", "read_stats"]
 

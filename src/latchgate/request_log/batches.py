@@ -1,4 +1,4 @@
-"""Writing a batch: rows of a segment, how far that is read, roll-ups, last uses, in one transaction or not at all."""
+"""Writing batches: rows of segments, how far these are read, roll-ups, last uses, in one transaction or not at all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from latchgate.request_log.rows import COLUMNS, Row
 from latchgate.request_log.schema import log_loss, log_position, log_segment, request_log
 from latchgate.sql.inserts import insert_into
 
-__all__ = ["Batch", "Progress", "find_progress", "write_batch"]
+__all__ = ["Batch", "Progress", "find_progress", "write_batches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +83,36 @@ def find_progress(connection: Connection, names: Iterable[str]) -> dict[str, Pro
     return {name: found.get(name, Progress(name)) for name in names}
 
 
-def write_batch(database: LogDatabase, batch: Batch, now_us: int) -> bool:
-    """Write a batch, on the disk when this returns.
+def write_batches(database: LogDatabase, batches: Sequence[Batch], now_us: int) -> bool:
+    """Write batches of different segments in one transaction, on the disk when this returns.
 
     Returns:
-        False if the segment is not where the batch found it: another wrote it, and nothing was changed.
+        False if a segment is not where its batch found it: another wrote it, and nothing was changed.
 
     Raises:
         StorageError: The database is full, locked or unreachable; nothing was changed.
     """
     with storage_errors("written"), database.writing.connect() as connection:
-        segment_id = _move(connection, batch, now_us)
-        if segment_id is None:
+        # Always in the same order, so that no two hosts wait for each other in a circle.
+        moved = [
+            (_move(connection, batch, now_us), batch) for batch in sorted(batches, key=lambda one: one.before.name)
+        ]
+        there = {batch.before.name: segment_id for segment_id, batch in moved if segment_id is not None}
+        if len(there) < len(batches):
             connection.rollback()
             return False
-        if batch.rows or batch.tallies:
-            _write_rows(connection, batch, segment_id)
-        if batch.lost or batch.damaged_bytes:
-            loss = {"records": batch.lost, "damaged_bytes": batch.damaged_bytes, "time": now_us}
-            connection.execute(_upsert_loss(connection.dialect.name), {"segment_id": segment_id, **loss})
+        added: list[Row] = []
+        for batch in batches:
+            added += _write_rows(connection, batch, there[batch.before.name])
+        if added:
+            _add(connection, roll_up(added))
+        losses = [
+            {"segment_id": there[batch.before.name], "records": batch.lost, "damaged_bytes": batch.damaged_bytes}
+            for batch in batches
+            if batch.lost or batch.damaged_bytes
+        ]
+        if losses:
+            connection.execute(_upsert_loss(connection.dialect.name), [{**loss, "time": now_us} for loss in losses])
         connection.commit()
         return True
 
@@ -144,19 +155,21 @@ def _move(connection: Connection, batch: Batch, now_us: int) -> int | None:
     return None if moved is None else int(moved.id)
 
 
-def _write_rows(connection: Connection, batch: Batch, segment_id: int) -> None:
+def _write_rows(connection: Connection, batch: Batch, segment_id: int) -> list[Row]:
+    """Write rows and tallies; give what is to be added to the roll-ups."""
+    if not batch.rows and not batch.tallies:
+        return []
     known = _known_tallies(connection, segment_id, batch.tallies)
     # They only ever grow.
     grown = [(seq, row) for seq, row in batch.tallies if seq in known and row[-1] > known[seq][1]]
     new = [*batch.rows, *((seq, row) for seq, row in batch.tallies if seq not in known)]
-    # The position before all else: whoever has it writes alone, so that no two hosts wait for each other in a circle.
+    # From here on nobody else numbers rows.
     last: int = connection.execute(_TAKE_IDS, {"wanted": len(new)}).scalar_one()
     ids = count_from(last - len(new) + 1)
     _insert(connection, [(row_id, *row, segment_id, seq) for row_id, (seq, row) in zip(ids, new, strict=False)])
     for seq, row in grown:
         connection.execute(update(request_log).where(request_log.c.id == known[seq][0]).values(requests=row[-1]))
-    added = [(*row[:-1], row[-1] - known[seq][1]) for seq, row in grown]
-    _add(connection, roll_up([*(row for _, row in new), *added]))
+    return [*(row for _, row in new), *((*row[:-1], row[-1] - known[seq][1]) for seq, row in grown)]
 
 
 def _insert(connection: Connection, rows: list[Row]) -> None:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from latchgate.errors import StorageError
-from latchgate.request_log.batches import Batch, Progress, find_progress, write_batch
+from latchgate.request_log.batches import Batch, Progress, find_progress, write_batches
 from latchgate.request_log.database import LogDatabase, storage_errors
 from latchgate.request_log.rows import Row, RowDecoder, row_of
 from latchgate.request_log.runs import read_run
@@ -24,7 +24,7 @@ from latchgate.services.ports import Clock
 __all__ = ["BATCH_ROWS", "LOCK_NAME", "PROBLEMS", "Ingester"]
 
 LOCK_NAME = "ingester.lock"
-BATCH_ROWS = 50_000
+BATCH_ROWS = 100_000
 """How many rows a transaction moves at most: the more, the less often the same pages of an index are written."""
 
 PROBLEMS = {
@@ -150,38 +150,51 @@ class Ingester:
     def _move_all(self) -> int:
         segments = list_segments(self.folder)
         self._forget_all_but({segment.id for segment in segments})
-        progress = self._find_progress(segments)
-        return sum(
-            self._move_segment(segment, progress[segment.id]) for segment in segments if segment.id not in self._aside
-        )
-
-    def _move_segment(self, segment: SegmentFile, progress: Progress) -> int:
-        moved, more = 0, True
-        while more:
-            if progress.ended:
-                segment.delete()
-                return moved
-            step = self._next_step(segment, progress)
-            if step is None:
-                return moved
-            if write_batch(self.database, step.batch, self._clock.now_us()):
-                moved += len(step.batch.rows)
-                self._tell(segment, step.batch)
-                more = step.more or step.batch.ended
+        active, moved = [segment for segment in segments if segment.id not in self._aside], 0
+        while active:
+            steps, active = self._next_steps(active)
+            batches = [step.batch for _, step in steps]
+            if not batches:
+                break
+            if write_batches(self.database, batches, self._clock.now_us()):
+                moved += sum(len(batch.rows) for batch in batches)
+                for segment, step in steps:
+                    self._tell(segment, step.batch)
+                    if step.batch.ended:
+                        segment.delete()
+                    elif step.more:
+                        active.append(segment)
             else:
                 # Whoever moved it holds no lock that we know of; what it moved is not moved again.
-                self._tallies.pop(segment.id, None)
-            progress = self._find_progress([segment])[segment.id]
+                self._tallies.clear()
+                active += [segment for segment, _ in steps]
         return moved
+
+    def _next_steps(self, active: Sequence[SegmentFile]) -> tuple[list[tuple[SegmentFile, _Step]], list[SegmentFile]]:
+        """Read as many rows as a transaction takes; give too the segments for which there was no room left."""
+        progress = self._find_progress(active)
+        steps: list[tuple[SegmentFile, _Step]] = []
+        left = self._batch_rows
+        for place, segment in enumerate(active):
+            if left <= 0:
+                return steps, list(active[place:])
+            if progress[segment.id].ended:
+                segment.delete()
+                continue
+            step = self._next_step(segment, progress[segment.id], left)
+            if step is not None:
+                steps.append((segment, step))
+                left -= len(step.batch.rows)
+        return steps, []
 
     def _find_progress(self, segments: Iterable[SegmentFile]) -> dict[str, Progress]:
         with storage_errors("read"), self.database.reading.connect() as connection:
             return find_progress(connection, [segment.id for segment in segments])
 
-    def _next_step(self, segment: SegmentFile, progress: Progress) -> _Step | None:
+    def _next_step(self, segment: SegmentFile, progress: Progress, rows_max: int) -> _Step | None:
         try:
-            run = read_run(segment.path, (progress.offset, progress.next_seq), self._batch_rows, self._decoder)
-            left = self._batch_rows - len(run.rows)
+            run = read_run(segment.path, (progress.offset, progress.next_seq), rows_max, self._decoder)
+            left = rows_max - len(run.rows)
             if not left:
                 return _Step(Batch(self._host, progress, run.offset, run.next_seq, run.rows), more=True)
             scanned = segment.scan(run.offset, left, run.next_seq)

@@ -26,6 +26,9 @@ SPANS_OF = {
 # Tokens and sessions come and go by the thousand; their requests are counted as their user's alone.
 _KEY_SCHEMES = frozenset({Scheme.TOKEN.value, Scheme.BASIC.value, Scheme.CLIENT.value})
 _MINUTE_US = 60_000_000
+_ALL, _USER, _KEY, _REASON = (
+    (KINDS[by], SPANS_OF[by]) for by in (CountedBy.ALL, CountedBy.USER, CountedBy.KEY, CountedBy.REASON)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,9 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
     for (minute, user, user_id, api_key, scheme, source, status, reason), (requests, time, address) in alike.items():
         outcome = outcome_of(status, reason)
         for by, name, detail in _counted(user, user_id, api_key, scheme, source, reason):
-            for span in SPANS_OF[by]:
-                place = (span, KINDS[by], minute * MINUTE // span * span, name, detail, outcome)
+            kind, spans = by
+            for span in spans:
+                place = (span, kind, minute * MINUTE // span * span, name, detail, outcome)
                 counts[place] = counts.get(place, 0) + requests
         if reason is None and user is not None and api_key is not None:
             credential = indexable(use_name(source, api_key))
@@ -80,11 +84,11 @@ def _counted(  # the fields of a row that are counted by
     scheme: str | None,
     source: str | None,
     reason: str | None,
-) -> Iterable[tuple[CountedBy, str, str]]:
-    yield CountedBy.ALL, "", ""
+) -> Iterable[tuple[tuple[int, tuple[int, ...]], str, str]]:
+    yield _ALL, "", ""
     if user is not None:
-        yield CountedBy.USER, user, "" if user_id is None else str(user_id)
+        yield _USER, user, "" if user_id is None else str(user_id)
     if api_key is not None and scheme in _KEY_SCHEMES:
-        yield CountedBy.KEY, api_key, source or ""
+        yield _KEY, api_key, source or ""
     if reason is not None:
-        yield CountedBy.REASON, reason, ""
+        yield _REASON, reason, ""

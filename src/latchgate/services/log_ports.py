@@ -1,11 +1,12 @@
-"""The request log's writing side, as the gate and the fast lane see it."""
+"""The request log's writing side, as the gate and the fast lane see it, and its roll-ups."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from latchgate.core.log_entries import LogEntry
+from latchgate.services.port_values import CountQuery, LogState, OutcomeCount, TopCount
 
-__all__ = ["LogWriter", "PreparedRow", "Reservation"]
+__all__ = ["LogWriter", "PreparedRow", "RequestCounts", "Reservation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,25 @@ class LogWriter(Protocol):
 
     def sync(self) -> None:
         """Wait until all rows written before are on the disk. Blocks. Raises StorageError: they may not be there."""
+        ...
+
+
+class RequestCounts(Protocol):
+    """The request log's roll-ups: how many requests there were, without a look at their rows."""
+
+    def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
+        """Count by outcome for the points of a chart, oldest first; points and outcomes without requests are left out.
+
+        Args:
+            query: Which requests. The point in which `since` lies counts wholly, and so does that of `until`.
+            span_seconds: How long a point lasts: 60 (not by user or key), 3600 or 86400, in UTC.
+        """
+        ...
+
+    def top(self, query: CountQuery, limit: int) -> list[TopCount]:
+        """Give the names with most requests, those first; whole hours are counted, and whole days over a long time."""
+        ...
+
+    def state(self) -> LogState:
+        """Tell how the log itself stands."""
         ...

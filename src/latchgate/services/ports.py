@@ -21,23 +21,19 @@ from latchgate.services.log_ports import LogWriter
 from latchgate.services.oauth_ports import Clients, Consents, DeviceCodes, SigningKeys, TokenFamilies
 from latchgate.services.port_values import (
     ActivityQuery,
-    CountQuery,
     FoundDocument,
     KeyFilter,
     LastUse,
     LiveCredentials,
     LogPosition,
     LogQuery,
-    LogState,
     NewKey,
     NewRecord,
     NewSession,
     NewToken,
     NewUser,
-    OutcomeCount,
     RecordChanges,
     Stamp,
-    TopCount,
     UserChanges,
 )
 
@@ -51,7 +47,6 @@ __all__ = [
     "Instance",
     "Links",
     "Permissions",
-    "RequestCounts",
     "RequestLog",
     "Roles",
     "Sessions",
@@ -464,25 +459,4 @@ class RequestLog(LogWriter, Protocol):
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         """Tell when each credential, by its `use_name`, was last accepted; those never used are left out."""
-        ...
-
-
-class RequestCounts(Protocol):
-    """The request log's roll-ups: how many requests there were, without a look at their rows."""
-
-    def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
-        """Count by outcome for the points of a chart, oldest first; points and outcomes without requests are left out.
-
-        Args:
-            query: Which requests. The point in which `since` lies counts wholly, and so does that of `until`.
-            span_seconds: How long a point lasts: 60 (not by user or key), 3600 or 86400, in UTC.
-        """
-        ...
-
-    def top(self, query: CountQuery, limit: int) -> list[TopCount]:
-        """Give the names with most requests, those first; whole hours are counted, and whole days over a long time."""
-        ...
-
-    def state(self) -> LogState:
-        """Tell how the log itself stands."""
         ...
