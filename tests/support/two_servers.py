@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+import requests
+
 from latchgate.bootstrap import Latchgate, open_latchgate
 from latchgate.core.log_entries import LogEntry
 from latchgate.settings import load_settings
@@ -30,6 +32,7 @@ _SLOW_SECONDS = 5.0
 """Half of what a head may take: what took longer may differ because the machine is slow, and is sent again."""
 _LINGER_SECONDS = 1.0
 """Half of what a server that has refused leaves its side open for."""
+_LOADED_LATE = ("/login", "/api/openapi.json")
 _PING = b"GET /livez HTTP/1.1\r\nHost: ping\r\n\r\n"
 _DATE = re.compile(rb"(?m)^(date: )[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT(?=\r$)", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"(?m)^(x-request-id: )([0-9a-f]{32})(?=\r$)", re.IGNORECASE)
@@ -138,6 +141,9 @@ class Side:
         self.latchgate = latchgate
         self.port = port
         self._pings = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS)
+        # What is loaded by the first who needs it is loaded in a thread, whose end no ping tells of.
+        for path in _LOADED_LATE:
+            requests.get(f"http://127.0.0.1:{port}{path}", timeout=_PATIENCE_SECONDS).raise_for_status()
         _, self._position = latchgate.request_log.follow(None)
 
     def close(self) -> None:
