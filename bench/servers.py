@@ -194,7 +194,8 @@ def _generate(wrk: str, load: Load, seconds: float) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     document: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     if document["errors"] or document["timeouts"] or not document["requests"]:
-        failed = f"{document['errors']:.0f} requests failed and {document['timeouts']:.0f} took more than two seconds"
+        failed = f"{document['errors']:.0f} failed, {document['timeouts']:.0f} took more than two seconds"
+        failed = f"Of {document['requests']:.0f} requests {failed}"
         sys.exit(f"{failed} at {load.url}\n{done.stdout}{done.stderr}")
     return document
 
