@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -195,7 +194,8 @@ def _generate(wrk: str, load: Load, seconds: float) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     document: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     if document["errors"] or document["timeouts"] or not document["requests"]:
-        failed = f"{document['errors']:.0f} requests failed and {document['timeouts']:.0f} took more than two seconds"
+        failed = f"{document['errors']:.0f} failed, {document['timeouts']:.0f} took more than two seconds"
+        failed = f"Of {document['requests']:.0f} requests {failed}"
         sys.exit(f"{failed} at {load.url}\n{done.stdout}{done.stderr}")
     return document
 
@@ -220,7 +220,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # not there yet, or slow to answer while it begins
             time.sleep(0.005)
     sys.exit(f"A server for the benchmark did not start: {process.args!r}")
 

@@ -169,17 +169,19 @@ class Side:
 
     def _read_on(self, talk: _Talk, exchange: Exchange) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
+        if exchange.reads_late:
+            self._read_slowly(talk)
         while not talk.is_over and count_answers(bytes(talk.received), is_head=exchange.is_head) < exchange.answers:
             assert time.monotonic() < deadline, "an answer does not come"
             talk.read()
             select.select([talk.socket], [], [], 0.05)
-        if exchange.reads_late:
-            quiet = 0
-            while quiet < _QUIET_PINGS and not talk.is_over:
-                assert time.monotonic() < deadline, "the answers do not end"
-                quiet = 0 if talk.read(65_536) else quiet + 1
-                self._ping()
         self._settle(talk, reading=True)
+
+    def _read_slowly(self, talk: _Talk) -> None:
+        quiet = 0
+        while quiet < _QUIET_PINGS and not talk.is_over:
+            quiet = 0 if talk.read(65_536) else quiet + 1
+            self._ping()
 
     def _settle(self, talk: _Talk | None, *, reading: bool) -> None:
         quiet = 0
@@ -284,12 +286,12 @@ def count_answers(received: bytes, *, is_head: bool = False) -> int:
 
 
 @contextlib.contextmanager
-def running_twins(home: Path, settings: Sequence[dict[str, str]]) -> Iterator[Twins]:
-    """Run two servers with these settings on copies of a data folder that nobody has open."""
+def running_twins(home: Path, folder: Path, settings: Sequence[dict[str, str]]) -> Iterator[Twins]:
+    """Run two servers with these settings on copies, in a folder, of a data folder that nobody has open."""
     with contextlib.ExitStack() as stack:
         sides = []
         for number, own in enumerate(settings):
-            copy = home.with_name(f"{home.name}-{number}")
+            copy = folder / f"side-{number}"
             shutil.copytree(home, copy)
             running = RunningLatchgate(copy, **own).start()
             stack.callback(running.stop)

@@ -92,7 +92,7 @@ def _recorded_twins(folder: Path) -> Iterator[Twins]:
     with running_like_frappe(folder / "home"):
         pass
     settings = [{**COMMON, "LATCHGATE_OAUTH_REGISTRATION": "open", **lane} for lane in LANES]
-    with running_twins(folder / "home", settings) as twins:
+    with running_twins(folder / "home", folder, settings) as twins:
         yield Twins(twins.one, twins.other, liken=Likeness())
 
 
