@@ -257,8 +257,10 @@ def test_sessions_and_clients(remembering: CachedHouse) -> None:
     session = house.carry(Scheme.SESSION)
     client = replace(session, session_cookie=None, client=PresentedClient(client_ids=("nobody",)))
 
+    by_header = replace(client, authorization=(b"Basic bm9ib2R5OnNlY3JldA==",), client=PresentedClient())
+
     assert isinstance(remembering.verify(session), Principal)
-    assert reason(remembering.verify(client)) is Reason.UNKNOWN_CLIENT
+    assert reason(remembering.verify(client)) is reason(remembering.verify(by_header)) is Reason.UNKNOWN_CLIENT
     assert remembering.cache.misses == 0
 
 

@@ -80,6 +80,14 @@ def test_dropped_by(kind: str, ref: int, falls: bool) -> None:
     assert store.dropped == falls
 
 
+def test_limit() -> None:
+    """The limit is the credential's own, counted at each request by the gate."""
+    limited = verdict(("user", 1))
+
+    assert limited.per_minute is None
+    assert Verdict(replace(limited.who, per_minute=7), EVER, (), ()).per_minute == 7
+
+
 def test_several_of_one_record() -> None:
     """All spellings of one key fall together, and one that made room takes no other's place in the index away."""
     store = VerdictStore(1_000_000)

@@ -449,6 +449,21 @@ class TestBeat:
         assert office.cache.recall(KEY) is None
         assert office.cache.find(KEY) is kept
 
+    def test_feed_that_stays_broken(self, office: Office) -> None:
+        """Once trust has ended, a connection that tells nothing is let go, and another one taken up."""
+        office.keep()
+        office.database.broken = True
+        office.boottime.seconds += TRUST_SECONDS + 1
+        office.cache.beat()
+        assert office.database.feeds[0].closed
+
+        office.database.broken = False
+        office.cache.beat()
+
+        assert len(office.database.feeds) == 2
+        office.keep()
+        assert office.cache.find(KEY) is not None
+
     def test_close(self, office: Office) -> None:
         """A closed cache knows nothing and holds nothing."""
         office.keep()
@@ -468,6 +483,14 @@ class TestBeat:
         office.cache.close()
 
         assert not office.cache._catch_up(former)
+
+    def test_catch_up_that_another_thread_has_done(self, office: Office) -> None:
+        """Who waited for it reads nothing once more."""
+        kept = office.keep()
+        office.database.broken = True
+
+        assert office.cache._catch_up(office.database.feeds[-1])
+        assert office.cache.find(KEY) is kept
 
 
 class TestKeys:
