@@ -213,9 +213,9 @@ class TestKeys:
         assert reason(remembering.verify(elsewhere)) is Reason.USER_ADDRESS_NOT_ALLOWED
 
     def test_hours(self, remembering: CachedHouse) -> None:
-        """A user's hours end on the hour for a remembered verdict, and begin for a remembered refusal."""
+        """A user's hours begin on the hour for a remembered refusal, and end for a remembered verdict."""
         house = remembering.house
-        house.users.change(COMMAND_LINE, USER, UserChanges(login_after=8, login_before=10))
+        house.users.change(COMMAND_LINE, USER, UserChanges(login_after=9, login_before=10))
         presented = house.carry(Scheme.TOKEN)
         seen = []
         for _ in range(3 * 4):
@@ -224,7 +224,7 @@ class TestKeys:
             seen.append(reason(remembering.verify(presented)))
             house.clock.advance(900)
 
-        assert seen == [None] * 8 + [Reason.OUTSIDE_HOURS] * 4
+        assert seen == [Reason.OUTSIDE_HOURS] * 4 + [None] * 4 + [Reason.OUTSIDE_HOURS] * 4
 
     def test_hours_and_addresses(self, remembering: CachedHouse) -> None:
         """A refusal for the hour is not remembered where an address was looked at before: another gets another."""

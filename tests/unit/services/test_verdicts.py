@@ -114,6 +114,17 @@ def test_refusal_and_verdict_replace_each_other() -> None:
     assert store.find_refusal(name(1)) is None
 
 
+def test_clear() -> None:
+    """Nothing is left, refusals neither."""
+    store = VerdictStore(1_000_000)
+    store.put(name(1), verdict(("user", 1)))
+    store.put_refusal(name(2), Refusal(Rejected(Reason.EXPIRED), EVER))
+
+    store.clear()
+
+    assert (store.find(name(1)), store.find_refusal(name(2)), store.size, store.dropped) == (None, None, 0, 1)
+
+
 def test_what_was_asked_for_stays() -> None:
     """Where there is no more room, what nobody asked for goes first, and of the rest what came first."""
     one = many(1)[0]
