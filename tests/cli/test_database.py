@@ -17,6 +17,8 @@ from latchgate.storage.data_folder import DataFolder
 from latchgate.storage.whole_backups import staging_folder
 from support.command_line import CommandLine
 
+_FILES = ["latchgate.db", "latchgate.db-generation", "latchgate.key", "log.db"]
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -201,7 +203,7 @@ def test_a_backup_with_anothers_key_file_is_refused_and_nothing_is_replaced(
     shutil.copy(tmp_path / "other" / "latchgate.key", folder / "latchgate.key")
 
     assert "is not the one" in cli.refusal("database", "restore", str(folder), "--force", code=3)
-    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == _FILES
 
 
 def test_a_damaged_backup_is_refused(cli: CommandLine, folder: Path) -> None:
@@ -262,8 +264,8 @@ def test_damage_is_found(cli: CommandLine) -> None:
 
 def test_an_upgrade_of_what_is_up_to_date_does_nothing(cli: CommandLine) -> None:
     """It says which revision there is."""
-    assert cli.lines("database", "upgrade") == ["The database has revision 0003 already."]
-    assert cli.json("database", "upgrade") == {"before": "0003", "after": "0003"}
+    assert cli.lines("database", "upgrade") == ["The database has revision 0004 already."]
+    assert cli.json("database", "upgrade") == {"before": "0004", "after": "0004"}
 
 
 def test_an_older_database_is_refused_until_it_is_upgraded(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

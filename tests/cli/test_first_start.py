@@ -85,7 +85,7 @@ def test_a_command_in_the_wrong_folder_makes_no_instance(tmp_path: Path, monkeyp
     cli.home.mkdir()
     assert "There is no instance of Latchgate in" in cli.refusal("user", "list", code=3)
     assert list(cli.home.iterdir()) == []
-    assert cli.lines("database", "upgrade") == ["Made a database of revision 0003."]
+    assert cli.lines("database", "upgrade") == ["Made a database of revision 0004."]
     assert cli.run("user", "list").exit_code == 0
 
 
@@ -251,8 +251,8 @@ def test_a_database_with_keys_but_no_check_does_not_open(cli: CommandLine) -> No
 
 def test_a_key_file_alone_gets_no_database_by_mistake(cli: CommandLine) -> None:
     """As it lies there where the database is on PostgreSQL: whoever forgets its address is told, and makes no other."""
-    (cli.home / "latchgate.db").unlink()
-    (cli.home / "log.db").unlink()
+    for name in ("latchgate.db", "latchgate.db-generation", "log.db"):
+        (cli.home / name).unlink()
 
     for command in (("user", "list"), ("user", "create", "ann@example.com"), ("database", "upgrade"), ("serve",)):
         told = cli.refusal(*command, code=3)
@@ -267,8 +267,8 @@ def test_a_key_file_alone_is_adopted_by_a_database_that_is_named(
 ) -> None:
     """As the line above says: whoever deploys may put a key file there beforehand."""
     key_file = (cli.home / "latchgate.key").read_bytes()
-    (cli.home / "latchgate.db").unlink()
-    (cli.home / "log.db").unlink()
+    for name in ("latchgate.db", "latchgate.db-generation", "log.db"):
+        (cli.home / name).unlink()
     named = cli.refusal("serve", code=3).rpartition("LATCHGATE_DATABASE_URL=")[2].strip()
     monkeypatch.setenv("LATCHGATE_DATABASE_URL", named)
 

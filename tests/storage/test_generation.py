@@ -12,6 +12,7 @@ import pytest
 
 from latchgate.errors import Conflict, StorageError
 from latchgate.services.clock import boottime
+from latchgate.storage.acknowledgements import find_generation_name
 from latchgate.storage.backups import backup_sqlite, restore_sqlite
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.file_systems import shares_mapped_files
@@ -113,6 +114,18 @@ class TestFile:
 
         with pytest.raises(StorageError, match="cannot be opened"):
             map_generation(link)
+
+    @pytest.mark.parametrize("error", [OSError("no memory"), ValueError("mmap length is greater than file size")])
+    def test_cannot_be_mapped(self, path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        """Whatever keeps it from being mapped is told as a failure of the database."""
+
+        def fail(*_arguments: object) -> None:
+            raise error
+
+        monkeypatch.setattr("latchgate.storage.generation.mmap.mmap", fail)
+
+        with pytest.raises(StorageError, match="cannot be mapped"):
+            map_generation(path)
 
     def test_cannot_be_made(self, tmp_path: Path) -> None:
         """Without a folder there is no file, and no reason to go on."""
@@ -218,6 +231,27 @@ class TestAgreement:
         assert slept == [SETTLED_SECONDS]
         write(database, "bob@example.com")
         assert slept == [SETTLED_SECONDS] * 2, "the file is new to whoever writes next, too"
+
+    def test_database_that_names_another_file(self, database: Database, path: Path, slept: list[float]) -> None:
+        """Where the two do not agree, whoever is right, a new file is made."""
+        write(database)
+        before = mapped(path).name
+        with database.writing.connect() as connection:
+            connection.exec_driver_sql("UPDATE change_head SET generation = 'another'")
+
+        write(database, "bob@example.com")
+
+        assert named(database) == mapped(path).name != before
+        assert slept == [SETTLED_SECONDS]
+
+    def test_database_that_cannot_be_asked(self, database: Database) -> None:
+        """A busy or damaged database is not taken for one of an earlier revision."""
+        assert database.sqlite_path is not None
+        with closing(sqlite3.connect(database.sqlite_path)) as connection:
+            # Interrupted at its first step.
+            connection.set_progress_handler(lambda: 1, 1)
+            with pytest.raises(sqlite3.OperationalError):
+                find_generation_name(connection)
 
     def test_file_that_is_lost_meanwhile(self, database: Database, path: Path, slept: list[float]) -> None:
         """If it was replaced between the beginning and the commit, the writer raises in the new one too, and waits."""

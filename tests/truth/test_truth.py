@@ -41,7 +41,7 @@ class _Force:
     """Processes that ask."""
 
 
-FORCE = _Force(workers=1, kills_a_minute=0, restarts_a_minute=3)
+FORCE = _Force(workers=4, kills_a_minute=10, restarts_a_minute=1)
 """The one place where it is said how many workers serve, and how many of them are killed."""
 
 _SECONDS, _SECONDS_LONG = 120, 3_600

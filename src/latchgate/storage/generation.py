@@ -94,6 +94,9 @@ def map_generation(path: Path) -> Generation | None:
         if not stat.S_ISREG(status.st_mode) or status.st_size != _BYTES:
             return None
         words = memoryview(mmap.mmap(descriptor, _BYTES)).cast("Q")
+    except (OSError, ValueError) as error:
+        # ValueError: it was cut after it was looked at.
+        raise StorageError(f"The file {path} cannot be mapped", detail=str(error)) from error
     finally:
         os.close(descriptor)
     return Generation(path, (status.st_dev, status.st_ino), words) if words[_MARK] == _MARKED else None

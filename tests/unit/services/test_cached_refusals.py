@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from latchgate.core.access_tokens import digest_token, lookup_values
 from latchgate.core.credentials import Scheme
 from latchgate.core.policy import SIGNED_IN
 from latchgate.core.principals import Principal, Reason, Rejected
+from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.port_values import NewToken
 from support.cached_house import CachedHouse, is_remembered, reason
-from support.house import TOKEN_TEXT, present_pair, present_token
+from support.house import PEPPERS, TOKEN_TEXT, USER, present_pair, present_token
 
 
 class TestRefusals:
@@ -38,6 +41,23 @@ class TestRefusals:
         remembering.house.add_token()
 
         assert isinstance(remembering.verify(presented), Principal)
+
+    def test_token_that_gets_its_digest_later(self, remembering: CachedHouse) -> None:
+        """Nor does a token's first digest: its row alone opens nothing, and that is not remembered either."""
+        house, token = remembering.house, Secret(TOKEN_TEXT)
+        house.add_token(text="another-token-of-the-house")
+        with house.store.write() as tx:
+            user = tx.users.find(USER)
+            assert user is not None
+            lookup = lookup_values(PEPPERS, token)[0]
+            row = NewToken("later", lookup, user.id, "client", frozenset({"all"}), 1, house.clock.now() + 60, None)
+            token_id = tx.access_tokens.add(row)
+        assert reason(remembering.verify(present_token(TOKEN_TEXT))) is Reason.UNKNOWN_TOKEN
+
+        with house.store.write() as tx:
+            tx.access_tokens.set_digest(token_id, digest_token(PEPPERS, token_id, "later", token))
+
+        assert isinstance(remembering.verify(present_token(TOKEN_TEXT)), Principal)
 
     def test_unknown_source_that_is_made(self, remembering: CachedHouse) -> None:
         """It is then the key that is unknown."""

@@ -80,6 +80,14 @@ def test_dropped_by(kind: str, ref: int, falls: bool) -> None:
     assert store.dropped == falls
 
 
+def test_limit() -> None:
+    """The limit is the credential's own, counted at each request by the gate."""
+    limited = verdict(("user", 1))
+
+    assert limited.per_minute is None
+    assert Verdict(replace(limited.who, per_minute=7), EVER, (), ()).per_minute == 7
+
+
 def test_several_of_one_record() -> None:
     """All spellings of one key fall together, and one that made room takes no other's place in the index away."""
     store = VerdictStore(1_000_000)
@@ -104,6 +112,17 @@ def test_refusal_and_verdict_replace_each_other() -> None:
     store.put(name(1), verdict(("user", 1)))
 
     assert store.find_refusal(name(1)) is None
+
+
+def test_clear() -> None:
+    """Nothing is left, refusals neither."""
+    store = VerdictStore(1_000_000)
+    store.put(name(1), verdict(("user", 1)))
+    store.put_refusal(name(2), Refusal(Rejected(Reason.EXPIRED), EVER))
+
+    store.clear()
+
+    assert (store.find(name(1)), store.find_refusal(name(2)), store.size, store.dropped) == (None, None, 0, 1)
 
 
 def test_what_was_asked_for_stays() -> None:

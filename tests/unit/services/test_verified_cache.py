@@ -5,59 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from latchgate.core.credentials import Scheme
-from latchgate.core.principals import Principal, Reason, Rejected
-from latchgate.core.users import UserType
+from latchgate.core.principals import Reason, Rejected
 from latchgate.errors import StorageError
-from latchgate.services.verdict_ports import Feed, Position
-from latchgate.services.verdicts import Refusal, Verdict
+from latchgate.services.verdict_ports import Feed
+from latchgate.services.verdicts import Refusal
 from latchgate.services.verified_cache import TRUST_SECONDS, Found, VerifiedCache
 from support.fake_feed import FakeBoottime, FakeDatabase
 from support.house import NOW, CountingEntropy, FakeClock
-
-KEY, OTHER = b"k" * 32, b"o" * 32
-KEY_ID, OTHER_ID, USER_ID = 5, 6, 3
-EVER = 2**62
-
-
-class Office:
-    """A cache over a fake database on a fake clock."""
-
-    def __init__(self) -> None:
-        self.database = FakeDatabase()
-        self.clock = FakeClock()
-        self.boottime = FakeBoottime()
-        self.cache = VerifiedCache(
-            self.database.open, self.clock, self.boottime, CountingEntropy(), bytes_max=1_000_000
-        )
-        self.cache.beat()
-
-    def look_up(self, key: bytes = KEY) -> Found[Position]:
-        found = self.cache.look_up(key, lambda _feed: self.database.head)
-        assert found is not None
-        return found
-
-    def keep(self, key: bytes = KEY, key_id: int = KEY_ID, until: int = EVER) -> Verdict:
-        """Look a key up and keep that it is good."""
-        kept, found = verdict(key_id, until), self.look_up(key)
-        self.cache.keep(key, kept, found, found.value)
-        return kept
-
-
-def verdict(key_id: int = KEY_ID, until: int = EVER) -> Verdict:
-    """Tell that a key of Ann's is good."""
-    principal = Principal(
-        "ann@example.com",
-        USER_ID,
-        UserType.SYSTEM,
-        "Ann",
-        frozenset({"All"}),
-        Scheme.TOKEN,
-        "User",
-        f"key-{key_id}",
-        frozenset({"all"}),
-    )
-    return Verdict(principal, until, (), (("user", USER_ID), ("api_key", key_id)))
+from support.verdict_office import EVER, KEY, KEY_ID, OTHER, OTHER_ID, Office, verdict
 
 
 @pytest.fixture
@@ -351,123 +306,6 @@ class TestFlights:
         leader.join(60)
         follower.join(60)
         assert [one.value for one in own if isinstance(one, Found)] == ["own"]
-
-
-class TestBeat:
-    def test_change_that_nobody_raised_for(self, office: Office) -> None:
-        """What a program of others commits, or a writer that died before it raised, is followed by the next beat."""
-        office.keep()
-
-        office.database.commit("api_key", KEY_ID)
-
-        assert office.cache.find(KEY) is not None
-        office.cache.beat()
-        assert office.cache.find(KEY) is None
-
-    def test_failure_to_follow_is_tried_again(self, office: Office) -> None:
-        """Trust is not renewed by a beat that could not follow, and the change is followed later."""
-        office.keep()
-        office.database.commit("api_key", KEY_ID)
-        office.database.broken = True
-        office.boottime.seconds += 0.1
-        office.cache.beat()
-        office.boottime.seconds += TRUST_SECONDS
-        assert office.cache.find(KEY) is None
-
-        office.database.broken = False
-        office.cache.beat()
-        office.cache.beat()
-
-        assert office.cache.find(KEY) is None
-        office.keep()
-        assert office.cache.find(KEY) is not None
-
-    def test_rows_that_cannot_be_read(self, office: Office) -> None:
-        """Nor by one that saw that something changed but not what."""
-        office.keep()
-        office.database.commit("api_key", KEY_ID)
-
-        def fail() -> None:
-            office.database.broken = True
-
-        office.database.meanwhile = fail
-        office.cache.beat()
-        office.database.broken = False
-        office.cache.beat()
-
-        assert office.cache.find(KEY) is None
-
-    def test_replaced_file(self, office: Office) -> None:
-        """Whatever was kept of a file that was replaced is forgotten, and the new one is taken up at once."""
-        office.keep()
-        office.database.whole = False
-
-        office.cache.beat()
-
-        assert office.cache.find(KEY) is None
-        assert office.database.feeds[0].closed
-        office.keep()
-        assert office.cache.find(KEY) is not None
-
-    def test_file_that_cannot_be_opened(self, office: Office) -> None:
-        """Until it can be, nothing is believed."""
-        office.database.whole, office.database.broken = False, True
-        office.cache.beat()
-        assert office.cache.look_up(KEY, lambda _feed: 1) is None
-
-        office.database.broken = False
-        office.cache.beat()
-
-        assert office.look_up().value == office.database.head
-
-    def test_file_that_breaks_while_it_is_taken_up(self, office: Office) -> None:
-        """It is let go, and taken up at a later beat."""
-        office.database.whole = False
-
-        def fail() -> None:
-            office.database.broken = True
-
-        office.database.meanwhile = fail
-        office.cache.beat()
-        assert office.database.feeds[-1].closed
-        assert office.cache.look_up(KEY, lambda _feed: 1) is None
-
-        office.database.broken = False
-        office.cache.beat()
-        office.keep()
-        assert office.cache.find(KEY) is not None
-
-    def test_change_while_it_is_taken_up(self) -> None:
-        """Whatever is acknowledged between nonce and head of a new feed is followed, or was read already."""
-        office = Office()
-        office.database.whole = False
-        office.database.meanwhile = lambda: office.database.write("api_key", KEY_ID)
-
-        office.cache.beat()
-        kept = office.keep()
-
-        assert office.cache.recall(KEY) is None
-        assert office.cache.find(KEY) is kept
-
-    def test_close(self, office: Office) -> None:
-        """A closed cache knows nothing and holds nothing."""
-        office.keep()
-
-        office.cache.close()
-        office.cache.close()
-
-        assert office.cache.find(KEY) is office.cache.recall(KEY) is None
-        assert office.database.feeds[-1].closed
-        assert len(office.cache.store) == 0
-
-    def test_catch_up_of_a_feed_that_was_let_go(self, office: Office) -> None:
-        """A request that began before the files were replaced follows nothing in the new feed's name."""
-        office.keep()
-        office.database.raise_nonce()
-        former = office.database.feeds[-1]
-        office.cache.close()
-
-        assert not office.cache._catch_up(former)
 
 
 class TestKeys:
