@@ -155,7 +155,7 @@ def make_segment(folder: Path, header: Header, *, mapped: bool) -> OpenSegment:
     path = folder / f"{header.id.hex()}{SUFFIX}"
     unfinished = path.with_suffix(_UNFINISHED)
     try:
-        descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = _open_locked(unfinished)
         try:
             _give(descriptor, folder)
             _fill(descriptor, header)
@@ -212,7 +212,7 @@ def _remove_unless_locked(path: Path) -> None:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDWR)
         try:
-            # Whoever is making it has the lock. Between opening and locking it has not: then its making fails once.
+            # Whoever is making it has the lock, or finds out that the file was taken from under it.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
         finally:
@@ -226,8 +226,22 @@ def _give(descriptor: int, folder: Path) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
+def _open_locked(path: Path) -> int:
+    """Make a file and lock it for life."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            # Another process that starts may hold it for a moment, and has removed it then as nobody's.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
 def _fill(descriptor: int, header: Header) -> None:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     # All of it now: a store into a mapped hole would kill the process if the disk were full by then.
     os.posix_fallocate(descriptor, 0, header.size)
     raw = write_header(header)
