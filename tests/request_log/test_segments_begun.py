@@ -12,7 +12,7 @@ _SIZE = 512 * 1024
 
 
 def test_nobody_clears_away_what_another_is_making(tmp_path: Path) -> None:
-    """Between its making and its locking a file looks like a dead one's: then it is made once more, and none is lost."""
+    """Between its making and its locking a file looks like a dead one's: then it is made anew, and none is lost."""
     folder = tmp_path / "log"
     prepare_folder(folder)
     done, cleared = threading.Event(), count()

@@ -129,7 +129,9 @@ class _Changer:
     def begin(self) -> None:
         """Give every user a first key, a second one and a token."""
         for user in self.users:
-            self._rotate(user)
+            # Until it is told what it made: a user's first key is what a rotation replaces, whichever that is.
+            while not user.first_key:
+                self._rotate(user)
             self._add_key(user)
             self._add_token(user)
 

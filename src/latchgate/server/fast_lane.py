@@ -7,8 +7,9 @@ Two entrances ask it: the protocol, before it makes a scope (lane_protocol.py), 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import TypeVar, cast
 
 from starlette.responses import Response
 from starlette.types import Message, Scope
@@ -27,9 +28,10 @@ from latchgate.services.log_ports import PreparedRow
 from latchgate.services.operator_log import OperatorLog
 from latchgate.services.verdicts import Verdict
 
-__all__ = ["FastLane", "LaneAnswer", "LaneTarget", "Sent", "lane_targets"]
+__all__ = ["FastLane", "LaneAnswer", "LaneFrame", "LaneTarget", "Sent", "lane_targets"]
 
 _log = OperatorLog()
+T = TypeVar("T")
 Header = tuple[bytes, bytes]
 Sent = tuple[bytes, bytes | None, bytes, str]
 """Authorization, source, user agent, and the caller's address."""
@@ -48,6 +50,7 @@ _PLACE_OF = {
 }
 _REQUEST_ID = b"x-request-id"
 _PEERS_MAX = 4096
+_SHARED_MAX = 4096
 _READY_MAX = 4
 """How many answers one verdict keeps ready: by target, address and user agent."""
 
@@ -70,17 +73,31 @@ class LaneTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneAnswer:
-    """An answer without its request id, in both forms in which it is sent, and the log's row without its numbers."""
+class LaneFrame:
+    """What answers of one length have in common, in both forms in which they are sent."""
 
-    row: PreparedRow
-    before: list[Header]
-    after: list[Header]
-    body: bytes
+    before: tuple[Header, ...]
+    """The headers before the request id."""
+    after: tuple[Header, ...]
     head: bytes
-    """The header lines up to the request id."""
+    """The lines before the request id, with the beginning of its own."""
     tail: bytes
-    """What follows the request id, from its line end on."""
+    """From the end of its line to the end of the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAnswer:
+    """An answer without its request id, the log's row without its numbers, and for what it was made.
+
+    Each verdict has one or several, so that it is small: what others have too is one object for all.
+    """
+
+    target: bytes
+    agent: bytes
+    address: str
+    row: PreparedRow
+    frame: LaneFrame
+    body: bytes
 
 
 def lane_targets(table: Table) -> dict[bytes, LaneTarget]:
@@ -104,6 +121,7 @@ class FastLane:
         self._gate = gate
         self._trusted_proxies = trusted_proxies
         self._peers: dict[tuple[str, bytes | None], str] = {}
+        self._shared: dict[object, object] = {}
 
     def read(self, headers: Sequence[Header], peer: str) -> Sent | None:
         """Read the headers of a request; None if they are unusual.
@@ -139,11 +157,9 @@ class FastLane:
             verdict = self._gate.recall(sent[0], sent[1], sent[3])
             if verdict is None:
                 return None
-            ready: LaneAnswer | None = verdict.prepared.get((target, sent[2], sent[3]))
+            ready = _find_ready(verdict, target, sent) or self._prepare(verdict, target, sent)
             if ready is None:
-                ready = self._prepare(verdict, target, sent)
-                if ready is None:
-                    return None
+                return None
             # Last: after its row is written nothing can fail any more.
             request_id = self._gate.record_recalled(ready.row, perf_counter() - started)
         except StorageError:
@@ -164,7 +180,7 @@ class FastLane:
         if answered is None:
             return None
         ready, request_id = answered
-        headers = [*ready.before, (_REQUEST_ID, request_id), *ready.after]
+        headers = [*ready.frame.before, (_REQUEST_ID, request_id), *ready.frame.after]
         return (
             {"type": "http.response.start", "status": _OK, "headers": headers},
             {"type": "http.response.body", "body": ready.body},
@@ -185,11 +201,22 @@ class FastLane:
         )
         response = asked.render(verdict.who, "")
         row = self._gate.prepare_row(verdict.who, presented, response.status_code)
-        ready = _split(row, response)
-        if len(verdict.prepared) >= _READY_MAX:
-            verdict.prepared.clear()
-        verdict.prepared[target, agent, address] = ready
+        ready = LaneAnswer(
+            target=self._share(target),
+            agent=self._share(agent),
+            address=address,
+            row=replace(row, what=self._share(row.what)),
+            frame=self._share(_frame(response)),
+            body=bytes(response.body),
+        )
+        verdict.prepared = (ready, *verdict.prepared[: _READY_MAX - 1])
         return ready
+
+    def _share(self, value: T) -> T:
+        """Give the one object for all that are equal."""
+        if len(self._shared) >= _SHARED_MAX:
+            self._shared.clear()
+        return cast("T", self._shared.setdefault(value, value))
 
     def _resolve(self, peer: str, forwarded_for: bytes | None) -> str:
         key = peer, forwarded_for
@@ -202,11 +229,19 @@ class FastLane:
         return address
 
 
-def _split(row: PreparedRow, response: Response) -> LaneAnswer:
+def _find_ready(verdict: Verdict, target: bytes, sent: Sent) -> LaneAnswer | None:
+    _, _, agent, address = sent
+    for ready in verdict.prepared:
+        if ready.target == target and ready.agent == agent and ready.address == address:
+            found: LaneAnswer = ready
+            return found
+    return None
+
+
+def _frame(response: Response) -> LaneFrame:
     headers = response.raw_headers
     place = next(place for place, (name, _) in enumerate(headers) if name == _REQUEST_ID)
-    before, after = headers[:place], headers[place + 1 :]
-    body = bytes(response.body)
-    head = b"".join(b"%b: %b\r\n" % header for header in before) + _REQUEST_ID + b": "
-    tail = b"".join((b"\r\n", *(b"%b: %b\r\n" % header for header in after), b"\r\n", body))
-    return LaneAnswer(row, before, after, body, head, tail)
+    before, after = tuple(headers[:place]), tuple(headers[place + 1 :])
+    head = b"".join((*(b"%b: %b\r\n" % header for header in before), _REQUEST_ID, b": "))
+    tail = b"".join((b"\r\n", *(b"%b: %b\r\n" % header for header in after), b"\r\n"))
+    return LaneFrame(before, after, head, tail)

@@ -62,7 +62,8 @@ class LaneProtocol(WireProtocol):
         if answered is None:
             return False
         ready, request_id = answered
-        self.transport.write(b"%b%b%b%b" % (self._find_top(), ready.head, request_id, ready.tail))
+        frame = ready.frame
+        self.transport.write(b"%b%b%b%b%b" % (self._find_top(), frame.head, request_id, frame.tail, ready.body))
         self.server_state.total_requests += 1
         return True
 

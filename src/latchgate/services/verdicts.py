@@ -5,8 +5,8 @@ Nothing here knows whether a verdict is still true: see verified_cache.py.
 
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from latchgate.core.addresses import Network, covers
@@ -20,7 +20,7 @@ Tag = tuple[str, int]
 REFUSALS_MAX = 1_024
 """Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""
 
-PREPARED_BYTES = 768
+PREPARED_BYTES = 512
 """What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
 _ENTRY_BYTES = 450
 """The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""
@@ -58,7 +58,7 @@ class Verdict:
     networks: tuple[tuple[Network, ...], ...]
     """The caller's address must lie in one range of each."""
     tags: tuple[Tag, ...]
-    prepared: dict[Hashable, Any] = field(default_factory=dict)
+    prepared: tuple[Any, ...] = ()
     """What other parts made once from it; some hundred bytes, see PREPARED_BYTES."""
     used: bool = False
     """Whether it was asked for since it last stood at the end of the order."""
