@@ -165,7 +165,7 @@ def test_a_reader_at_the_write_ahead_file_is_not_waited_for(
 
 
 def test_asked_to_end_it_makes_a_last_pass(tmp_path: Path, database: LogDatabase, told: _Told) -> None:
-    """What was written before the order to end is in the database, the write-ahead file empty, and both are told."""
+    """What was written before the order to end is in the database; of what goes as it should nothing is told."""
     settings = RunnerSettings(tmp_path / "log", SecretStr(f"sqlite:///{tmp_path}/log.db"))
     _write(tmp_path / "log", 5)
     stop = Event()
@@ -173,7 +173,7 @@ def test_asked_to_end_it_makes_a_last_pass(tmp_path: Path, database: LogDatabase
 
     run_ingester(settings, stop, told)
 
-    assert told.events == ["ingester_started", "ingester_stopped"]
+    assert told.events == []
     assert _count(database) == 5
 
 
@@ -186,7 +186,7 @@ def test_what_it_cannot_move_at_its_end_is_told(tmp_path: Path, database: LogDat
         other.execute("BEGIN IMMEDIATE")
         loop.run(lambda: True, 1024**3)
 
-    assert told.events == ["ingester_started", "ingester_left_rows", "ingester_stopped"]
+    assert told.events == ["ingester_left_rows"]
 
 
 @pytest.mark.parametrize(("urgent_bytes", "nice"), [(1024**3, 19), (0, None)], ids=["gentle", "urgent"])
@@ -226,5 +226,4 @@ def test_the_process_follows_a_living_writer_and_ends_when_asked(tmp_path: Path,
         told = process.communicate(timeout=60)[0]
 
     assert process.returncode == 0
-    assert '"event": "ingester_stopped"' in told
-    assert "error" not in told
+    assert told == ""

@@ -116,7 +116,6 @@ class IngestLoop:
         """Go on until asked to stop, gently unless segments take more than so many bytes; then make a last pass."""
         # Linux gives each thread its own priority, and takes back none that was lowered: one thread for each.
         with ThreadPoolExecutor(1, "latchgate-gentle", self._be_gentle) as gentle:
-            self._log.info("ingester_started", folder=str(self._ingester.folder))
             while not stop():
                 pause = self.step() if self._is_urgent(urgent_bytes) else gentle.submit(self.step).result()
                 _wait(pause, stop)
@@ -153,7 +152,6 @@ class IngestLoop:
             self._fold(now=True)
         except StorageError as error:
             self._log.error("ingester_left_rows", reason=error.public, detail=error.detail)
-        self._log.info("ingester_stopped")
 
     def _clean(self) -> bool:
         """Delete a little of what is too old; tell whether there may be more."""
