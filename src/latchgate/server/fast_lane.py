@@ -22,8 +22,7 @@ from latchgate.server.peers import resolve_peer
 from latchgate.server.replies import Dialect, Reply, name_request, render_reply, seal
 from latchgate.server.requests import read_text
 from latchgate.server.routes import METHOD_PREFIXES, Table
-from latchgate.services.gate import Gate
-from latchgate.services.log_ports import PreparedRow
+from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.operator_log import OperatorLog
 from latchgate.services.verdicts import Verdict
 
@@ -73,7 +72,7 @@ class LaneTarget:
 class LaneAnswer:
     """An answer without its request id, in both forms in which it is sent, and the log's row without its numbers."""
 
-    row: PreparedRow
+    row: RecalledRow
     before: list[Header]
     after: list[Header]
     body: bytes
@@ -202,7 +201,7 @@ class FastLane:
         return address
 
 
-def _split(row: PreparedRow, response: Response) -> LaneAnswer:
+def _split(row: RecalledRow, response: Response) -> LaneAnswer:
     headers = response.raw_headers
     place = next(place for place, (name, _) in enumerate(headers) if name == _REQUEST_ID)
     before, after = headers[:place], headers[place + 1 :]

@@ -23,6 +23,7 @@ from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Phase, Ready, live
 from latchgate.server.lane_protocol import lane_protocol_class
 from latchgate.server.links import Order, UpLink
+from latchgate.server.metrics import Metrics, metrics_requirement
 from latchgate.server.oauth.devices import DevicePages
 from latchgate.server.oauth.documents import metadata_pages
 from latchgate.server.oauth.end_session import EndSession
@@ -72,6 +73,12 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
             "/readyz": Page(
                 PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN
             ),
+            "/metrics": Page(
+                metrics_requirement(settings.metrics_from),
+                _GET,
+                Metrics(latchgate.measures, latchgate.request_log),
+                Dialect.PLAIN,
+            ),
             **metadata_pages(
                 settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
@@ -91,8 +98,10 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
 
 
 def _has_lane(latchgate: Latchgate) -> bool:
-    # Where a reply waits for the disk, it waits in a thread, which the lane has not.
-    return latchgate.settings.fast_lane != "off" and not latchgate.request_log.waits_for_disk
+    # Where a reply waits for the disk, it waits in a thread, which the lane has not. A line for each request costs more
+    # than the lane saves, and is written in one place alone.
+    settings = latchgate.settings
+    return settings.fast_lane != "off" and not settings.request_lines and not latchgate.request_log.waits_for_disk
 
 
 def _find_protocol(application: Application, fast_lane: str) -> type[WireProtocol]:

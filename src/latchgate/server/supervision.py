@@ -3,21 +3,27 @@
 import gc
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from latchgate.bootstrap import Inherited, open_latchgate, share_memory
 from latchgate.request_log.ingest_process import run_ingester
 from latchgate.server.links import UpLink
-from latchgate.server.members import Work
+from latchgate.server.members import Kind, Work
 from latchgate.server.run import run_server
-from latchgate.server.supervisor import SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER, Supervisor, Works
+from latchgate.server.supervisor import (
+    INGESTER_SLOT,
+    MASTER_SLOT,
+    SLOTS_BESIDES_WORKERS,
+    SLOTS_PER_WORKER,
+    Supervisor,
+    Works,
+)
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
+from latchgate.storage.shared_slots import SharedSlots, Slot
 
 __all__ = ["supervise"]
-
-_MASTER_SLOT = 0
 
 
 def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
@@ -31,7 +37,7 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
         LatchgateError: No worker can serve, for a reason that will not pass.
     """
     shared = share_memory(settings, SLOTS_BESIDES_WORKERS + SLOTS_PER_WORKER * settings.workers)
-    own, clock = shared.slot(_MASTER_SLOT), SystemClock()
+    own, clock = shared.slot(MASTER_SLOT), SystemClock()
     of_a_worker = _share(settings)
 
     def serve(slot: int, link: UpLink) -> None:
@@ -46,9 +52,11 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
 
     works = Works(
         serve=serve,
-        ingest=_ingester(settings),
-        count_start=own.lasting_counter("worker_starts"),
-        count_death=own.lasting_counter("worker_deaths"),
+        ingest=_ingester(settings, shared),
+        count_start=_count_by_kind(own, "starts"),
+        count_death=_count_by_kind(own, "deaths"),
+        note_family=lambda kind, there: own.write(f"{kind}s", there),
+        note_free_slot=shared.clear_gauges,
         look_after=look_after,
     )
     # What was loaded stays where it is: a collection that marks it would copy every page of it into each worker.
@@ -66,10 +74,15 @@ def _share(settings: Settings) -> Settings:
     return settings.model_copy(update={"password_hashes_at_once": hashes})
 
 
-def _ingester(settings: Settings) -> Work:
+def _count_by_kind(own: Slot, what: str) -> Callable[[Kind], None]:
+    counters = {kind: own.lasting_counter(f"{kind}_{what}") for kind in Kind}
+    return lambda kind: counters[kind](1)
+
+
+def _ingester(settings: Settings, shared: SharedSlots) -> Work:
     def ingest(link: UpLink) -> None:
         # A service manager may tell every process to end; this one ends after those whose rows it moves.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        run_ingester(settings, link)
+        run_ingester(settings, link, measures=shared.slot(INGESTER_SLOT).measures())
 
     return ingest

@@ -22,14 +22,14 @@ from latchgate.server.members import Backoff, Kind, Member, Stage, Work, describ
 from latchgate.server.service_managers import tell_service_manager
 from latchgate.services.operator_log import OperatorLog
 
-__all__ = ["SLOTS_BESIDES_WORKERS", "SLOTS_PER_WORKER", "Supervisor", "Works"]
+__all__ = ["INGESTER_SLOT", "MASTER_SLOT", "SLOTS_BESIDES_WORKERS", "SLOTS_PER_WORKER", "Supervisor", "Works"]
 
 _log = OperatorLog()
 
 SLOTS_PER_WORKER = 4
 """It serves, or makes room twice over for successors of its own, or has just died."""
 SLOTS_BESIDES_WORKERS = 2
-_MASTER_SLOT, _INGESTER_SLOT = 0, 1
+MASTER_SLOT, INGESTER_SLOT = 0, 1
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _BRIEF_SECONDS, _LONG_SECONDS = 0.02, 1.0
@@ -49,8 +49,12 @@ class Works:
     serve: Callable[[int, UpLink], None]
     """As a worker, in the slot of that number."""
     ingest: Work | None
-    count_start: Callable[[int], None]
-    count_death: Callable[[int], None]
+    count_start: Callable[[Kind], None]
+    count_death: Callable[[Kind], None]
+    note_family: Callable[[Kind, int], None]
+    """Takes how many processes of a kind there are, whenever that changes."""
+    note_free_slot: Callable[[int], None]
+    """Takes the slot of a process that is no more."""
     look_after: Callable[[], None]
     """Sees to it that what the processes share is whole; done all the time, and just before each fork."""
 
@@ -145,6 +149,8 @@ class Supervisor:
                 # It may have told why since it was last asked.
                 member.read_report()
                 member.link.close()
+                self._works.note_free_slot(member.slot)
+                self._note_family(member.kind)
                 self._note_end(member, wait_status)
 
     def _note_end(self, member: Member, wait_status: int) -> None:
@@ -152,7 +158,7 @@ class Supervisor:
             return
         now = time.monotonic()
         lived_seconds = now - member.began
-        self._works.count_death(1)
+        self._works.count_death(member.kind)
         told = {"reason": str(member.failure)} if member.failure else {}
         _log.error(
             f"{member.kind} died",
@@ -216,21 +222,22 @@ class Supervisor:
         slot = self._find_slot()
         if slot is None or not self._backoffs[Kind.WORKER].is_over(now):
             return False
-        self._works.count_start(1)
         self._fork(Kind.WORKER, slot, partial(self._works.serve, slot))
         return True
 
     def _start_ingester(self, ingest: Work, now: float) -> None:
         if self._backoffs[Kind.INGESTER].is_over(now):
-            self._fork(Kind.INGESTER, _INGESTER_SLOT, ingest)
+            self._fork(Kind.INGESTER, INGESTER_SLOT, ingest)
 
     def _fork(self, kind: Kind, slot: int, work: Work) -> None:
         self._works.look_after()
+        self._works.count_start(kind)
         foreign = [member.link for member in self._members.values()]
         if kind is not Kind.WORKER:
             foreign += self._listeners
         pid, link = fork_member(work, foreign)
         self._members[pid] = Member(kind, slot, self._generation, pid, link)
+        self._note_family(kind)
 
     def _find_slot(self) -> int | None:
         """Find a slot whose last owner has died."""
@@ -292,6 +299,9 @@ class Supervisor:
         self._until = self._since + seconds
 
     # Who there is
+
+    def _note_family(self, kind: Kind) -> None:
+        self._works.note_family(kind, sum(member.kind is kind for member in self._members.values()))
 
     def _workers(self) -> list[Member]:
         return [member for member in self._members.values() if member.kind is Kind.WORKER]
