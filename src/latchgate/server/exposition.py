@@ -69,7 +69,7 @@ def write_page(totals: Mapping[str, int], standing: LogStanding | None) -> bytes
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Page(Collector):
     """What the library asks for what there is."""
 
