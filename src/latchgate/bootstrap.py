@@ -123,8 +123,6 @@ class Latchgate:
     """The verdicts that the gate remembers; None where every credential is looked up."""
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
-    slot: Slot | None
-    """Where this process counts in memory that all workers share; None where it is not one of several."""
     measures: Measures
     """What this process counts, and whom it reads the counts of: all workers', or its own where it is alone."""
     opened: ExitStack = field(repr=False)
@@ -313,15 +311,13 @@ def _wire(
     database, request_log, peppers, measures = opened
     store, entropy = SqlStore(database), SystemEntropy()
     clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
-    profile = PROFILES[settings.password_profile]
-    issuer = settings.public_url
+    profile, issuer = PROFILES[settings.password_profile], settings.public_url
     rules, throttles = _rules(settings), _throttles(settings, clock, slot)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
-    turns, queue = Semaphore(settings.password_hashes_at_once), Semaphore(settings.password_hashes_at_once + _WAITING)
-    users, roles = UserService(store, clock, entropy, profile, turns, queue), RoleService(store, clock)
+    users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
@@ -359,10 +355,15 @@ def _wire(
         gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,
         gate_may_wait=settings.database_path is None,
-        slot=slot,
         measures=measures,
         opened=stack,
     )
+
+
+def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:
+    """Tell how many passwords may be hashed at once, and how many may wait for that besides."""
+    at_once = settings.password_hashes_at_once
+    return Semaphore(at_once), Semaphore(at_once + _WAITING)
 
 
 def _gate(  # what the straight line is joined of

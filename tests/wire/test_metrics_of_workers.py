@@ -1,4 +1,4 @@
-"""/metrics of several processes that really run: any worker tells of all, and what was counted outlives who counted it."""
+"""/metrics of processes that really run: any worker tells of all, and what was counted outlives who counted it."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def _of_keys(page: Scraped) -> dict[tuple[str, str, str], float]:
 
 
 def test_the_totals_of_all_processes_are_exact(running: RunningLatchgate) -> None:
-    """Each request is counted once, whichever worker had it and whichever way it went; each row, once it is moved too."""
+    """Each request is counted once, whichever worker had it and whichever way it went; each row once, and once moved."""
     token = _make_key(running)
     before = _scrape(running)
     connections = [Client(running.port) for _ in range(8)]

@@ -37,10 +37,11 @@ class Metrics:
 
     async def __call__(self, _call: Call) -> Response:
         """Answer with all that is counted."""
-        body = await anyio.to_thread.run_sync(self._write, limiter=self._limiter)
+        body = await anyio.to_thread.run_sync(self.write, limiter=self._limiter)
         return Response(body, headers={"Content-Type": MEDIA_TYPE})
 
-    def _write(self) -> bytes:
+    def write(self) -> bytes:
+        """Write the page; blocks."""
         with ONE_AT_A_TIME:
             # Ten times what the rest of this page needs, and most instances are never asked for it.
             from latchgate.server.exposition import write_page  # noqa: PLC0415  # as the comment says

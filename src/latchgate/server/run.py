@@ -69,16 +69,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
         pages={
             **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
-            "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
-            "/readyz": Page(
-                PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN
-            ),
-            "/metrics": Page(
-                metrics_requirement(settings.metrics_from),
-                _GET,
-                Metrics(latchgate.measures, latchgate.request_log),
-                Dialect.PLAIN,
-            ),
+            **_operator_pages(latchgate, phase or Phase()),
             **metadata_pages(
                 settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
@@ -95,6 +86,16 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     )
     lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies) if _has_lane(latchgate) else None
     return Application(latchgate.gate, table, site, lane)
+
+
+def _operator_pages(latchgate: Latchgate, phase: Phase) -> dict[str, Page]:
+    ready = Ready(latchgate.store, latchgate.request_log, phase)
+    metrics = Metrics(latchgate.measures, latchgate.request_log)
+    return {
+        "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
+        "/readyz": Page(PUBLIC, _GET, ready, Dialect.PLAIN),
+        "/metrics": Page(metrics_requirement(latchgate.settings.metrics_from), _GET, metrics, Dialect.PLAIN),
+    }
 
 
 def _has_lane(latchgate: Latchgate) -> bool:
