@@ -213,7 +213,8 @@ class Settings(BaseSettings):
     the caller's address after `trusted_proxies`. Empty: from nowhere, a System Manager's credential is needed."""
     request_lines: bool = False
     """Whether each request is told on standard error too, as a line of JSON with the fields of its row in the request
-    log; requests without a credential as well. It costs more than many a request does, and closes the fast lane."""
+    log; requests without a credential as well. A line costs as much as a quick answer, and whoever reads them must keep
+    up, or the server waits."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False

@@ -95,7 +95,7 @@ def test_the_table_names_what_the_page_tells(reader: Reader, key: dict[str, str]
     """All of it, with its labels, and nothing else."""
     page = Scraped(_scrape(reader, f"token {key['api_key']}:{key['api_secret']}")[1])
     guide = _GUIDE.read_text()
-    told = {}
+    told: dict[str, set[str]] = {}
     for line in guide.splitlines():
         if line.startswith("| `latchgate_"):
             _, names, labels, *_ = line.split("|")

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def _of_keys(page: Scraped) -> dict[tuple[str, str, str], float]:
 
 
 def test_the_totals_of_all_processes_are_exact(running: RunningLatchgate) -> None:
-    """Each request is counted once, whichever worker had it and whichever way it went; each row once, and once moved."""
+    """Each request is counted once, whichever worker had it and whichever way it went; each row once."""
     token = _make_key(running)
     before = _scrape(running)
     connections = [Client(running.port) for _ in range(8)]
@@ -105,7 +106,7 @@ def test_what_a_killed_worker_has_counted_stays(running: RunningLatchgate) -> No
         killed += len(pids)
         for client in clients:
             client.close()
-        wait_until(lambda gone=pids: not set(gone) & set(running.children), "they are gone")
+        wait_until(partial(_are_gone, running, pids), "they are gone")
         after = _scrape(running)
 
         fallen = {key: value for key, value in before.counters.items() if after.counters[key] < value}
@@ -157,6 +158,10 @@ def test_an_ingester_that_dies_is_told_of(running: RunningLatchgate) -> None:
 
     assert after.value("latchgate_process_deaths_total", kind="ingester") == 1
     assert after.value("latchgate_log_rows_ingested_total") > before.value("latchgate_log_rows_ingested_total")
+
+
+def _are_gone(running: RunningLatchgate, pids: list[int]) -> bool:
+    return not set(pids) & set(running.children)
 
 
 def _has_port(pid: int) -> bool:

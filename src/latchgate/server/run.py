@@ -99,10 +99,8 @@ def _operator_pages(latchgate: Latchgate, phase: Phase) -> dict[str, Page]:
 
 
 def _has_lane(latchgate: Latchgate) -> bool:
-    # Where a reply waits for the disk, it waits in a thread, which the lane has not. A line for each request costs more
-    # than the lane saves, and is written in one place alone.
-    settings = latchgate.settings
-    return settings.fast_lane != "off" and not settings.request_lines and not latchgate.request_log.waits_for_disk
+    # Where a reply waits for the disk, it waits in a thread, which the lane has not.
+    return latchgate.settings.fast_lane != "off" and not latchgate.request_log.waits_for_disk
 
 
 def _find_protocol(application: Application, fast_lane: str) -> type[WireProtocol]:

@@ -92,6 +92,8 @@ class RecalledRow:
 
     row: PreparedRow
     count: Callable[[int], None] = field(repr=False)
+    entry: LogEntry | None = None
+    """The row as it is told, if somebody wants to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Gate:
     """Answers as the authenticator; None where every credential is looked up."""
     measures: RequestMeasures = field(default_factory=lambda: RequestMeasures(Measures.alone()), repr=False)
     tell: Callable[[LogEntry], None] | None = None
-    """Takes what the log is told, and requests without a credential too; None: nobody wants to be told."""
+    """Takes what the log is told, and requests without a credential too; never raises. None: nobody wants it."""
 
     def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
         """Give the verdict that lets a request in, if memory alone tells that it is true now; else None: ask `admit`.
@@ -177,8 +179,9 @@ class Gate:
         """Make what rows of the same recalled caller, request and answer have in common."""
         shown = _without_secret(presented, parse_credential(presented))
         admission = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True)
-        row = self.request_log.prepare(_entry(admission, status, 0.0, None))
-        return RecalledRow(row, self.measures.recalled(who.scheme))
+        entry = _entry(admission, status, 0.0, None)
+        count = self.measures.recalled(who.scheme)
+        return RecalledRow(self.request_log.prepare(entry), count, entry if self.tell else None)
 
     def record_recalled(self, recalled: RecalledRow, seconds: float) -> bytes:
         """Count a request that `recall` let in, write its row, and give its id, as `record`.
@@ -186,9 +189,11 @@ class Gate:
         Raises:
             StorageError: The row could not be written; nothing was, nor counted, and `admit` may be asked.
         """
-        request_id, micros = self.request_ids.take(), int(seconds * 1_000_000)
-        self.request_log.append_prepared(recalled.row, self.clock.now_us(), request_id, micros)
+        request_id, now_us, micros = self.request_ids.take(), self.clock.now_us(), int(seconds * 1_000_000)
+        self.request_log.append_prepared(recalled.row, now_us, request_id, micros)
         recalled.count(micros)
+        if recalled.entry and self.tell:
+            self.tell(replace(recalled.entry, time=now_us, request_id=request_id.hex(), seconds=micros / 1_000_000))
         return request_id
 
     def _write(self, admission: Admission, entry: LogEntry) -> None:

@@ -13,5 +13,5 @@ _log = OperatorLog()
 def write_request_line(entry: LogEntry) -> None:
     """Tell of a request, with nothing that its row would not say. Where nobody reads, nothing is told."""
     # Whoever read the lines may be gone, and the request is none the worse for it.
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         _log.info("request", **entry.document())

@@ -168,3 +168,19 @@ def test_listed_addresses_may_come_as_they_are(house: House) -> None:
     assert decision(peer_address="203.0.113.9") == "forbidden"
     assert decision(peer_address="") == "forbidden"
     assert decision(authorization=(b"token a:b",)) == "unauthenticated"
+
+
+def test_what_is_told_of_a_recalled_request_is_its_row(remembering: CachedHouse) -> None:
+    """With the numbers of that request, not of the one by which it was prepared."""
+    told: list[LogEntry] = []
+    watched = _Watched(remembering.gate, tell=told.append)
+    presented = replace(remembering.house.carry(Scheme.TOKEN), user_agent="curl lgs_0123456789abcdefghij")
+    who = watched.gate.admit(presented, SIGNED_IN).principal
+    assert who is not None
+
+    row = watched.gate.prepare_row(who, presented, 200)
+    ids = [watched.gate.record_recalled(row, seconds).hex() for seconds in (0.5, 0.0000019)]
+
+    assert [replace(entry, requests=1) for entry in told] == remembering.house.log.entries
+    assert [(entry.request_id, entry.seconds) for entry in told] == [(ids[0], 0.5), (ids[1], 0.000001)]
+    assert told[0].user_agent == "curl lgs_***"
