@@ -17,10 +17,13 @@ from latchgate import bootstrap
 __all__ = ["METRICS", "missing_parts"]
 
 METRICS = (
-    "latchgate.server.metrics:Metrics.count",
-    "latchgate.server.metrics:Metrics.observe",
+    "latchgate.services.measures:Measures.counter",
+    "latchgate.services.measures:Measures.gauge",
+    "latchgate.services.measures:Measures.observer",
+    "latchgate.services.measures:Measures.recalled_observer",
+    "latchgate.services.measures:RequestMeasures.count",
 )
-"""What counts a request for /metrics and writes its structured line, as `module:name.name`."""
+"""What counts for /metrics, or gives what does, as `module:name.name`."""
 
 
 class DroppingLog:
@@ -83,7 +86,11 @@ def _leave_metrics_out() -> None:
         raise SystemExit(f"There is no {', no '.join(missing)}: launch.py must be told what counts now.")
     for target in METRICS:
         owner, name = _find(target) or (None, "")
-        setattr(owner, name, lambda *_arguments, **_options: None)
+        setattr(owner, name, lambda *_arguments, **_options: _count_nothing)
+
+
+def _count_nothing(_amount: int) -> None:
+    """Stand where something counts."""
 
 
 def _find(target: str) -> tuple[object, str] | None:

@@ -39,10 +39,12 @@ from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
 from latchgate.services.key_checks import bind_key_file
 from latchgate.services.log_outs import LogOutService
+from latchgate.services.measures import Measures, RequestMeasures
 from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.request_ids import RequestIds
+from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
@@ -121,8 +123,8 @@ class Latchgate:
     """The verdicts that the gate remembers; None where every credential is looked up."""
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network."""
-    slot: Slot | None
-    """What this process counts in memory that all workers share; None where it is not one of several."""
+    measures: Measures
+    """What this process counts, and whom it reads the counts of: all workers', or its own where it is alone."""
     opened: ExitStack = field(repr=False)
 
     def reset_url(self, link: Secret) -> str:
@@ -169,9 +171,11 @@ def open_latchgate(
     stack = ExitStack()
     try:
         database, peppers = _open_accounts(settings, stack, create=create)
-        request_log = _open_log(settings)
+        measures = inherited.slot.measures() if inherited else Measures.alone()
+        request_log = _open_log(settings, measures)
         stack.callback(request_log.close)
-        latchgate = _wire(settings, (database, request_log, peppers), inherited, stack, cached=cached)
+        opened = database, request_log, peppers, measures
+        latchgate = _wire(settings, opened, inherited, stack, cached=cached)
         _set_first_password(latchgate)
         give_to_owner(settings.home)
     except BaseException:
@@ -298,24 +302,22 @@ def _set_first_password(latchgate: Latchgate) -> None:
 
 def _wire(
     settings: Settings,
-    opened: tuple[Database, HostRequestLog, Peppers],
+    opened: tuple[Database, HostRequestLog, Peppers, Measures],
     inherited: Inherited | None,
     stack: ExitStack,
     *,
     cached: bool,
 ) -> Latchgate:
-    database, request_log, peppers = opened
+    database, request_log, peppers, measures = opened
     store, entropy = SqlStore(database), SystemEntropy()
     clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
-    profile = PROFILES[settings.password_profile]
-    issuer = settings.public_url
+    profile, issuer = PROFILES[settings.password_profile], settings.public_url
     rules, throttles = _rules(settings), _throttles(settings, clock, slot)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
-    cache = _open_cache(database, clock, settings.cache_bytes, stack) if cached else None
+    cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
     access_tokens = AccessTokenService(store, peppers, clock, entropy)
-    turns, queue = Semaphore(settings.password_hashes_at_once), Semaphore(settings.password_hashes_at_once + _WAITING)
-    users, roles = UserService(store, clock, entropy, profile, turns, queue), RoleService(store, clock)
+    users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
     system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
@@ -350,28 +352,49 @@ def _wire(
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
-        gate=_gate(authenticator, throttles, request_log, cache),
+        gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,
         gate_may_wait=settings.database_path is None,
-        slot=slot,
+        measures=measures,
         opened=stack,
     )
 
 
-def _gate(
-    authenticator: Authenticator, throttles: Throttles, request_log: HostRequestLog, cache: VerifiedCache | None
+def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:
+    """Tell how many passwords may be hashed at once, and how many may wait for that besides."""
+    at_once = settings.password_hashes_at_once
+    return Semaphore(at_once), Semaphore(at_once + _WAITING)
+
+
+def _gate(  # what the straight line is joined of
+    authenticator: Authenticator,
+    throttles: Throttles,
+    request_log: HostRequestLog,
+    cache: VerifiedCache | None,
+    measures: Measures,
+    *,
+    request_lines: bool,
 ) -> Gate:
-    clock, peppers = authenticator.clock, authenticator.peppers
-    cached = CachedAuthenticator(authenticator, cache) if cache else None
-    ids = RequestIds(SystemEntropy())
-    return Gate(authenticator, throttles, request_log, clock, ids, peppers, cached=cached)
+    return Gate(
+        authenticator,
+        throttles,
+        request_log,
+        authenticator.clock,
+        RequestIds(SystemEntropy()),
+        authenticator.peppers,
+        cached=CachedAuthenticator(authenticator, cache) if cache else None,
+        measures=RequestMeasures(measures),
+        tell=write_request_line if request_lines else None,
+    )
 
 
-def _open_cache(database: Database, clock: SystemClock, bytes_max: int, stack: ExitStack) -> VerifiedCache | None:
+def _open_cache(
+    database: Database, clock: SystemClock, bytes_max: int, measures: Measures, stack: ExitStack
+) -> VerifiedCache | None:
     if database.acknowledgements is None or not bytes_max:
         return None
     # By the clock that judges what is kept: two of them may differ once somebody has set the time.
-    cache = VerifiedCache(lambda: open_feed(database), clock, boottime, SystemEntropy(), bytes_max)
+    cache = VerifiedCache(lambda: open_feed(database), clock, boottime, SystemEntropy(), bytes_max, measures)
     stack.callback(cache.close)
     watcher = Watcher(cache.beat, _WATCH_SECONDS)
     watcher.start()
@@ -380,7 +403,7 @@ def _open_cache(database: Database, clock: SystemClock, bytes_max: int, stack: E
     return cache
 
 
-def _open_log(settings: Settings) -> HostRequestLog:
+def _open_log(settings: Settings, measures: Measures) -> HostRequestLog:
     log_url = settings.log_database_url.get_secret_value()
     wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
     rules = LogRules(
@@ -389,8 +412,8 @@ def _open_log(settings: Settings) -> HostRequestLog:
         RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
     )
     return HostRequestLog(
-        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy()),
-        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder),
+        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures),
+        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures),
     )
 
 

@@ -71,7 +71,7 @@ def _require_public_url(url: str) -> str:
     return parts.geturl()
 
 
-def _read_proxies(value: object) -> object:
+def _read_networks(value: object) -> object:
     if isinstance(value, list):
         value = " ".join(str(entry) for entry in value)
     if not isinstance(value, str):
@@ -104,7 +104,7 @@ def _default_public_url(values: dict[str, Any]) -> str:
 
 _Home = Annotated[Path, AfterValidator(_absolute)]
 _DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_database_url)]
-_Proxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_read_proxies)]
+_Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_read_networks)]
 _Seconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     public_url: Annotated[str, AfterValidator(_require_public_url)] = Field(default_factory=_default_public_url)
     """The address under which people and programs reach this instance, such as `https://auth.example.com`. It stands in
     links and makes cookies `Secure` if it is https. Default: the listening address; never the Host header."""
-    trusted_proxies: _Proxies = ()
+    trusted_proxies: _Networks = ()
     """Addresses or ranges of the proxies before this instance, separated by commas. Only from them does
     `X-Forwarded-For` count. Empty: from nobody."""
     admin_password: SecretStr | None = None
@@ -208,6 +208,13 @@ class Settings(BaseSettings):
     fast_lane: Literal["parser", "application", "off"] = "parser"
     """Where requests that a remembered verdict alone answers, such as `get_logged_user`, leave the long way, with the
     same answers and rows: in the `parser`, or at the door of the `application`. `off`: nowhere; for comparing them."""
+    metrics_from: _Networks = ()
+    """Addresses or ranges, separated by commas, from which `/metrics` may be read without a credential; what counts is
+    the caller's address after `trusted_proxies`. Empty: from nowhere, a System Manager's credential is needed."""
+    request_lines: bool = False
+    """Whether each request is told on standard error too, as a line of JSON with the fields of its row in the request
+    log; requests without a credential as well. A line costs as much as a quick answer, and whoever reads them must keep
+    up, or the server waits."""
     shutdown_seconds: int = Field(default=10, ge=0, le=3600)
     """How many seconds a stop waits for requests under way. 0 waits for none."""
     development: bool = False

@@ -14,6 +14,7 @@ _NOT_AT_START = frozenset(
     {
         *("alembic", "mako", "pygments", "rich", "markdown_it", "structlog"),
         *("authlib", "joserfc", "cryptography", "jinja2", "psycopg", "sqlalchemy.dialects.postgresql"),
+        *("prometheus_client", "latchgate.server.exposition"),
         *("latchgate.server.openapi_document", "latchgate.server.openapi_texts", "latchgate.oauth.provider"),
         *("latchgate.cli.commands", "latchgate.cli.doctor", "latchgate.cli.log"),
     }
@@ -67,7 +68,10 @@ def page():
 def document():
     assert b'"openapi":"3.1.0"' in description._build().body
 
-kinds = [seal, sign, exchange, read, page, document]
+def count():
+    assert b"latchgate_requests_total" in application.table.pages["/metrics"].handler.write()
+
+kinds = [seal, sign, exchange, read, page, document, count]
 together = threading.Barrier(3 * len(kinds))
 done, failures = [], []
 
@@ -141,4 +145,4 @@ def test_the_first_requests_may_come_all_at_once(home: Path) -> None:
     done, failures = json.loads(_run(home, _BEGIN, _FIRST_REQUESTS))
 
     assert failures == []
-    assert done == sorted(["seal", "sign", "exchange", "read", "page", "document"] * 3)
+    assert done == sorted(["seal", "sign", "exchange", "read", "page", "document", "count"] * 3)

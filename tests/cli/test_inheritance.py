@@ -22,6 +22,9 @@ def test_workers_count_together_and_live_in_one_time(cli: CommandLine) -> None:
         assert second.gate.throttles.has_failed_often("192.0.2.1")
         assert not alone.gate.throttles.has_failed_often("192.0.2.1")
         assert first.clock is second.clock is clock
-        assert (first.slot, alone.slot) == (shared.slot(2), None)
+        for latchgate in (first, alone):
+            latchgate.measures.counter("cache_misses")(1)
+        assert second.measures.read_totals()["cache_misses"] == 1
+        assert alone.measures.read_totals()["cache_misses"] == 1
         assert first.store is not second.store
     shared.remove()

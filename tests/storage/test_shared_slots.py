@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from latchgate.errors import StorageError
+from latchgate.services.measures import Outcome, bucket_word, request_word, sum_word
 from latchgate.storage.shared_slots import SharedSlots, make_shared_slots
 from support.forks import run_in_forks
 
@@ -118,3 +119,42 @@ def test_where_it_cannot_be_made_one_line_says_why(tmp_path: Path, spoil: Callab
 
     with pytest.raises(StorageError, match="counters cannot be kept in"):
         _made(folder)
+
+
+def test_a_process_counts_by_its_slot_and_reads_everybody_s(tmp_path: Path) -> None:
+    """What it counted goes on with its successor; what it had is taken back once it is dead."""
+    shared = make_shared_slots(tmp_path / "run", slots=3, salt=b"s" * 32)
+
+    def work(number: int) -> None:
+        measures = shared.slot(number).measures()
+        measures.counter("cache_misses")(number)
+        measures.gauge("cache_entries")(10 * number)
+        measures.observer("token", Outcome.ALLOWED)(100)
+
+    run_in_forks([lambda: work(1), lambda: work(2)])
+    shared.clear_gauges(2)
+    shared.slot(2).measures().counter("cache_misses")(4)
+
+    totals = shared.slot(0).measures().read_totals()
+    assert {name: value for name, value in totals.items() if value} == {
+        "cache_misses": 7,
+        "cache_entries": 10,
+        request_word("token", Outcome.ALLOWED): 2,
+        bucket_word(Outcome.ALLOWED, 7): 2,
+        sum_word(Outcome.ALLOWED): 200,
+    }
+
+
+def test_the_master_s_words_are_there_for_all_and_outlive_a_cut(tmp_path: Path) -> None:
+    """Written by way of the file: a file that somebody has cut neither kills the master nor keeps what was in it."""
+    shared = make_shared_slots(tmp_path / "run", slots=2, salt=b"s" * 32)
+    own = shared.slot(0)
+
+    own.write("workers", 2)
+    assert shared.read_totals()["workers"] == 2
+    os.truncate(shared.path, 0)
+    own.write("workers", 1)
+    shared.clear_gauges(1)
+    shared.mend()
+
+    assert shared.read_totals()["workers"] == 1

@@ -18,8 +18,8 @@ _FOLDER = Path(sys.argv[1])
 _MANNER = sys.argv[2]
 
 
-def _note(text: str) -> None:
-    with (_FOLDER / "notes").open("a") as notes:
+def _note(text: str, file: str = "notes") -> None:
+    with (_FOLDER / file).open("a") as notes:
         notes.write(text + "\n")
 
 
@@ -73,8 +73,10 @@ def _main() -> int:
     works = Works(
         serve=_serve,
         ingest=_ingest if _MANNER == "ingests" else None,
-        count_start=lambda amount: _note("start"),
-        count_death=lambda amount: _note("death"),
+        count_start=lambda kind: _note(f"start {kind}", "counts"),
+        count_death=lambda kind: _note(f"death {kind}", "counts"),
+        note_family=lambda kind, there: _note(f"{there} {kind}", "counts"),
+        note_free_slot=lambda slot: _note(f"free {slot}", "counts"),
         look_after=lambda: None,
     )
     listener = socket.create_server(("127.0.0.1", 0))

@@ -38,6 +38,11 @@ class _Master:
         return [line for line in path.read_text().splitlines() if line.startswith(first)] if path.exists() else []
 
     @property
+    def counts(self) -> list[str]:
+        """What the master counted of its processes."""
+        return (self._folder / "counts").read_text().splitlines()
+
+    @property
     def said(self) -> str:
         """What it said."""
         return (self._folder / "said").read_text()
@@ -136,11 +141,22 @@ def test_the_ingester_ends_after_the_workers(tmp_path: Path) -> None:
         os.kill(int(master.notes("ingests")[0].split()[-1]), signal.SIGKILL)
         wait_until(lambda: len(master.notes("ingests")) == 2, "there is another")
         assert "ingester died" in master.said
+        wait_until(lambda: "death ingester" in master.counts, "it is counted")
+        assert master.counts.count("start worker") == 2
 
         master.signal(signal.SIGINT)
 
         assert master.wait() == 0
         assert [line.split()[0] for line in master.notes()[-4:]] == ["ended", "ended", "last", "over"]
+        # Whatever ends, however it does, there is one fewer, and its slot is free.
+        assert [line for line in master.counts if line.endswith(" ingester")] == [
+            *("start ingester", "1 ingester", "0 ingester", "death ingester", "start ingester", "1 ingester"),
+            "0 ingester",
+        ]
+        assert [line for line in master.counts if line.endswith(" worker")][-2:] == ["1 worker", "0 worker"]
+        assert sorted(line for line in master.counts if line.startswith("free")) == [
+            *("free 1", "free 1", "free 2", "free 3"),
+        ]
 
 
 def test_who_does_not_end_in_time_is_killed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
+from latchgate.core.addresses import Network, covers
 from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import Action, Grant, Reach, reach_of
 from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
@@ -47,6 +48,12 @@ class Requirement:
     """Whether it is OAuth clients that ask here, and nobody else; their credentials are read here alone."""
     proved: bool = False
     """Whether a client must have proved itself; a public one merely says who it is."""
+    open_from: tuple[Network, ...] = ()
+    """From these addresses anybody may come, with a credential or without."""
+
+    def at(self, address: str) -> "Requirement":
+        """Tell what it asks of a caller from an address, which is resolved: what a caller says of it does not count."""
+        return PUBLIC if self.open_from and covers(self.open_from, address) else self
 
 
 PUBLIC = Requirement(user=False)

@@ -21,6 +21,7 @@ from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.retention import Retention
 from latchgate.request_log.segment_files import used_bytes
 from latchgate.services.clock import SystemClock
+from latchgate.services.measures import Measures
 from latchgate.services.operator_log import OperatorLog
 from latchgate.services.ports import Clock
 
@@ -77,13 +78,19 @@ class Logger(Protocol):
     def error(self, event: str, **fields: object) -> object: ...
 
 
-def run_ingester(settings: IngestSettings, stop: Callable[[], bool] | Event, log: Logger | None = None) -> None:
+def run_ingester(
+    settings: IngestSettings,
+    stop: Callable[[], bool] | Event,
+    log: Logger | None = None,
+    measures: Measures | None = None,
+) -> None:
     """Move rows until asked to stop, and then once more; whatever fails is told once, and tried again.
 
     Args:
         settings: Where everything is.
         stop: Whether to end; asked several times a second.
         log: Whom to tell; None: the operator's log.
+        measures: Where to count; None: where nobody looks.
 
     Raises:
         SettingsError: The database's address cannot be used.
@@ -95,15 +102,18 @@ def run_ingester(settings: IngestSettings, stop: Callable[[], bool] | Event, log
     _prepare(database)
     with closing(database):
         clock = SystemClock()
-        ingester = Ingester(settings.log_folder, database, clock, log.warning)
-        loop = IngestLoop(ingester, Retention(database, settings.log_retention_days), clock, log)
+        ingester = Ingester(settings.log_folder, database, clock, log.warning, measures=measures)
+        loop = IngestLoop(ingester, Retention(database, settings.log_retention_days), clock, log, measures)
         loop.run(stop.is_set if isinstance(stop, Event) else stop, settings.log_backlog_bytes // _URGENT_SHARE)
 
 
 class IngestLoop:
     """Ingesting, cleaning, folding: what is done in turn, and when again."""
 
-    def __init__(self, ingester: Ingester, retention: Retention, clock: Clock, log: Logger) -> None:
+    def __init__(  # what it does in turn, and all that these need
+        self, ingester: Ingester, retention: Retention, clock: Clock, log: Logger, measures: Measures | None = None
+    ) -> None:
+        self._count_failure = (measures or Measures.alone()).counter("ingest_failures")
         self._ingester = ingester
         self._retention = retention
         self._clock = clock
@@ -137,6 +147,7 @@ class IngestLoop:
         return self._pause
 
     def _failed(self, error: StorageError) -> float:
+        self._count_failure(1)
         if self._failing:
             self._pause = min(self._pause * 2, BACKOFF_SECONDS[1])
         else:

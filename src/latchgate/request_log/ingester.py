@@ -19,6 +19,7 @@ from latchgate.request_log.runs import read_run
 from latchgate.request_log.schema import log_segment, request_log
 from latchgate.request_log.segment_ends import End, find_ends
 from latchgate.request_log.segment_reader import Condition, Scanned, SegmentFile, list_segments
+from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock
 
 __all__ = ["BATCH_ROWS", "LOCK_NAME", "PROBLEMS", "Ingester"]
@@ -53,8 +54,11 @@ class Ingester:
         clock: Clock,
         report: Callable[..., object] = lambda _event, **_details: None,
         batch_rows: int = BATCH_ROWS,
+        measures: Measures | None = None,
     ) -> None:
         """Take the folder of the segments, and whom to tell of what is lost or cannot be read: a logger's method."""
+        measures = measures or Measures.alone()
+        self._count_rows, self._count_batch = measures.counter("rows_ingested"), measures.counter("batches")
         self.folder = folder
         self.database = database
         self._clock = clock
@@ -157,7 +161,11 @@ class Ingester:
             if not batches:
                 break
             if write_batches(self.database, batches, self._clock.now_us()):
-                moved += sum(len(batch.rows) for batch in batches)
+                rows = sum(len(batch.rows) for batch in batches)
+                moved += rows
+                # Under the lock that lets one ingester alone move: no two threads count at the same time.
+                self._count_rows(rows)
+                self._count_batch(1)
                 for segment, step in steps:
                     self._tell(segment, step.batch)
                     if step.batch.ended:

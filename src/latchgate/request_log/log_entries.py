@@ -15,7 +15,7 @@ from latchgate.request_log.counts import LogCounts
 from latchgate.request_log.database import OPENING_SECONDS, LogDatabase, connect, storage_errors
 from latchgate.request_log.documents import LogDocuments
 from latchgate.request_log.ingester import Ingester
-from latchgate.request_log.log_states import read_state
+from latchgate.request_log.log_states import read_standing, read_state
 from latchgate.request_log.queries import conditions, matches
 from latchgate.request_log.revisions import require_head
 from latchgate.request_log.rows import COLUMNS
@@ -24,6 +24,8 @@ from latchgate.request_log.segment_ends import Pending, PendingRow, read_pending
 from latchgate.request_log.segment_reader import list_segments
 from latchgate.request_log.texts import indexable
 from latchgate.services.clock import SystemClock
+from latchgate.services.log_ports import LogStanding
+from latchgate.services.measures import Measures
 from latchgate.services.port_values import CountQuery, LastUse, LogPosition, LogQuery, LogState, OutcomeCount, TopCount
 
 __all__ = ["PAGE_ROWS_MAX", "SqlRequestLog", "open_request_log"]
@@ -42,7 +44,9 @@ _SEGMENT = (
 )
 
 
-def open_request_log(location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None) -> "SqlRequestLog":
+def open_request_log(
+    location: str | Path, *, wait_seconds: float = 5.0, folder: Path | None = None, measures: Measures | None = None
+) -> "SqlRequestLog":
     """Open the log's database, making file and tables if there are none.
 
     Args:
@@ -51,6 +55,7 @@ def open_request_log(location: str | Path, *, wait_seconds: float = 5.0, folder:
         wait_seconds: How long a statement waits for a lock that another process holds; opening itself has more
             patience.
         folder: Where the segments are from which rows come; None if there are none.
+        measures: Where to count what readers move; None: where nobody looks.
 
     Raises:
         SettingsError: The location cannot be used, or its tables are of another release.
@@ -61,7 +66,8 @@ def open_request_log(location: str | Path, *, wait_seconds: float = 5.0, folder:
     database = connect(location, wait_seconds)
     if folder is None:
         return SqlRequestLog(database)
-    return SqlRequestLog(database, Ingester(folder, database, SystemClock(), batch_rows=_ROWS_MOVED_BY_READERS))
+    ingester = Ingester(folder, database, SystemClock(), batch_rows=_ROWS_MOVED_BY_READERS, measures=measures)
+    return SqlRequestLog(database, ingester)
 
 
 class SqlRequestLog:
@@ -178,6 +184,10 @@ class SqlRequestLog:
     def state(self) -> LogState:
         """Tell how the log itself stands, without bringing anything in. Raises StorageError."""
         return read_state(self._database, self._ingester)
+
+    def standing(self) -> LogStanding:
+        """Tell how the log stands by counts alone. Raises StorageError."""
+        return read_standing(self._database, self._ingester)
 
     def close(self) -> None:
         """Close every connection; a later call opens them anew."""

@@ -68,6 +68,9 @@ class HostRequestLog:
     def state(self) -> LogState:
         return self.reader.state()
 
+    def standing(self) -> log_ports.LogStanding:
+        return self.reader.standing()
+
     def close(self) -> None:
         """Let files and connections go; a later call opens them anew."""
         self.segments.close()

@@ -23,7 +23,7 @@ from latchgate.request_log.segment_layout import (
 )
 from latchgate.request_log.segment_reader import Condition, Scanned, SegmentFile, list_segments
 
-__all__ = ["PENDING_ROWS_MAX", "End", "Pending", "PendingRow", "find_ends", "read_pending"]
+__all__ = ["PENDING_ROWS_MAX", "End", "Pending", "PendingRow", "count_appended", "find_ends", "read_pending"]
 
 PENDING_ROWS_MAX = 200_000
 """How many rows may be read from the segments themselves; a log that is further behind is no log to read."""
@@ -91,6 +91,26 @@ def find_ends(segments: Iterable[SegmentFile], progress: Mapping[str, Progress])
     return ends
 
 
+def count_appended(segment: SegmentFile) -> int:
+    """Tell how many records a segment holds, as it says itself, without looking at them; 0 of one that is no more.
+
+    One that was being written when its process died may not be among them.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    try:
+        descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _appended(descriptor, parse_header(os.pread(descriptor, HEADER_BYTES, 0)))
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise StorageError("A segment of the request log cannot be read", detail=str(error)) from error
+
+
 def read_pending(folder: Path, progress: Mapping[str, Progress]) -> Pending:
     """Read the rows that follow where the database is, in the order of each segment.
 
@@ -144,9 +164,7 @@ def _find_end(segment: SegmentFile, known: Progress) -> End | None:
         if header is not None:
             # Tallies, count and records are read in the order that leaves out nothing that was there before.
             tallied = _tallied(os.pread(descriptor, header.tallies * TALLY_BYTES, tally_at(0)), header)
-            (appended,) = APPENDED.unpack(os.pread(descriptor, APPENDED.size, APPENDED_AT))
-            if appended > header.size // RECORD_HEAD.size:
-                appended = 0
+            appended = _appended(descriptor, header)
             # Where a file is not written through memory, the count is behind.
             return End(max(appended + 1, _walk(descriptor, header, known)), tallied)
     finally:
@@ -156,6 +174,15 @@ def _find_end(segment: SegmentFile, known: Progress) -> End | None:
     for scanned in _steps(segment, known):
         end = End(scanned.next_seq, sum(tally.requests for tally in scanned.tallies))
     return end
+
+
+def _appended(descriptor: int, header: Header | None) -> int:
+    raw = os.pread(descriptor, APPENDED.size, APPENDED_AT)
+    if header is None or len(raw) < APPENDED.size:
+        return 0
+    appended: int = APPENDED.unpack(raw)[0]
+    # More than there is room for cannot be true.
+    return appended if appended <= header.size // RECORD_HEAD.size else 0
 
 
 def _walk(descriptor: int, header: Header, known: Progress) -> int:

@@ -16,6 +16,7 @@ from latchgate.request_log.segment_files import OpenSegment, can_be_mapped, make
 from latchgate.request_log.segment_keeper import SegmentKeeper, SyncPolicy
 from latchgate.request_log.segment_layout import RECORD_HEAD, SLOT_BYTES, Header
 from latchgate.services import log_ports
+from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock, Entropy
 
 __all__ = ["BACKLOG_BYTES", "SEGMENT_BYTES", "LogRules", "Reservation", "SegmentLog", "SyncPolicy"]
@@ -67,7 +68,15 @@ class SegmentLog:
     of the process at any moment; a power cut may take what `sync` has not covered.
     """
 
-    def __init__(self, folder: Path, rules: LogRules, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, folder: Path, rules: LogRules, clock: Clock, entropy: Entropy, measures: Measures | None = None
+    ) -> None:
+        measures = measures or Measures.alone()
+        self._count_row, self._count_tally = measures.counter("rows_appended"), measures.counter("refusals_tallied")
+        self._count_full, self._count_sync_error = (
+            measures.counter("rows_without_room"),
+            measures.counter("sync_errors"),
+        )
         self.rules = rules
         self._folder = folder
         self._clock = clock
@@ -88,7 +97,12 @@ class SegmentLog:
                 if self._has_room():
                     self._reserved += 1
                     return Reservation(self._returned)
-            self._make_room()
+            try:
+                self._make_room()
+            except StorageError:
+                with self._lock:
+                    self._count_full(1)
+                raise
 
     def append(self, payload: bytes, reservation: log_ports.Reservation | None = None) -> None:
         """Store a row; it takes the room that was reserved for it, or such as is reserved for no other.
@@ -113,6 +127,7 @@ class SegmentLog:
             if current is not None and current.offset + SLOT_BYTES * (self._reserved + 1) <= current.end:
                 current.append(payload)
                 self._written += 1
+                self._count_row(1)
                 return
         self.append(payload)
 
@@ -163,6 +178,7 @@ class SegmentLog:
     def leave(self, segment: OpenSegment) -> None:
         """Write no more into a segment whose file the disk refused."""
         with self._lock:
+            self._count_sync_error(1)
             if segment is self._current:
                 self._retire()
 
@@ -217,12 +233,14 @@ class SegmentLog:
                 raise AssertionError("room was promised where there is none")
         current.append(payload)
         self._written += 1
+        self._count_row(1)
 
     def _tally(self, address: str, minute: int) -> None:
         if self._tallies is None:
             raise AssertionError("there is a segment, and so are its tallies")
         self._tallies.count(address, minute)
         self._written += 1
+        self._count_tally(1)
 
     def _advance(self) -> bool:
         """Go on in the next segment, if there is one."""

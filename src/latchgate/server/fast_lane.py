@@ -23,8 +23,7 @@ from latchgate.server.peers import resolve_peer
 from latchgate.server.replies import Dialect, Reply, name_request, render_reply, seal
 from latchgate.server.requests import read_text
 from latchgate.server.routes import METHOD_PREFIXES, Table
-from latchgate.services.gate import Gate
-from latchgate.services.log_ports import PreparedRow
+from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.operator_log import OperatorLog
 from latchgate.services.verdicts import Verdict
 
@@ -95,7 +94,7 @@ class LaneAnswer:
     target: bytes
     agent: bytes
     address: str
-    row: PreparedRow
+    row: RecalledRow
     frame: LaneFrame
     body: bytes
 
@@ -200,12 +199,13 @@ class FastLane:
             user_agent=read_text(agent),
         )
         response = asked.render(verdict.who, "")
-        row = self._gate.prepare_row(verdict.who, presented, response.status_code)
+        recalled = self._gate.prepare_row(verdict.who, presented, response.status_code)
+        row = replace(recalled.row, what=self._share(recalled.row.what))
         ready = LaneAnswer(
             target=self._share(target),
             agent=self._share(agent),
             address=address,
-            row=replace(row, what=self._share(row.what)),
+            row=replace(recalled, row=row),
             frame=self._share(_frame(response)),
             body=bytes(response.body),
         )

@@ -273,6 +273,7 @@ PAGES: Mapping[str, str] = {
     "/assets/{name}": "A file of the pages",
     "/livez": "Tell that the process lives",
     "/readyz": "Tell that database and log answer",
+    "/metrics": "What was counted, for Prometheus",
     "/.well-known/oauth-protected-resource": "Tell how to authenticate (RFC 9728)",
     "/.well-known/oauth-authorization-server": "Tell clients where everything is (RFC 8414)",
     "/.well-known/openid-configuration": "Tell OpenID Connect clients where everything is",

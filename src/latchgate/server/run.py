@@ -23,6 +23,7 @@ from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Phase, Ready, live
 from latchgate.server.lane_protocol import lane_protocol_class
 from latchgate.server.links import Order, UpLink
+from latchgate.server.metrics import Metrics, metrics_requirement
 from latchgate.server.oauth.devices import DevicePages
 from latchgate.server.oauth.documents import metadata_pages
 from latchgate.server.oauth.end_session import EndSession
@@ -68,10 +69,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
         pages={
             **build_pages(latchgate, frame, door),
             "/api/openapi.json": Page(PUBLIC, _GET, description, Dialect.PLAIN),
-            "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
-            "/readyz": Page(
-                PUBLIC, _GET, Ready(latchgate.store, latchgate.request_log, phase or Phase()), Dialect.PLAIN
-            ),
+            **_operator_pages(latchgate, phase or Phase()),
             **metadata_pages(
                 settings.public_url, latchgate.signing_keys, registration=settings.oauth_registration != "off"
             ),
@@ -88,6 +86,16 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     )
     lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies) if _has_lane(latchgate) else None
     return Application(latchgate.gate, table, site, lane)
+
+
+def _operator_pages(latchgate: Latchgate, phase: Phase) -> dict[str, Page]:
+    ready = Ready(latchgate.store, latchgate.request_log, phase)
+    metrics = Metrics(latchgate.measures, latchgate.request_log)
+    return {
+        "/livez": Page(PUBLIC, _GET, live, Dialect.PLAIN),
+        "/readyz": Page(PUBLIC, _GET, ready, Dialect.PLAIN),
+        "/metrics": Page(metrics_requirement(latchgate.settings.metrics_from), _GET, metrics, Dialect.PLAIN),
+    }
 
 
 def _has_lane(latchgate: Latchgate) -> bool:

@@ -3,18 +3,19 @@
 import gc
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from latchgate.bootstrap import Inherited, open_latchgate, share_memory
 from latchgate.request_log.ingest_process import run_ingester
-from latchgate.server.families import MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
+from latchgate.server.families import INGESTER_SLOT, MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
 from latchgate.server.links import UpLink
-from latchgate.server.members import Work
+from latchgate.server.members import Kind, Work
 from latchgate.server.run import run_server
 from latchgate.server.supervisor import Supervisor, Works
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
+from latchgate.storage.shared_slots import SharedSlots, Slot
 
 __all__ = ["supervise"]
 
@@ -45,9 +46,11 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
 
     works = Works(
         serve=serve,
-        ingest=_ingester(settings),
-        count_start=own.lasting_counter("worker_starts"),
-        count_death=own.lasting_counter("worker_deaths"),
+        ingest=_ingester(settings, shared),
+        count_start=_count_by_kind(own, "starts"),
+        count_death=_count_by_kind(own, "deaths"),
+        note_family=lambda kind, there: own.write(f"{kind}s", there),
+        note_free_slot=shared.clear_gauges,
         look_after=look_after,
     )
     # What was loaded stays where it is: a collection that marks it would copy every page of it into each worker.
@@ -65,10 +68,15 @@ def _share(settings: Settings) -> Settings:
     return settings.model_copy(update={"password_hashes_at_once": hashes})
 
 
-def _ingester(settings: Settings) -> Work:
+def _count_by_kind(own: Slot, what: str) -> Callable[[Kind], None]:
+    counters = {kind: own.lasting_counter(f"{kind}_{what}") for kind in Kind}
+    return lambda kind: counters[kind](1)
+
+
+def _ingester(settings: Settings, shared: SharedSlots) -> Work:
     def ingest(link: UpLink) -> None:
         # A service manager may tell every process to end; this one ends after those whose rows it moves.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        run_ingester(settings, link)
+        run_ingester(settings, link, measures=shared.slot(INGESTER_SLOT).measures())
 
     return ingest

@@ -45,8 +45,12 @@ class Works:
     serve: Callable[[int, UpLink], None]
     """As a worker, in the slot of that number."""
     ingest: Work | None
-    count_start: Callable[[int], None]
-    count_death: Callable[[int], None]
+    count_start: Callable[[Kind], None]
+    count_death: Callable[[Kind], None]
+    note_family: Callable[[Kind, int], None]
+    """Takes how many processes of a kind there are, whenever that changes."""
+    note_free_slot: Callable[[int], None]
+    """Takes the slot of a process that is no more."""
     look_after: Callable[[], None]
     """Sees to it that what the processes share is whole; done all the time, and just before each fork."""
 
@@ -96,6 +100,8 @@ class Supervisor:
                     self._note_signal(came.si_signo)
                 self._read_reports()
                 for member, wait_status in self._family.bury():
+                    self._works.note_free_slot(member.slot)
+                    self._note_family(member.kind)
                     self._note_end(member, wait_status)
         finally:
             self._family.end_all_at_once()
@@ -136,7 +142,7 @@ class Supervisor:
             return
         now = time.monotonic()
         lived_seconds = now - member.began
-        self._works.count_death(1)
+        self._works.count_death(member.kind)
         told = {"reason": str(member.failure)} if member.failure else {}
         _log.error(
             f"{member.kind} died",
@@ -200,7 +206,6 @@ class Supervisor:
         slot = self._family.find_slot()
         if slot is None or not self._backoffs[Kind.WORKER].is_over(now):
             return False
-        self._works.count_start(1)
         return self._fork(Kind.WORKER, slot, partial(self._works.serve, slot))
 
     def _start_ingester(self, ingest: Work, now: float) -> None:
@@ -209,6 +214,7 @@ class Supervisor:
 
     def _fork(self, kind: Kind, slot: int, work: Work) -> bool:
         self._works.look_after()
+        self._works.count_start(kind)
         try:
             self._family.fork(kind, slot, work, () if kind is Kind.WORKER else self._listeners)
         except OSError as error:
@@ -216,6 +222,7 @@ class Supervisor:
             _log.error(f"no {kind} could be started", reason=error.strerror)
             self._backoffs[kind].note_death(0.0, time.monotonic())
             return False
+        self._note_family(kind)
         return True
 
     # The end
@@ -259,6 +266,9 @@ class Supervisor:
     def _enter(self, phase: _Phase, seconds: float) -> None:
         self._phase, self._since = phase, time.monotonic()
         self._until = self._since + seconds
+
+    def _note_family(self, kind: Kind) -> None:
+        self._works.note_family(kind, sum(member.kind is kind for member in self._family.everybody()))
 
     def _pause_seconds(self) -> float:
         is_calm = (

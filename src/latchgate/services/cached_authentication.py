@@ -52,9 +52,8 @@ class CachedAuthenticator:
             return self.authenticator.verify(credential, address)
         key = self.cache.key(*spelling)
         kept = self.cache.find(key)
-        if isinstance(kept, Refusal):
-            return kept.who
-        if kept is not None and kept.holds_for(address):
+        if kept is not None and (isinstance(kept, Refusal) or kept.holds_for(address)):
+            self.cache.count_hit(1)
             return kept.who
         if isinstance(credential, KeyPair):
             return self._look_up_key(key, credential, address)

@@ -4,6 +4,7 @@ Every entrance calls `admit` with what was presented, runs its handler only if t
 `record` with what came of it before the reply leaves. There is no second check of a credential, scope or role anywhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
@@ -36,12 +37,13 @@ from latchgate.services.actors import JudgeAgain
 from latchgate.services.authentication import Authenticator
 from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.log_ports import PreparedRow, Reservation
+from latchgate.services.measures import NO_SCHEME, UNKNOWN_SCHEME, Measures, Outcome, RequestMeasures, outcome_of
 from latchgate.services.ports import Clock, RequestLog
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.throttles import Throttles
 from latchgate.services.verdicts import Verdict
 
-__all__ = ["Admission", "Gate"]
+__all__ = ["Admission", "Gate", "RecalledRow"]
 
 # Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
 _GUESSES = frozenset(
@@ -85,6 +87,16 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class RecalledRow:
+    """What requests that are recalled alike leave: a row without its numbers, and a count by microseconds."""
+
+    row: PreparedRow
+    count: Callable[[int], None] = field(repr=False)
+    entry: LogEntry | None = None
+    """The row as it is told, if somebody wants to be told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """Fulfils the straight line of architecture: admit, then the handler, then record."""
 
@@ -96,6 +108,9 @@ class Gate:
     peppers: Peppers = field(repr=False)
     cached: CachedAuthenticator | None = field(default=None, repr=False)
     """Answers as the authenticator; None where every credential is looked up."""
+    measures: RequestMeasures = field(default_factory=lambda: RequestMeasures(Measures.alone()), repr=False)
+    tell: Callable[[LogEntry], None] | None = None
+    """Takes what the log is told, and requests without a credential too; never raises. None: nobody wants it."""
 
     def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
         """Give the verdict that lets a request in, if memory alone tells that it is true now; else None: ask `admit`.
@@ -124,7 +139,7 @@ class Gate:
             who, failure = Rejected(Reason.STORAGE), error
         who = self._hold_to_limits(who, presented.peer_address)
         who = self._guard_session(who, credential)
-        judgement = decide(who, requirement)
+        judgement = decide(who, requirement.at(presented.peer_address))
         return Admission(
             who=who,
             decision=judgement.decision,
@@ -139,7 +154,7 @@ class Gate:
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
-        """Write the request's row, if it presented a credential, so that it survives the process.
+        """Count the request and, if it presented a credential, write its row, so that both survive the process.
 
         Args:
             admission: What `admit` gave.
@@ -150,30 +165,46 @@ class Gate:
         Raises:
             StorageError: The row could not be written; the reply must not leave.
         """
-        if not admission.credential_presented:
-            return
-        entry = _entry(admission, status, seconds, reason)
-        if isinstance(admission.who, Principal | Client):
-            self.request_log.append(entry, admission.row_room)
-        else:
-            # Anybody can send these, and as many as they like.
-            self.request_log.append_refused(entry, admission.row_room)
+        outcome = outcome_of(admission.decision, admission.reason, status)
+        try:
+            if admission.credential_presented or self.tell:
+                self._write(admission, _entry(admission, status, seconds, reason))
+        except StorageError:
+            outcome = Outcome.FAILED
+            raise
+        finally:
+            self.measures.count(_scheme_of(admission), outcome, seconds)
 
-    def prepare_row(self, who: Principal, presented: Presented, status: int) -> PreparedRow:
+    def prepare_row(self, who: Principal, presented: Presented, status: int) -> RecalledRow:
         """Make what rows of the same recalled caller, request and answer have in common."""
         shown = _without_secret(presented, parse_credential(presented))
         admission = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True)
-        return self.request_log.prepare(_entry(admission, status, 0.0, None))
+        entry = _entry(admission, status, 0.0, None)
+        count = self.measures.recalled(who.scheme)
+        return RecalledRow(self.request_log.prepare(entry), count, entry if self.tell else None)
 
-    def record_recalled(self, row: PreparedRow, seconds: float) -> bytes:
-        """Write the row of a request that `recall` let in, and give its id, as `record`.
+    def record_recalled(self, recalled: RecalledRow, seconds: float) -> bytes:
+        """Count a request that `recall` let in, write its row, and give its id, as `record`.
 
         Raises:
-            StorageError: The row could not be written; nothing was, and `admit` may be asked.
+            StorageError: The row could not be written; nothing was, nor counted, and `admit` may be asked.
         """
-        request_id = self.request_ids.take()
-        self.request_log.append_prepared(row, self.clock.now_us(), request_id, int(seconds * 1_000_000))
+        request_id, now_us, micros = self.request_ids.take(), self.clock.now_us(), int(seconds * 1_000_000)
+        self.request_log.append_prepared(recalled.row, now_us, request_id, micros)
+        recalled.count(micros)
+        if recalled.entry and self.tell:
+            self.tell(replace(recalled.entry, time=now_us, request_id=request_id.hex(), seconds=micros / 1_000_000))
         return request_id
+
+    def _write(self, admission: Admission, entry: LogEntry) -> None:
+        if admission.credential_presented:
+            if isinstance(admission.who, Principal | Client):
+                self.request_log.append(entry, admission.row_room)
+            else:
+                # Anybody can send these, and as many as they like.
+                self.request_log.append_refused(entry, admission.row_room)
+        if self.tell:
+            self.tell(entry)
 
     def _verify(self, credential: Credential, presented: Presented) -> Who:
         if self.cached is not None:
@@ -249,7 +280,22 @@ def _entry(admission: Admission, status: int, seconds: float, reason: str | None
         user_agent=escape(blank_texts(presented.user_agent), USER_AGENT_LENGTH_MAX),
         reason=refused,
     )
-    return _named(row, who)
+    return _named(row, who) if admission.credential_presented else row
+
+
+def _scheme_of(admission: Admission) -> str:
+    """Tell by which scheme a request came, in words of ours alone."""
+    if not admission.credential_presented:
+        return NO_SCHEME
+    match admission.who:
+        case Principal() | Rejected():
+            return admission.who.scheme or UNKNOWN_SCHEME
+        case Anonymous():
+            return Scheme.SESSION
+        case Client():
+            return Scheme.CLIENT
+        case _:
+            assert_never(admission.who)
 
 
 def _named(row: LogEntry, who: Who) -> LogEntry:

@@ -1,4 +1,4 @@
-"""The request log's writing side, as the gate and the fast lane see it, and its roll-ups."""
+"""The request log's writing side, as the gate and the fast lane see it, its roll-ups, and what it tells of itself."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from latchgate.core.log_entries import LogEntry
 from latchgate.services.port_values import CountQuery, LogState, OutcomeCount, TopCount
 
-__all__ = ["LogWriter", "PreparedRow", "RequestCounts", "Reservation"]
+__all__ = ["LogStanding", "LogWriter", "PreparedRow", "RequestCounts", "Reservation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,20 @@ class PreparedRow:
     status: int
     who: bytes = field(repr=False)
     what: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogStanding:
+    """How the log stands, by counts that are had without looking at rows."""
+
+    rows_behind: int
+    """Rows that are in segments and not yet in the database."""
+    segments: int
+    """Files of such rows, the ones that are being written among them."""
+    unreadable_segments: int
+    rows_lost: int
+    """Rows that were found missing, since there is a log."""
+    damaged_bytes: int
 
 
 class Reservation(Protocol):

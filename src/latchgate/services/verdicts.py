@@ -11,6 +11,7 @@ from typing import Any
 
 from latchgate.core.addresses import Network, covers
 from latchgate.core.principals import Principal, Rejected
+from latchgate.services.measures import Measures
 
 __all__ = ["Refusal", "Tag", "Verdict", "VerdictStore"]
 
@@ -84,7 +85,10 @@ class Refusal:
 class VerdictStore:
     """Verdicts by key, within so many bytes; what was not asked for goes first. Changes need a lock, finding none."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, measures: Measures | None = None) -> None:
+        measures = measures or Measures.alone()
+        self._count_drops = measures.counter("cache_drops")
+        self._count_evictions = measures.counter("cache_evictions")
         self._bytes_max = bytes_max
         self._bytes = 0
         self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
@@ -147,18 +151,23 @@ class VerdictStore:
         tagged = _DROPS[kind]
         if tagged is not None:
             tag = _ANY_ROLE if kind == "role" else (tagged, ref)
-            for key in list(self._keys_of(tag)):
+            keys = list(self._keys_of(tag))
+            for key in keys:
                 self._remove(key)
-                self.dropped += 1
+            self._note_drops(len(keys))
         return True
 
     def clear(self) -> None:
         """Drop everything."""
-        self.dropped += len(self._verdicts)
+        self._note_drops(len(self._verdicts))
         self._verdicts.clear()
         self._refusals.clear()
         self._index.clear()
         self._bytes = 0
+
+    def _note_drops(self, count: int) -> None:
+        self.dropped += count
+        self._count_drops(count)
 
     def _make_room(self) -> None:
         # The second chance: what was asked for since goes to the end once more. It ends, for each loses its mark.
@@ -170,6 +179,7 @@ class VerdictStore:
             else:
                 self._remove(key)
                 self.evicted += 1
+                self._count_evictions(1)
 
     def _remove(self, key: bytes) -> None:
         verdict = self._verdicts.pop(key, None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from latchgate.errors import StorageError
+from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock, Entropy
 from latchgate.services.verdict_ports import Changes, Feed, OpenFeed, Position
 from latchgate.services.verdicts import Refusal, Verdict, VerdictStore
@@ -54,16 +55,27 @@ class VerifiedCache:
     """
 
     def __init__(
-        self, open_feed: OpenFeed, clock: Clock, boottime: Callable[[], float], entropy: Entropy, bytes_max: int
+        self,
+        open_feed: OpenFeed,
+        clock: Clock,
+        boottime: Callable[[], float],
+        entropy: Entropy,
+        bytes_max: int,
+        measures: Measures | None = None,
     ) -> None:
         self._open_feed = open_feed
         self._clock = clock
         self._boottime = boottime
         self._salt = entropy.random_bytes(_SALT_BYTES)
         self._lock = threading.Lock()
-        self.store = VerdictStore(bytes_max)
+        measures = measures or Measures.alone()
+        self.store = VerdictStore(bytes_max, measures)
         self.misses = 0
         """How many look-ups were begun."""
+        self.count_hit = measures.counter("cache_hits")
+        """To be told of each request that what was found answers; those that are recalled are counted by the gate."""
+        self._count_misses = measures.counter("cache_misses")
+        self._tell_entries, self._tell_bytes = measures.gauge("cache_entries"), measures.gauge("cache_bytes")
         self._flights: dict[bytes, _Flight] = {}
         self._feed: Feed | None = None
         self._trust_until = 0.0
@@ -147,6 +159,9 @@ class VerifiedCache:
         elif looked_at > self._trust_until:
             # It has failed for a while: the connection may be what is broken.
             self._forget()
+        # How full it is may be told a little late; what it does may not.
+        self._tell_entries(len(self.store))
+        self._tell_bytes(self.store.size)
 
     def close(self) -> None:
         """Forget everything and let the files go."""
@@ -195,6 +210,7 @@ class VerifiedCache:
             flight = self._flights[key] = _Flight(feed, nonce)
             flight.landed.acquire()
             self.misses += 1
+            self._count_misses(1)
             return flight, True
 
     def _forget(self) -> None:

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latchgate.errors import StorageError
+from latchgate.services.measures import GAUGES, WORDS, Measures
 
-__all__ = ["COUNTER_NAMES", "SharedSlots", "Slot", "Table", "make_shared_slots"]
-
-COUNTER_NAMES = ("worker_starts", "worker_deaths")
-"""What is counted, for whoever reads the totals."""
+__all__ = ["SharedSlots", "Slot", "Table", "make_shared_slots"]
 
 WAYS = 8
 """How many windows may lie where a key's hash says; of more, one must go."""
@@ -105,6 +103,14 @@ class SharedSlots:
             for number, name in enumerate(self.names)
         }
 
+    def clear_gauges(self, number: int) -> None:
+        """Take back what the dead owner of a slot had, for it has nothing any more; what it counted stays.
+
+        For the master, who must not die of a file that somebody has cut.
+        """
+        for name in GAUGES:
+            self.slot(number).write(name, 0)
+
     def mend(self) -> None:
         """Give the file its size again, if somebody has cut it: what reads beyond its end dies.
 
@@ -142,15 +148,24 @@ class Slot:
 
     def lasting_counter(self, name: str) -> Callable[[int], None]:
         """Give such a function for the master, who must not die of a file that somebody has cut: a slow one."""
-        descriptor, at, total = self.shared.descriptor, self._place(name) * _WORD_BYTES, 0
+        total = 0
 
         def add(amount: int) -> None:
             nonlocal total
             total += amount
-            with suppress(OSError):  # a full disk is no reason either
-                os.pwrite(descriptor, total.to_bytes(_WORD_BYTES, sys.byteorder), at)
+            self.write(name, total)
 
         return add
+
+    def write(self, name: str, value: int) -> None:
+        """Set a word by way of the file, which does not die of what it finds; slow."""
+        with suppress(OSError):  # a full disk is no reason either
+            place = self._place(name) * _WORD_BYTES
+            os.pwrite(self.shared.descriptor, value.to_bytes(_WORD_BYTES, sys.byteorder), place)
+
+    def measures(self) -> Measures:
+        """Give what its process counts by; the memory must have been made for all of WORDS."""
+        return Measures(self.shared.words, self._place(WORDS[0]), self.shared.read_totals)
 
     def _place(self, name: str) -> int:
         layout = self.shared.layout
@@ -201,7 +216,7 @@ class _Alone:
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, self._byte)
 
 
-def make_shared_slots(folder: Path, *, slots: int, salt: bytes, names: Sequence[str] = COUNTER_NAMES) -> SharedSlots:
+def make_shared_slots(folder: Path, *, slots: int, salt: bytes, names: Sequence[str] = WORDS) -> SharedSlots:
     """Make the memory, all of it zero, in a file of its own; files that no process uses any more are removed.
 
     Args:
