@@ -66,7 +66,7 @@ def test_keys_work_after_a_restore_to_another_folder(
     answer = cli.json("database", "restore", str(folder))
 
     assert answer["replaced"] is None
-    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["latchgate.db", "latchgate.key", "log.db"]
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == _FILES
     assert cli.whoami(_header(key)) == "Administrator"
     assert _epoch(tmp_path / "other") != _epoch(cli.home)
 

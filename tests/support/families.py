@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["find_children", "kill_family", "list_family", "wait_until"]
+__all__ = ["find_children", "has_open", "kill_family", "list_family", "wait_until"]
 
 _DEADLINE_SECONDS = 60.0
 
@@ -20,6 +20,13 @@ def find_children(pid: int) -> list[int]:
 def list_family(group: int) -> list[int]:
     """Find the living processes of a process group."""
     return sorted(pid for pid, (_, of, state) in _processes().items() if of == group and state != "Z")
+
+
+def has_open(pid: int, name: str) -> bool:
+    try:
+        return any(entry.readlink().name == name for entry in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def kill_family(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:

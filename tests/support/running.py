@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from support.families import find_children, kill_family
+from support.families import find_children, has_open, kill_family
 
 __all__ = ["RunningLatchgate", "free_port"]
 
@@ -62,6 +62,11 @@ class RunningLatchgate:
     def children(self) -> list[int]:
         """The process ids of what the master forked, the oldest first."""
         return find_children(self.pid)
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of the workers, the oldest first: those that have opened the database of accounts."""
+        return [pid for pid in self.children if has_open(pid, "latchgate.db")]
 
     def start(self) -> "RunningLatchgate":
         """Start the server and wait until it answers."""

@@ -3,9 +3,7 @@
 import json
 import re
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from latchgate.core.policy import SIGNED_IN
+from latchgate.errors import StorageError
 from latchgate.server.openapi_errors import EXAMPLES, error_document
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
@@ -93,9 +92,11 @@ def _internal(service: Service, dialect: Dialect) -> Answer:
 
 def _not_logged(service: Service, dialect: Dialect) -> Answer:
     key = service.make_key(ANN).token
-    with closing(sqlite3.connect(service.latchgate.settings.home / "log.db")) as database:
-        database.execute("DROP TABLE log_position")
-        database.commit()
+
+    def fail(*_: object) -> None:
+        raise StorageError("The disk has failed")
+
+    service.latchgate.request_log.append = fail  # type: ignore[method-assign]  # as a disk that refuses to be written
     return service.ask(f"{_METHODS[dialect]}/frappe.auth.get_logged_user", key)
 
 

@@ -153,7 +153,7 @@ def callers(running: RunningLatchgate) -> Iterator[_Callers]:
 
 
 def _gone(running: RunningLatchgate, pids: list[int]) -> bool:
-    return not set(pids) & set(running.children)
+    return not set(pids) & set(running.workers)
 
 
 def _left(running: RunningLatchgate) -> list[str]:
@@ -164,7 +164,7 @@ def _left(running: RunningLatchgate) -> list[str]:
 def test_a_restart_drops_nothing(running: RunningLatchgate, callers: _Callers, rounds: int) -> None:
     """Every worker is another one afterwards, and nobody noticed: no error, no refusal, on whatever connection."""
     for number in range(rounds):
-        before = running.children
+        before = running.workers
         answers = callers.answers
 
         os.kill(running.pid, signal.SIGHUP)
@@ -172,7 +172,7 @@ def test_a_restart_drops_nothing(running: RunningLatchgate, callers: _Callers, r
         # All connections are asked on, so that none keeps an old worker waiting.
         wait_until(lambda before=before: _gone(running, before), "the old ones have ended")  # type: ignore[misc]
         wait_until(lambda answers=answers: callers.answers >= answers + _ANSWERS_MIN, "it goes on")  # type: ignore[misc]
-        assert len(running.children) == 2
+        assert len(running.workers) == 2
         assert len(_left(running)) == 2 * (number + 1)
 
     callers.over.set()
@@ -184,8 +184,8 @@ def test_a_restart_drops_nothing(running: RunningLatchgate, callers: _Callers, r
 
 def test_a_restart_waits_for_whoever_is_idle(running: RunningLatchgate) -> None:
     """A kept connection that says nothing during a restart is answered by the old worker, however late it asks."""
-    wait_until(lambda: len(running.children) == 2, "two workers")
-    before = running.children
+    wait_until(lambda: len(running.workers) == 2, "two workers")
+    before = running.workers
     kept = http.client.HTTPConnection("127.0.0.1", running.port, timeout=_PATIENCE_SECONDS)
     kept.auto_open = 0
     kept.connect()
@@ -194,7 +194,7 @@ def test_a_restart_waits_for_whoever_is_idle(running: RunningLatchgate) -> None:
 
     os.kill(running.pid, signal.SIGHUP)
     wait_until(lambda: len(_left(running)) == 2, "both old ones make room")
-    wait_until(lambda: len(set(before) & set(running.children)) == 1, "one of them had nobody")
+    wait_until(lambda: len(set(before) & set(running.workers)) == 1, "one of them had nobody")
     kept.request("GET", "/readyz")
     answer = kept.getresponse()
 
@@ -207,13 +207,13 @@ def test_a_restart_waits_for_whoever_is_idle(running: RunningLatchgate) -> None:
 
 def test_a_second_restart_comes_after_the_first(running: RunningLatchgate, callers: _Callers) -> None:
     """However often it is asked for meanwhile, the service goes on, with as many workers as it should have."""
-    before = running.children
+    before = running.workers
     for _ in range(20):
         os.kill(running.pid, signal.SIGHUP)
         time.sleep(0.02)
 
     wait_until(lambda: _gone(running, before), "those of before have ended")
-    wait_until(lambda: len(running.children) == 2, "two are left")
+    wait_until(lambda: len(running.workers) == 2, "two are left")
     callers.over.set()
     assert callers.failures == []
     assert callers.refused == 0

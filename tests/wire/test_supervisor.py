@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import support
 from latchgate.server.members import Backoff, describe_end
-from support import supervised
 from support.families import kill_family, wait_until
 
+# Not imported: it is a program, which reads its arguments at once.
+_PROGRAM = Path(*support.__path__) / "supervised.py"
 _PATIENCE_SECONDS = 60.0
 
 
@@ -25,11 +27,11 @@ class _Master:
         self._folder = folder
         self._said = (folder / "said").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, supervised.__file__, str(folder), manner],
+            [sys.executable, str(_PROGRAM), str(folder), manner],
             stdout=self._said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(Path(supervised.__file__).parents[1]), **variables},
+            env={**os.environ, "PYTHONPATH": str(_PROGRAM.parents[1]), **variables},
         )
 
     def notes(self, first: str = "") -> list[str]:
