@@ -23,6 +23,7 @@ def list_family(group: int) -> list[int]:
 
 
 def has_open(pid: int, name: str) -> bool:
+    """Tell whether a process has a file of this name open."""
     try:
         return any(entry.readlink().name == name for entry in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:

@@ -110,9 +110,7 @@ def test_a_worker_whose_counters_were_cut_is_replaced_by_one_that_serves(running
         return '"how": "signal SIGBUS"' in running.output.read_text()
 
     wait_until(has_killed, "one died of it")
-    wait_until(
-        lambda: len(running.workers) == 2 and counters.stat().st_size, "there are two again, and the file is whole"
-    )
+    wait_until(lambda: len(running.workers) == 2 and counters.stat().st_size, "there are two again, the file is whole")
     wait_until(lambda: _answers(running), "they serve")
     died = running.output.read_text().count("worker died")
     assert [ask_once(running.port, "token nobody:nothing").status for _ in range(10)] == [401] * 10
