@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -28,6 +28,8 @@ from support.segment_reading import read_segments
 
 _LARGEST = b"x" * RECORD_BYTES_MAX
 _MINUTE = 60_000_000
+_COUNT_CALL = 3
+"""The third call by which a row is written tells how many there are."""
 
 
 @pytest.fixture(params=["mapped", "written"])
@@ -265,12 +267,15 @@ def test_the_room_is_set_aside_at_once(log: SegmentLog, folder: Path) -> None:
         assert segment.path.stat().st_blocks * 512 >= SMALL.segment_bytes
 
 
-@pytest.mark.parametrize("failing", [1, 2, 3], ids=["payload", "length", "count"])
+@pytest.mark.parametrize("failing", [1, 2, _COUNT_CALL], ids=["payload", "length", "count"])
 @pytest.mark.parametrize("how", ["refused", "short"])
 def test_a_system_that_refuses_to_write_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int, how: str
 ) -> None:
-    """Where a system call fails by which a row is written, the row is not there or is whole, and the next one is."""
+    """Where a system call fails by which a row is written, the row is not there or is whole, and the next one is.
+
+    Only what comes after the length, the number of rows, may fail unnoticed: the row is there, and must not come again.
+    """
     pwrite, calls = os.pwrite, count(1)
 
     def fail(descriptor: int, what: bytes, offset: int) -> int:
@@ -286,13 +291,15 @@ def test_a_system_that_refuses_to_write_is_told(
         log.prepare_spare()
         with monkeypatch.context() as patched:
             patched.setattr(os, "pwrite", fail)
-            with pytest.raises(StorageError, match="cannot be written"):
+            told = pytest.raises(StorageError, match="cannot be written")
+            with told if failing < _COUNT_CALL else nullcontext():
                 log.append(encode(rows[1]), log.reserve())
         log.append(encode(rows[2]))
 
         found = read_segments(folder)
     assert [row for row in found.entries if row != rows[1]] == [rows[0], rows[2]]
     assert found.lost == 0
+    assert failing < _COUNT_CALL or found.entries == rows
 
 
 def test_only_known_file_systems_are_mapped(tmp_path: Path) -> None:

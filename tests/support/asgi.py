@@ -5,7 +5,7 @@ import base64
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,6 +188,21 @@ class Service:
             {"type": "http.request", "body": b"{", "more_body": True}
         ]
         return self._runner.run(_run(self.application, _scope("POST", target.encode(), fields, PEER), pieces))
+
+    def cut_off(self, target: str, arguments: object, authorization: str, when: Callable[[], object]) -> None:
+        """Send a POST, and let the server cut it off, as it does at its end, after something that is waited for."""
+        body = json.dumps(arguments).encode()
+        fields = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
+        fields.append((b"content-length", str(len(body)).encode()))
+
+        async def ask() -> None:
+            task = asyncio.create_task(_exchange(self.application, _scope("POST", target.encode(), fields, PEER), body))
+            await asyncio.to_thread(when)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._runner.run(ask())
 
     def post_held(self, target: str, arguments: object, authorization: str, meanwhile: Callable[[], object]) -> int:
         """Send a POST whose body waits in its middle until something has happened; give the answer's status."""

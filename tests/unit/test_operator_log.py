@@ -36,3 +36,16 @@ def test_an_exception_comes_with_its_traceback(capsys: pytest.CaptureFixture[str
     assert (told["level"], told["about"]) == ("error", "{1, 2}")
     assert told["exception"].startswith("Traceback (most recent call last):\n")
     assert told["exception"].endswith("\nValueError: invalid literal for int() with base 10: 'nothing'")
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "No space left on device"), ValueError("closed")])
+def test_nobody_fails_for_a_line_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Whoever reads them may be gone, or the disk be full."""
+
+    class _Broken:
+        def write(self, _: str) -> None:
+            raise error
+
+    monkeypatch.setattr("sys.stderr", _Broken())
+
+    OperatorLog().error("worker died", pid=1)

@@ -1,12 +1,16 @@
 """A client that leaves before its answer: what was judged is logged all the same."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from latchgate.services.port_values import LogQuery
+from support.asgi import opened_service
 from support.running import RunningLatchgate
 
 _GENERATE = b"/api/method/frappe.core.doctype.user.user.generate_keys"
@@ -44,3 +48,24 @@ def test_a_key_that_is_only_tried_leaves_a_row(running: RunningLatchgate, expect
         rows = running.ask("log", "search", "--key", key["api_key"])
     (row,) = rows
     assert (row["user"], row["status"], row["reason"]) == ("api@example.com", 499, "client_gone")
+
+
+def test_what_is_cut_off_at_the_servers_end_leaves_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may do for it what it was let in to do: then the log must tell of it, as of a client that left."""
+    with opened_service(tmp_path / "home") as service:
+        service.make_user("ann@example.com")
+        key = service.make_key("Administrator").token
+        began, go_on = threading.Event(), threading.Event()
+        generate = service.latchgate.api_keys.generate_primary
+
+        def wait(*arguments: Any) -> Any:  # noqa: ANN401  # whatever it takes and gives
+            began.set()
+            go_on.wait(_DEADLINE_SECONDS)
+            return generate(*arguments)
+
+        monkeypatch.setattr(type(service.latchgate.api_keys), "generate_primary", lambda _, *given: wait(*given))
+        service.cut_off(_GENERATE.decode(), {"user": "ann@example.com"}, key, began.wait)
+        go_on.set()
+
+        (row,) = service.latchgate.request_log.search(LogQuery(path=_GENERATE.decode()))
+        assert (row.user, row.status, row.reason) == ("Administrator", 499, "client_gone")

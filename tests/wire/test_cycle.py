@@ -132,3 +132,40 @@ def _answer_or_fault(
     except ValueError:
         return "a length that is no number"
     return answer[-1] or answer
+
+
+@pytest.mark.parametrize("messages", [[], [_start(200, (b"content-length", b"5"))]], ids=["at once", "after the head"])
+def test_an_application_that_fails_before_its_body_is_answered_for(messages: Messages) -> None:
+    """With a whole 500, after which the connection is closed: nothing of what it had begun has left."""
+
+    async def fail(_scope: object, _receive: object, send: Any) -> None:  # noqa: ANN401  # as ASGI has it
+        for message in messages:
+            await send(message)
+        raise ZeroDivisionError
+
+    async def drive() -> ListTransport:
+        transport = ListTransport()
+        logger = logging.getLogger("latchgate.test")
+        logger.disabled = True
+        cycle = Cycle(
+            scope={"type": "http", "method": "GET"},  # type: ignore[typeddict-item]
+            transport=transport,
+            flow=FlowControl(transport),
+            logger=logger,
+            access_logger=logger,
+            access_log=False,
+            default_headers=_DATE,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=lambda: None,
+        )
+        await cycle.run_asgi(fail)
+        assert cycle.response_complete
+        return transport
+
+    transport = asyncio.run(drive())
+
+    assert bytes(transport.written).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert bytes(transport.written).endswith(b"\r\n\r\nInternal Server Error")
+    assert transport.is_closed

@@ -85,7 +85,9 @@ class OpenSegment:
             self._write(offset + _LENGTH_WORD, rest)
             self._write(offset, LENGTH.pack(length))
             self.appended, self.offset = seq, after
-            self._write(APPENDED_AT, APPENDED.pack(seq))
+            # The record is there already: to say otherwise would have it written twice. The next one mends the count.
+            with suppress(StorageError):
+                self._write(APPENDED_AT, APPENDED.pack(seq))
             return
         maps.bytes[offset + _LENGTH_WORD : offset + 16 + length] = rest
         # From here on nothing is called, so that no signal's handler can leave it half done: a record that may have

@@ -1,5 +1,6 @@
 """The ASGI application: each request walks the straight line here – collect, admit, handle, record."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -111,6 +112,11 @@ class Application:
                 exchange.reason = Reason.CLIENT_GONE.value
                 await self._record(exchange, Response(status_code=_CLIENT_GONE))
                 return
+            except asyncio.CancelledError:
+                # The server cuts it off at its end; what a thread does for it goes on, and may be done.
+                exchange.reason = Reason.CLIENT_GONE.value
+                await self._record(exchange, Response(status_code=_CLIENT_GONE))
+                raise
             response = await self._record(exchange, response)
             await response(scope, receive, send)
 

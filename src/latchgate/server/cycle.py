@@ -42,6 +42,11 @@ class Cycle(RequestResponseCycle):
             await super().send(start)
         await super().send(message)
 
+    async def send_500_response(self) -> None:
+        """Answer for an application that has failed; what it had begun was not sent, and is forgotten."""
+        self._start = None
+        await super().send_500_response()
+
     def _is_hindered(self) -> bool:
         return not self.keep_alive or self.disconnected or self.flow.write_paused or self.scope["method"] == "HEAD"
 

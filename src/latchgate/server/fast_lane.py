@@ -36,6 +36,8 @@ Sent = tuple[bytes, bytes | None, bytes, str]
 """Authorization, source, user agent, and the caller's address."""
 
 _AUTHORIZATION_BYTES_MAX = 1024
+_REMEMBERED_BYTES_MAX = 512
+"""What is remembered of other headers is bounded in number, and so must be in bytes."""
 _OK = 200
 # Where the only value of a header goes. What stands at -1 makes a request unusual.
 _HOST, _AUTHORIZATION, _SOURCE, _AGENT, _FORWARDED_FOR, _PLACES = range(6)
@@ -138,6 +140,8 @@ class FastLane:
                 values[place] = value
         _, authorization, source, agent, forwarded_for = values
         if authorization is None or len(authorization) > _AUTHORIZATION_BYTES_MAX:
+            return None
+        if len(agent or b"") > _REMEMBERED_BYTES_MAX or len(forwarded_for or b"") > _REMEMBERED_BYTES_MAX:
             return None
         return authorization, source, agent or b"", self._resolve(peer, forwarded_for)
 

@@ -6,6 +6,7 @@ Of our own, since a worker would hold megabytes of a library's colours and table
 import json
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -42,5 +43,7 @@ class OperatorLog:
         at = datetime.fromtimestamp(self._clock.now_us() / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
         line = {**fields, "event": event, "level": level, "timestamp": at, **({"exception": told} if told else {})}
         # In one call: lines of several threads and processes must not run into each other.
-        sys.stderr.write(json.dumps(line, default=repr) + "\n")
-        sys.stderr.flush()
+        # Whoever read them may be gone, or the disk be full: no request, and no process, is to end by that.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(json.dumps(line, default=repr) + "\n")
+            sys.stderr.flush()
