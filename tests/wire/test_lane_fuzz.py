@@ -13,7 +13,7 @@ from support.lanes import COMMON, LANES
 from support.odd_requests import request
 from support.two_servers import Exchange, Twins, running_twins
 
-_EXAMPLES, _EXAMPLES_LONG = 1_000, 100_000
+_EXAMPLES, _EXAMPLES_LONG = 300, 100_000
 _PATH = LOGGED_USER.encode()
 _GOOD = (
     b"Authorization: token ap1key000000001:ap1secret000001",
