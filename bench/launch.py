@@ -41,13 +41,13 @@ class DroppingLog:
     def reserve(self) -> None:
         """Find room for a row, of which there is always enough."""
 
-    def append(self, entry: object) -> None:
+    def append(self, entry: object, reservation: object = None) -> None:
         """Drop a row."""
 
-    def append_parts(self, *parts: object) -> None:
-        """Drop a row that came in pieces."""
+    def append_prepared(self, *parts: object) -> None:
+        """Drop a row of pieces that were made before."""
 
-    def append_refused(self, entry: object) -> None:
+    def append_refused(self, entry: object, reservation: object = None) -> None:
         """Drop the row of a refused request."""
 
 
