@@ -26,12 +26,13 @@ from latchgate.core.tokens import Peppers, Secret, derive_pepper
 from latchgate.core.users import StoredUser
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.admissions import Admission
 from latchgate.services.api_keys import ApiKeyService, IssuedKey, KeyOrder, Owner
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.clients import ClientService
 from latchgate.services.consents import ConsentService
 from latchgate.services.documents import DocumentService
-from latchgate.services.gate import Admission, Gate
+from latchgate.services.gate import Gate
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,29 +27,41 @@ def _body(body: bytes = b"", *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
+def _cycle(
+    kind: type[RequestResponseCycle],
+    transport: ListTransport,
+    *,
+    method: str = "GET",
+    keep_alive: bool = True,
+    on_response: Callable[[], None] = lambda: None,
+) -> RequestResponseCycle:
+    logger = logging.getLogger("latchgate.test")
+    logger.disabled = True
+    return kind(
+        scope={"type": "http", "method": method},  # type: ignore[typeddict-item]  # no more of it is looked at
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=logger,
+        access_logger=logger,
+        access_log=False,
+        default_headers=_DATE,
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=keep_alive,
+        on_response=on_response,
+    )
+
+
 def _answer(kind: type[RequestResponseCycle], messages: Messages, method: str, *, keep_alive: bool) -> tuple[Any, ...]:
     """Let an application send all this; give what was written, what became of the connection, and the fault if any."""
 
     async def drive() -> tuple[Any, ...]:
-        transport, done = ListTransport(), []
-        logger = logging.getLogger("latchgate.test")
-        cycle = kind(
-            scope={"type": "http", "method": method},  # type: ignore[typeddict-item]
-            transport=transport,
-            flow=FlowControl(transport),
-            logger=logger,
-            access_logger=logger,
-            access_log=False,
-            default_headers=_DATE,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=keep_alive,
-            on_response=lambda: done.append(True),
-        )
+        transport, done = ListTransport(), list[bool]()
+        cycle = _cycle(kind, transport, method=method, keep_alive=keep_alive, on_response=lambda: done.append(True))
         fault = None
         try:
             for message in messages:
-                await cycle.send(message)  # type: ignore[arg-type]
+                await cycle.send(message)  # type: ignore[arg-type]  # some are none, on purpose
         except RuntimeError as error:
             fault = str(error)
         return bytes(transport.written), transport.is_closed, bool(done), cycle.response_complete, fault
@@ -145,21 +157,7 @@ def test_an_application_that_fails_before_its_body_is_answered_for(messages: Mes
 
     async def drive() -> ListTransport:
         transport = ListTransport()
-        logger = logging.getLogger("latchgate.test")
-        logger.disabled = True
-        cycle = Cycle(
-            scope={"type": "http", "method": "GET"},  # type: ignore[typeddict-item]
-            transport=transport,
-            flow=FlowControl(transport),
-            logger=logger,
-            access_logger=logger,
-            access_log=False,
-            default_headers=_DATE,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=True,
-            on_response=lambda: None,
-        )
+        cycle = _cycle(Cycle, transport)
         await cycle.run_asgi(fail)
         assert cycle.response_complete
         return transport

@@ -32,7 +32,8 @@ from latchgate.server.replies import (
 )
 from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments, read_parameters
 from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
-from latchgate.services.gate import Admission, Gate
+from latchgate.services.admissions import Admission
+from latchgate.services.gate import Gate
 from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["Application", "Site"]

@@ -7,7 +7,7 @@ from latchgate.core.policy import Decision
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected
 from latchgate.oauth.scopes import write_scopes
 from latchgate.server.replies import Fault
-from latchgate.services.gate import Admission
+from latchgate.services.admissions import Admission
 
 __all__ = ["bearer_error", "refusal_of"]
 

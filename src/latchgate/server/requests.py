@@ -15,7 +15,7 @@ from latchgate.core.principals import Principal
 from latchgate.errors import BadRequest, Invalid
 from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
-from latchgate.services.gate import Admission
+from latchgate.services.admissions import Admission
 
 __all__ = [
     "Call",

@@ -11,39 +11,33 @@ from typing import assert_never
 
 from latchgate.core.credentials import (
     Absent,
-    Bearer,
-    ClientCredential,
     Credential,
-    KeyPair,
     Presented,
     Scheme,
     SessionCookie,
     parse_credential,
 )
 from latchgate.core.log_entries import (
-    PATH_LENGTH_MAX,
-    USER_AGENT_LENGTH_MAX,
     LogEntry,
-    blank_secrets,
-    blank_texts,
-    escape,
 )
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
 from latchgate.core.sessions import csrf_holds
-from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.tokens import Peppers
 from latchgate.errors import StorageError
 from latchgate.services.actors import JudgeAgain
+from latchgate.services.admissions import Admission
 from latchgate.services.authentication import Authenticator
 from latchgate.services.cached_authentication import CachedAuthenticator
-from latchgate.services.log_ports import PreparedRow, Reservation
+from latchgate.services.log_ports import PreparedRow
+from latchgate.services.log_rows import entry_of, without_secret
 from latchgate.services.measures import NO_SCHEME, UNKNOWN_SCHEME, Measures, Outcome, RequestMeasures, outcome_of
 from latchgate.services.ports import Clock, RequestLog
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.throttles import Throttles
 from latchgate.services.verdicts import Verdict
 
-__all__ = ["Admission", "Gate", "RecalledRow"]
+__all__ = ["Gate", "RecalledRow"]
 
 # Only these are guesses. What fails with the right secret (expired, disabled, elsewhere) guesses nothing.
 _GUESSES = frozenset(
@@ -56,34 +50,6 @@ _GUESSES = frozenset(
         Reason.WRONG_ASSERTION,
     }
 )
-_METHOD_LENGTH_MAX = 20
-_SECRET_LENGTH_MIN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What the gate decided about one request; handed to the handler and, afterwards, to `record`."""
-
-    who: Who
-    decision: Decision
-    reason: Reason | None
-    request_id: str
-    arrived_us: int
-    """Microseconds since 1970."""
-    presented: Presented
-    credential_presented: bool
-    """Whether the request log gets a row."""
-    failure: StorageError | None = None
-    """Why nothing could be verified; an entrance answers with this rather than with a 401."""
-    judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
-    """How a principal is judged once more, in the transaction that acts for it."""
-    row_room: Reservation | None = field(default=None, repr=False, compare=False)
-    """Room for the request's row, so that nothing is done that could not be logged."""
-
-    @property
-    def principal(self) -> Principal | None:
-        """The user that the request acts as; None for Guest and for whoever was rejected."""
-        return self.who if isinstance(self.who, Principal) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +112,7 @@ class Gate:
             reason=judgement.reason,
             request_id=self.request_ids.take().hex(),
             arrived_us=arrived_us,
-            presented=_without_secret(presented, credential),
+            presented=without_secret(presented, credential),
             credential_presented=not isinstance(credential, Absent),
             failure=failure,
             judge_again=_again(self.authenticator, who, presented.peer_address),
@@ -168,7 +134,7 @@ class Gate:
         outcome = outcome_of(admission.decision, admission.reason, status)
         try:
             if admission.credential_presented or self.tell:
-                self._write(admission, _entry(admission, status, seconds, reason))
+                self._write(admission, entry_of(admission, status, seconds, reason))
         except StorageError:
             outcome = Outcome.FAILED
             raise
@@ -177,9 +143,9 @@ class Gate:
 
     def prepare_row(self, who: Principal, presented: Presented, status: int) -> RecalledRow:
         """Make what rows of the same recalled caller, request and answer have in common."""
-        shown = _without_secret(presented, parse_credential(presented))
+        shown = without_secret(presented, parse_credential(presented))
         admission = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True)
-        entry = _entry(admission, status, 0.0, None)
+        entry = entry_of(admission, status, 0.0, None)
         count = self.measures.recalled(who.scheme)
         return RecalledRow(self.request_log.prepare(entry), count, entry if self.tell else None)
 
@@ -236,51 +202,10 @@ def _again(authenticator: Authenticator, who: Who, address: str) -> JudgeAgain |
     return partial(authenticator.verify_again, who, address) if isinstance(who, Principal) else None
 
 
-def _without_secret(presented: Presented, credential: Credential) -> Presented:
-    # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
-    match credential:
-        case (
-            KeyPair(secret=secret)
-            | Bearer(token=secret)
-            | SessionCookie(sid=secret)
-            | ClientCredential(secret=Secret() as secret)
-        ) if _could_be_secret(secret):
-            path = presented.path.replace(secret.text, "***")
-            return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
-        case _:
-            return presented
-
-
-def _could_be_secret(secret: Secret) -> bool:
-    # A short text, or one that is a piece of a path, is a guess by which somebody would hide what was asked for.
-    return len(secret.text) >= _SECRET_LENGTH_MIN and "/" not in secret.text
-
-
 def _refusal(principal: Principal, reason: Reason, retry_after_seconds: int | None = None) -> Rejected:
     return Rejected(
         reason, principal.scheme, principal.source, principal.credential, principal.user, retry_after_seconds
     )
-
-
-def _entry(admission: Admission, status: int, seconds: float, reason: str | None) -> LogEntry:
-    presented, who = admission.presented, admission.who
-    refused = reason or (admission.reason and admission.reason.value)
-    row = LogEntry(
-        time=admission.arrived_us,
-        request_id=admission.request_id,
-        user=None,
-        api_key=None,
-        scheme=None,
-        source=None,
-        method=escape(presented.method, _METHOD_LENGTH_MAX),
-        path=escape(blank_secrets(presented.path), PATH_LENGTH_MAX),
-        status=status,
-        seconds=round(seconds, 6),
-        ip_address=presented.peer_address,
-        user_agent=escape(blank_texts(presented.user_agent), USER_AGENT_LENGTH_MAX),
-        reason=refused,
-    )
-    return _named(row, who) if admission.credential_presented else row
 
 
 def _scheme_of(admission: Admission) -> str:
@@ -296,22 +221,3 @@ def _scheme_of(admission: Admission) -> str:
             return Scheme.CLIENT
         case _:
             assert_never(admission.who)
-
-
-def _named(row: LogEntry, who: Who) -> LogEntry:
-    match who:
-        case Anonymous():
-            return replace(row, scheme=Scheme.SESSION.value, reason=row.reason or Reason.EXPIRED.value)
-        case Client():
-            return replace(row, api_key=who.credential, scheme=Scheme.CLIENT.value)
-        case Principal() | Rejected():
-            return replace(
-                row,
-                user=who.user,
-                user_id=who.user_id if isinstance(who, Principal) else None,
-                api_key=who.credential,
-                scheme=who.scheme and who.scheme.value,
-                source=who.source,
-            )
-        case _:
-            assert_never(who)

@@ -272,11 +272,7 @@ class TestFlights:
         assert [one.value for one in (*found, *answers) if isinstance(one, Found)] == ["led"] * 4
         assert office.cache.misses == 1
 
-    def test_not_joined_after_a_change(self, office: Office) -> None:
-        """A look-up that began before a change was acknowledged may have read what is over: nobody joins it."""
-        leader, goes_on, _found = self._lead(office)
-        office.database.write("api_key", KEY_ID)
-
+    def _assert_not_joined(self, office: Office, leader: threading.Thread, goes_on: threading.Event) -> None:
         own = list[object]()
         follower = threading.Thread(
             target=lambda: own.append(office.cache.look_up(KEY, lambda _feed: "own")), daemon=True
@@ -288,6 +284,13 @@ class TestFlights:
         leader.join(60)
         follower.join(60)
         assert [one.value for one in own if isinstance(one, Found)] == ["own"]
+
+    def test_not_joined_after_a_change(self, office: Office) -> None:
+        """A look-up that began before a change was acknowledged may have read what is over: nobody joins it."""
+        leader, goes_on, _found = self._lead(office)
+        office.database.write("api_key", KEY_ID)
+
+        self._assert_not_joined(office, leader, goes_on)
 
     def test_not_joined_across_feeds(self, office: Office) -> None:
         """Nor is one that asks a file which has been replaced."""
@@ -295,17 +298,7 @@ class TestFlights:
         office.database.whole = False
         office.cache.beat()
 
-        own = list[object]()
-        follower = threading.Thread(
-            target=lambda: own.append(office.cache.look_up(KEY, lambda _feed: "own")), daemon=True
-        )
-        follower.start()
-        follower.join(10)
-
-        goes_on.set()
-        leader.join(60)
-        follower.join(60)
-        assert [one.value for one in own if isinstance(one, Found)] == ["own"]
+        self._assert_not_joined(office, leader, goes_on)
 
 
 class TestKeys:

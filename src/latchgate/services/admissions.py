@@ -1,0 +1,38 @@
+"""What the gate decided about one request."""
+
+from dataclasses import dataclass, field
+
+from latchgate.core.credentials import Presented
+from latchgate.core.policy import Decision
+from latchgate.core.principals import Principal, Reason, Who
+from latchgate.errors import StorageError
+from latchgate.services.actors import JudgeAgain
+from latchgate.services.log_ports import Reservation
+
+__all__ = ["Admission"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the gate decided about one request; handed to the handler and, afterwards, to `record`."""
+
+    who: Who
+    decision: Decision
+    reason: Reason | None
+    request_id: str
+    arrived_us: int
+    """Microseconds since 1970."""
+    presented: Presented
+    credential_presented: bool
+    """Whether the request log gets a row."""
+    failure: StorageError | None = None
+    """Why nothing could be verified; an entrance answers with this rather than with a 401."""
+    judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
+    """How a principal is judged once more, in the transaction that acts for it."""
+    row_room: Reservation | None = field(default=None, repr=False, compare=False)
+    """Room for the request's row, so that nothing is done that could not be logged."""
+
+    @property
+    def principal(self) -> Principal | None:
+        """The user that the request acts as; None for Guest and for whoever was rejected."""
+        return self.who if isinstance(self.who, Principal) else None
