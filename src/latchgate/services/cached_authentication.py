@@ -121,7 +121,9 @@ def _verdict(who: Principal, stored: StoredKey | StoredToken | None, now: int) -
 
 def _refusal(who: Rejected, stored: StoredKey | StoredToken | None, now: int) -> Refusal | None:
     if who.reason in _OF_THE_CREDENTIAL:
-        return Refusal(who, _FOREVER)
+        # Whoever has the former secret of a key that was revoked is told apart from a guesser until that secret ends.
+        overlap = stored.previous_until if isinstance(stored, StoredKey) else None
+        return Refusal(who, _earliest(overlap if overlap is not None and overlap > now else None))
     user = _user_of(stored)
     if who.reason is Reason.OUTSIDE_HOURS and user is not None and not _networks_of(stored, user):
         # Where no address is looked at, it holds for every address, until the hour may be another.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from latchgate.core.api_keys import Limits
@@ -91,6 +91,8 @@ LETTERS = "udeEhHnNrRgGklokKtsSc" + "xX12" + "k1t"
 
 
 @settings(max_examples=60)
+# A former secret that ends after its key was revoked: the reason of the refusal is another one from then on.
+@example(["o", "K", "2"])
 @given(st.lists(st.sampled_from(LETTERS), max_size=25))
 def test_any_changes(houses: Callable[[], House], letters: list[str]) -> None:
     """After each step every credential, from two addresses, gets the answer that a look-up gives, twice."""
