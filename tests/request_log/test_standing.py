@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from latchgate.core.log_entries import Asked, Caller
 from latchgate.errors import StorageError
 from latchgate.request_log.database import connect
 from latchgate.request_log.ingest_process import IngestLoop
@@ -26,6 +27,9 @@ from latchgate.services.operator_log import OperatorLog
 from support.log_rows import make_row
 
 _RULES = LogRules(segment_bytes=1024 * 1024, refusals=RefusalRules(per_address=2, in_all=100))
+
+
+_PREPARED = Caller("nightly@example.com"), Asked("GET", "/", "127.0.0.1", ""), 200
 
 
 @contextmanager
@@ -52,7 +56,7 @@ def test_what_is_behind_is_what_was_appended_and_not_moved(tmp_path: Path, mappe
         assert log.standing().segments >= 1
 
         log.reader.catch_up()
-        log.append_prepared(log.prepare(make_row()), 1, bytes(16), 5)
+        log.append_prepared(log.prepare(*_PREPARED), 1, bytes(16), 5)
 
         standing = log.standing()
         assert standing.rows_behind == 1
@@ -130,7 +134,7 @@ def test_a_request_that_finds_no_room_is_counted(tmp_path: Path, monkeypatch: py
             with pytest.raises(StorageError):
                 log.reserve()
         with pytest.raises(StorageError):
-            log.append_prepared(log.prepare(make_row()), 1, bytes(16), 5)
+            log.append_prepared(log.prepare(*_PREPARED), 1, bytes(16), 5)
 
         assert _moved(measures) == {"rows_without_room": 3}
 

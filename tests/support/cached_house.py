@@ -39,6 +39,12 @@ class CachedHouse:
     def recall(self, presented: Presented) -> Who | None:
         """Tell whom memory alone lets in."""
         source = presented.source[0] if presented.source else None
+        verdict = self.cache.recall(self.cache.key(presented.authorization[0], source))
+        return verdict.who if verdict and verdict.holds_for(presented.peer_address) else None
+
+    def let_in(self, presented: Presented) -> Who | None:
+        """Tell whom the gate lets in without more ado: by memory, or by a look-up that is remembered."""
+        source = presented.source[0] if presented.source else None
         verdict = self.gate.recall(presented.authorization[0], source, presented.peer_address)
         return verdict.who if verdict else None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from latchgate.core.log_entries import LogEntry, use_name
+from latchgate.core.log_entries import Asked, Caller, LogEntry, use_name
 from latchgate.errors import StorageError
 from latchgate.request_log.records import decode, join, prepare
 from latchgate.services.log_ports import PreparedRow, Reservation
@@ -56,8 +56,8 @@ class MemoryLog:
         self.append(entry, reservation)
         self.refused.append(entry)
 
-    def prepare(self, entry: LogEntry) -> PreparedRow:
-        return prepare(entry)
+    def prepare(self, caller: Caller, asked: Asked, status: int) -> PreparedRow:
+        return prepare(caller, asked, status)
 
     def append_prepared(self, row: PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
         self.append(decode(join(time_us, request_id, row.status, micros, row.who, row.what)))

@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "LogEntry", "blank_secrets", "blank_texts", "escape", "use_name"]
+__all__ = ["ActivityEntry", "Asked", "Caller", "LogEntry", "blank_secrets", "blank_texts", "escape", "use_name"]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF
@@ -39,6 +39,25 @@ _SECRET_TEXT = re.compile(
 def use_name(source: str | None, credential: str) -> str:
     """Tell under what name the last use of a credential is kept: ids of keys are told apart by their source."""
     return credential if source in (None, USER_SOURCE) else f"{source}\n{credential}"
+
+
+class Asked(NamedTuple):
+    """What was asked for and by which program, as it is shown: without secrets, printable, cut."""
+
+    method: str
+    path: str
+    ip_address: str
+    user_agent: str
+
+
+class Caller(NamedTuple):
+    """Whom a row names, and by which credential."""
+
+    user: str | None = None
+    user_id: int | None = None
+    api_key: str | None = None
+    scheme: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

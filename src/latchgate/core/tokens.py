@@ -61,6 +61,9 @@ class TokenKind(StrEnum):
     DEVICE_CODE = "lgd_"
 
 
+_PREFIXES = tuple(TokenKind)
+
+
 def entropy_bytes(kind: TokenKind) -> int:
     """Tell how many random bytes `issue_token` needs: 12 for the public key id, 24 (192 bits) for every secret."""
     return 12 if kind is TokenKind.KEY_ID else 24
@@ -82,7 +85,7 @@ def issue_token(kind: TokenKind, entropy: bytes) -> str:
 
 def has_our_prefix(text: str) -> bool:
     """Whether a text claims to be one of ours, right or not."""
-    return text.startswith(tuple(TokenKind))
+    return text.startswith(_PREFIXES)
 
 
 def verify_checksum(text: str) -> bool:
@@ -174,9 +177,20 @@ class Peppers:
 
         A digest under a pepper that the key file does not hold matches nothing, after the same work.
         """
-        pepper = self._by_number.get(stored.pepper, self._current)
-        same = hmac.compare_digest(_hmac(pepper.keys[purpose], parts), stored.value)
-        return same and pepper.number == stored.pepper
+        [same] = self.matches_any((stored,), purpose, *parts)
+        return same
+
+    def matches_any(self, stored: Sequence[Digest], purpose: Purpose, *parts: str) -> list[bool]:
+        """Tell of each digest what `matches` tells of one; the parts are digested once for each pepper."""
+        macs: dict[int, bytes] = {}
+        told = []
+        for digest in stored:
+            pepper = self._by_number.get(digest.pepper, self._current)
+            mac = macs.get(pepper.number)
+            if mac is None:
+                mac = macs[pepper.number] = _hmac(pepper.keys[purpose], parts)
+            told.append(hmac.compare_digest(mac, digest.value) and pepper.number == digest.pepper)
+        return told
 
     def seal(self, purpose: Purpose, plain: bytes, nonce: bytes, context: str) -> Sealed:
         """Encrypt bytes under the newest pepper, bound to a context without which they do not open.

@@ -117,6 +117,8 @@ def hours_allow(user: StoredUser, now: int, zone: tzinfo) -> bool:
         now: Unix seconds.
         zone: In which zone the hours are meant.
     """
+    if not (user.login_after or user.login_before):
+        return True
     hour = datetime.fromtimestamp(now, zone).hour
     late_enough = hour >= user.login_after
     early_enough = not user.login_before or hour < user.login_before

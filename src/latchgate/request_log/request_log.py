@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from latchgate.core.log_entries import LogEntry
+from latchgate.core.log_entries import Asked, Caller, LogEntry
 from latchgate.request_log.documents import LogDocuments
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.records import encode, join, prepare
@@ -37,8 +37,8 @@ class HostRequestLog:
     def append_refused(self, entry: LogEntry, reservation: log_ports.Reservation | None = None) -> None:
         self.segments.append_refused(entry, reservation)
 
-    def prepare(self, entry: LogEntry) -> log_ports.PreparedRow:
-        return prepare(entry)
+    def prepare(self, caller: Caller, asked: Asked, status: int) -> log_ports.PreparedRow:
+        return prepare(caller, asked, status)
 
     def append_prepared(self, row: log_ports.PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
         self.segments.append_unreserved(join(time_us, request_id, row.status, micros, row.who, row.what))

@@ -120,7 +120,8 @@ class _Page(Collector):
         return CounterMetricFamily(
             "latchgate_cache_hits",
             "Requests whose credential was judged by what was remembered.",
-            value=self.totals["cache_hits"] + recalled,
+            # Some were looked up, and then counted by those that recall. The words are not read at one moment.
+            value=max(0, self.totals["cache_hits"] + recalled - self.totals["cache_recall_misses"]),
         )
 
     def _processes(self) -> Iterator[Metric]:

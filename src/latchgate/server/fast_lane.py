@@ -7,9 +7,8 @@ Two entrances ask it: the protocol, before it makes a scope (lane_protocol.py), 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeVar, cast
 
 from starlette.responses import Response
 from starlette.types import Message, Scope
@@ -20,7 +19,7 @@ from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal
 from latchgate.errors import StorageError
 from latchgate.server.peers import resolve_peer
-from latchgate.server.replies import Dialect, Reply, name_request, render_reply, seal
+from latchgate.server.replies import Dialect, Reply, encode_body, name_request, render_reply, seal
 from latchgate.server.requests import read_text
 from latchgate.server.routes import METHOD_PREFIXES, Table
 from latchgate.services.gate import Gate, RecalledRow
@@ -30,7 +29,6 @@ from latchgate.services.verdicts import Verdict
 __all__ = ["FastLane", "LaneAnswer", "LaneFrame", "LaneTarget", "Sent", "lane_targets"]
 
 _log = OperatorLog()
-T = TypeVar("T")
 Header = tuple[bytes, bytes]
 Sent = tuple[bytes, bytes | None, bytes, str]
 """Authorization, source, user agent, and the caller's address."""
@@ -65,10 +63,10 @@ class LaneTarget:
     dialect: Dialect
     told_of: Callable[[Principal], Reply]
 
-    def render(self, principal: Principal, request_id: str) -> Response:
-        """Write the answer as the ordinary way does."""
-        response = render_reply(self.told_of(principal), self.dialect)
-        name_request(response, request_id)
+    def render(self, reply: Reply) -> Response:
+        """Write an answer as the ordinary way does, without a request id."""
+        response = render_reply(reply, self.dialect)
+        name_request(response, "")
         seal(response)
         return response
 
@@ -122,7 +120,8 @@ class FastLane:
         self._gate = gate
         self._trusted_proxies = trusted_proxies
         self._peers: dict[tuple[str, bytes | None], str] = {}
-        self._shared: dict[object, object] = {}
+        self._shared: dict[bytes, bytes] = {}
+        self._frames: dict[tuple[bytes, int], LaneFrame] = {}
 
     def read(self, headers: Sequence[Header], peer: str) -> Sent | None:
         """Read the headers of a request; None if they are unusual.
@@ -202,25 +201,35 @@ class FastLane:
             source=() if source is None else (source,),
             user_agent=read_text(agent),
         )
-        response = asked.render(verdict.who, "")
-        recalled = self._gate.prepare_row(verdict.who, presented, response.status_code)
-        row = replace(recalled.row, what=self._share(recalled.row.what))
+        reply = asked.told_of(verdict.who)
+        if reply.status != _OK or reply.cookies:
+            return None
+        body = encode_body(reply, asked.dialect)
         ready = LaneAnswer(
             target=self._share(target),
             agent=self._share(agent),
             address=address,
-            row=replace(recalled, row=row),
-            frame=self._share(_frame(response)),
-            body=bytes(response.body),
+            row=self._gate.prepare_row(verdict.who, presented, _OK),
+            frame=self._find_frame(target, reply, len(body)),
+            body=self._share(body),
         )
         verdict.prepared = (ready, *verdict.prepared[: _READY_MAX - 1])
         return ready
 
-    def _share(self, value: T) -> T:
+    def _find_frame(self, target: bytes, reply: Reply, length: int) -> LaneFrame:
+        key = target, length
+        frame = self._frames.get(key)
+        if frame is None:
+            if len(self._frames) >= _SHARED_MAX:
+                self._frames.clear()
+            frame = self._frames[key] = _frame(self.targets[target].render(reply))
+        return frame
+
+    def _share(self, value: bytes) -> bytes:
         """Give the one object for all that are equal."""
         if len(self._shared) >= _SHARED_MAX:
             self._shared.clear()
-        return cast("T", self._shared.setdefault(value, value))
+        return self._shared.setdefault(value, value)
 
     def _resolve(self, peer: str, forwarded_for: bytes | None) -> str:
         key = peer, forwarded_for

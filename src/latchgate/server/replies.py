@@ -29,6 +29,7 @@ __all__ = [
     "Dialect",
     "Fault",
     "Reply",
+    "encode_body",
     "fault_of",
     "name_request",
     "prefers_html",
@@ -127,6 +128,7 @@ _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _CLIENT_CHALLENGE = {"WWW-Authenticate": 'Basic realm="OAuth client"'}
 _REASONS = {status: code.value for code, (status, _) in _FAULTS.items()}
 _MESSAGE_LENGTH_MAX = 500
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def fault_of(error: LatchgateError) -> Fault:
@@ -156,21 +158,35 @@ def reason_of(status: int) -> str | None:
 
 def render_reply(reply: Reply, dialect: Dialect) -> Response:
     """Write a handler's answer in the form of its address."""
+    headers = {}
     if dialect in {Dialect.OAUTH, Dialect.OAUTH_BEARER}:
         refused = dialect is Dialect.OAUTH and reply.status == _CLIENT_STATUS[_FORBIDDEN]
-        return _json_response(reply.value, reply.status, {**_NOT_KEPT, **(_CLIENT_CHALLENGE if refused else {})})
-    value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
-    document = {**reply.beside, "data": value}
-    if dialect not in {Dialect.FRAPPE_V2, Dialect.RECORDS_V1}:
-        # A method that gives nothing is answered with nothing, as recorded (`delete`).
-        document = {**reply.extra, **reply.beside} if reply.value is None else {"message": reply.value, **reply.extra}
-        if reply.messages:
-            shown = [json.dumps({"message": text, "title": "Message", "indicator": "red"}) for text in reply.messages]
-            document["_server_messages"] = json.dumps(shown)
-    response = _json_response(document, reply.status)
+        headers = {**_NOT_KEPT, **(_CLIENT_CHALLENGE if refused else {})}
+    response = _json_response(encode_body(reply, dialect), reply.status, headers)
     for cookie in reply.cookies:
         response.raw_headers.append((b"set-cookie", cookie.encode("latin-1")))
     return response
+
+
+def encode_body(reply: Reply, dialect: Dialect) -> bytes:
+    """Write what stands in the body of a handler's answer. All else but its length follows from address and status."""
+    match dialect:
+        case Dialect.OAUTH | Dialect.OAUTH_BEARER:
+            return _encode(reply.value)
+        case Dialect.FRAPPE_V2 | Dialect.RECORDS_V1:
+            value = {"message": reply.value, **reply.extra} if reply.extra else reply.value
+            return _encode({**reply.beside, "data": value})
+        case _:
+            return _encode(_message_of(reply))
+
+
+def _message_of(reply: Reply) -> Mapping[str, Any]:
+    # A method that gives nothing is answered with nothing, as recorded (`delete`).
+    document = {**reply.extra, **reply.beside} if reply.value is None else {"message": reply.value, **reply.extra}
+    if reply.messages:
+        shown = [json.dumps({"message": text, "title": "Message", "indicator": "red"}) for text in reply.messages]
+        document["_server_messages"] = json.dumps(shown)
+    return document
 
 
 def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
@@ -192,7 +208,7 @@ def render_fault_json(fault: Fault, dialect: Dialect) -> Response:
             document["_server_messages"] = json.dumps([json.dumps({**shown, "raise_exception": 1})])
         if fault.quiet:
             document["_error_message"] = fault.quiet
-    return _json_response(document, fault.status, fault.headers)
+    return _json_response(_encode(document), fault.status, fault.headers)
 
 
 def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
@@ -208,7 +224,7 @@ def render_fault_oauth(fault: Fault, dialect: Dialect) -> Response:
     error = str(fault.extra.get("error") or errors.get(status, "server_error"))
     told = OAuthError(error, _OAUTH_WORDS.get(error) or fault.message or fault.quiet).public
     document = {"error": error, **({"error_description": told} if told else {})}
-    return _json_response(document, status, headers)
+    return _json_response(_encode(document), status, headers)
 
 
 def name_request(response: Response, request_id: str) -> None:
@@ -230,7 +246,10 @@ def prefers_html(request: Request) -> bool:
     return request.headers.get("x-requested-with", "").lower() != "xmlhttprequest"
 
 
-def _json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, headers=headers and dict(headers), media_type="application/json")
+
+
+def _encode(document: object) -> bytes:
     # In ASCII: a caller's text may hold half a surrogate pair, which JSON can say and UTF-8 cannot.
-    text = json.dumps(document, separators=(",", ":"))
-    return Response(text, status, headers=headers and dict(headers), media_type="application/json")
+    return _ENCODER.encode(document).encode("ascii")

@@ -1,7 +1,7 @@
 """Verify a credential: one look-up, every rule, whichever scheme carried it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import assert_never
 
@@ -98,8 +98,10 @@ class Authenticator:
             case Scheme.TOKEN | Scheme.BASIC:
                 key = tx.api_keys.find(principal.source, principal.credential)
                 # With another secret, or made anew under the same id, it is not the one that was proved.
-                proved = key is not None and principal.proof in live_proofs(key, now)
-                judged = self._judge_key(key, principal.scheme, now, address) if key and proved else None
+                if key is None or principal.proof not in live_proofs(key, now):
+                    judged = None
+                else:
+                    judged = self._judge_key(key, principal.scheme, now, address, principal.proof)
             case Scheme.BEARER:
                 token = tx.access_tokens.find_public(principal.credential)
                 judged = self._judge_token(token, now, address) if token else None
@@ -137,8 +139,7 @@ class Authenticator:
             return Rejected(Reason.UNKNOWN_KEY, pair.scheme, pair.source)
         if proof is None:
             return Rejected(Reason.WRONG_SECRET, pair.scheme, pair.source, key.key_id)
-        judged = self._judge_key(key, pair.scheme, now, address)
-        return replace(judged, proof=proof) if isinstance(judged, Principal) else judged
+        return self._judge_key(key, pair.scheme, now, address, proof)
 
     def judge_bearer(self, bearer: Bearer, stored: StoredToken | None, address: str) -> Principal | Rejected:
         """Judge an access token by what a look-up of it gave."""
@@ -155,7 +156,7 @@ class Authenticator:
             known_source = key is not None or pair.source == USER_SOURCE or tx.sources.exists(pair.source)
         return self.judge_pair(pair, key, address, known_source=known_source)
 
-    def _judge_key(self, key: StoredKey, scheme: Scheme, now: int, address: str) -> Principal | Rejected:
+    def _judge_key(self, key: StoredKey, scheme: Scheme, now: int, address: str, proof: bytes) -> Principal | Rejected:
         user = key.owner.user
         reason = judge_key(key, now, address)
         if reason is None:
@@ -163,7 +164,7 @@ class Authenticator:
         if reason or user is None:
             name = user.name if user else None
             return Rejected(reason or Reason.RECORD_WITHOUT_USER, scheme, key.source, key.key_id, name)
-        return _principal(user, scheme, key.source, key.key_id, key.limits)
+        return _principal(user, scheme, key.source, key.key_id, key.limits, proof)
 
     def _verify_token(self, bearer: Bearer, address: str) -> Principal | Rejected:
         mistyped = self.find_typing_error(bearer)
@@ -222,7 +223,9 @@ class Authenticator:
         return judge_user(user, now, address, self.rules.zone)
 
 
-def _principal(user: StoredUser, scheme: Scheme, source: str, credential: str, limits: Limits) -> Principal:
+def _principal(
+    user: StoredUser, scheme: Scheme, source: str, credential: str, limits: Limits, proof: bytes = b""
+) -> Principal:
     return Principal(
         user=user.name,
         user_id=user.id,
@@ -236,4 +239,5 @@ def _principal(user: StoredUser, scheme: Scheme, source: str, credential: str, l
         allowed_networks=limits.networks,
         per_minute=limits.per_minute,
         expires_at=limits.expires_at,
+        proof=proof,
     )

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from latchgate.core.access_tokens import StoredToken, lookup_values
 from latchgate.core.api_keys import StoredKey, key_holds_until
-from latchgate.core.credentials import Bearer, Credential, KeyPair, Presented
+from latchgate.core.credentials import Bearer, Credential, KeyPair, Presented, parse_credential
 from latchgate.core.principals import Principal, Reason, Rejected, Who
 from latchgate.core.spellings import find_spelling
 from latchgate.core.users import StoredUser, hours_hold_until
@@ -40,8 +40,12 @@ class CachedAuthenticator:
     cache: VerifiedCache
 
     def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
-        """Give the verdict that lets the caller in, if it can be told from memory alone."""
-        verdict = self.cache.recall(self.cache.key(authorization, source))
+        """Give the verdict that lets the caller in; what memory cannot tell is looked up, and kept.
+
+        Never raises. None says nothing of the credential: `verify` is to be asked.
+        """
+        key = self.cache.key(authorization, source)
+        verdict = self.cache.recall(key) or self._find_out(key, authorization, source, address)
         return verdict if verdict is not None and verdict.holds_for(address) else None
 
     def verify(self, credential: Credential, presented: Presented) -> Who:
@@ -55,21 +59,39 @@ class CachedAuthenticator:
         if kept is not None and (isinstance(kept, Refusal) or kept.holds_for(address)):
             self.cache.count_hit(1)
             return kept.who
+        mistyped = self.authenticator.find_typing_error(credential)
+        if mistyped is not None:
+            return mistyped
+        judged = self._look_up(key, credential, address)
+        return judged.who if judged is not None else self.authenticator.verify(credential, address)
+
+    def _find_out(self, key: bytes, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
+        presented = Presented("", "", address, (authorization,), () if source is None else (source,))
+        credential = parse_credential(presented)
+        if not isinstance(credential, KeyPair | Bearer) or find_spelling(presented, credential) is None:
+            return None
+        kept = self.cache.find(key)
+        if kept is None and self.authenticator.find_typing_error(credential) is None:
+            judged = self._look_up(key, credential, address)
+            kept = judged.kept if judged is not None else None
+            if kept is not None:
+                # Whoever answers by it counts a hit.
+                self.cache.count_recall_miss(1)
+        return kept if isinstance(kept, Verdict) else None
+
+    def _look_up(self, key: bytes, credential: KeyPair | Bearer, address: str) -> "_Judged | None":
+        """Ask the database and judge; None if it must be asked in another way."""
         if isinstance(credential, KeyPair):
             return self._look_up_key(key, credential, address)
         return self._look_up_token(key, credential, address)
 
-    def _look_up_key(self, key: bytes, pair: KeyPair, address: str) -> Who:
-        mistyped = self.authenticator.find_typing_error(pair)
-        if mistyped is not None:
-            return mistyped
-
+    def _look_up_key(self, key: bytes, pair: KeyPair, address: str) -> "_Judged | None":
         def ask(feed: Feed) -> FoundKey:
             return feed.find_key(pair.source, pair.key_id)
 
         found = self.cache.look_up(key, ask)
         if found is None:
-            return self.authenticator.verify(pair, address)
+            return None
         # Before it is judged: what is true of the hour now must not be taken for true of the next one.
         now = self.authenticator.clock.now()
         value = found.value
@@ -77,12 +99,9 @@ class CachedAuthenticator:
         kept = _conclude(who, value.stored, now)
         if kept is not None:
             self.cache.keep(key, kept, found, value.position)
-        return who
+        return _Judged(who, kept)
 
-    def _look_up_token(self, key: bytes, bearer: Bearer, address: str) -> Who:
-        mistyped = self.authenticator.find_typing_error(bearer)
-        if mistyped is not None:
-            return mistyped
+    def _look_up_token(self, key: bytes, bearer: Bearer, address: str) -> "_Judged | None":
         lookups = lookup_values(self.authenticator.peppers, bearer.token)
 
         def ask(feed: Feed) -> FoundToken:
@@ -90,13 +109,21 @@ class CachedAuthenticator:
 
         found: Found[FoundToken] | None = self.cache.look_up(key, ask)
         if found is None:
-            return self.authenticator.verify(bearer, address)
+            return None
         now, position = self.authenticator.clock.now(), found.value.position
         who = self.authenticator.judge_bearer(bearer, found.value.stored, address)
         kept = _conclude(who, found.value.stored, now)
         if kept is not None and position is not None:
             self.cache.keep(key, kept, found, position)
-        return who
+        return _Judged(who, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What came of a look-up: who it is, and what of that may be kept."""
+
+    who: Principal | Rejected
+    kept: Verdict | Refusal | None
 
 
 def _conclude(who: Principal | Rejected, stored: StoredKey | StoredToken | None, now: int) -> Verdict | Refusal | None:

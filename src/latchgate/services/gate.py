@@ -30,7 +30,7 @@ from latchgate.services.admissions import Admission
 from latchgate.services.authentication import Authenticator
 from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.log_ports import PreparedRow
-from latchgate.services.log_rows import entry_of, without_secret
+from latchgate.services.log_rows import asked_of, caller_of, entry_of, without_secret
 from latchgate.services.measures import NO_SCHEME, UNKNOWN_SCHEME, Measures, Outcome, RequestMeasures, outcome_of
 from latchgate.services.ports import Clock, RequestLog
 from latchgate.services.request_ids import RequestIds
@@ -144,10 +144,10 @@ class Gate:
     def prepare_row(self, who: Principal, presented: Presented, status: int) -> RecalledRow:
         """Make what rows of the same recalled caller, request and answer have in common."""
         shown = without_secret(presented, parse_credential(presented))
-        admission = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True)
-        entry = entry_of(admission, status, 0.0, None)
+        row = self.request_log.prepare(caller_of(who), asked_of(shown), status)
+        told = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True) if self.tell else None
         count = self.measures.recalled(who.scheme)
-        return RecalledRow(self.request_log.prepare(entry), count, entry if self.tell else None)
+        return RecalledRow(row, count, entry_of(told, status, 0.0, None) if told else None)
 
     def record_recalled(self, recalled: RecalledRow, seconds: float) -> bytes:
         """Count a request that `recall` let in, write its row, and give its id, as `record`.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from latchgate.core.log_entries import LogEntry
+from latchgate.core.log_entries import Asked, Caller, LogEntry
 from latchgate.services.port_values import CountQuery, LogState, OutcomeCount, TopCount
 
 __all__ = ["LogStanding", "LogWriter", "PreparedRow", "RequestCounts", "Reservation"]
@@ -66,8 +66,8 @@ class LogWriter(Protocol):
         """
         ...
 
-    def prepare(self, entry: LogEntry) -> PreparedRow:
-        """Encode what rows of the same caller, request and answer have in common."""
+    def prepare(self, caller: Caller, asked: Asked, status: int) -> PreparedRow:
+        """Encode what rows of the same caller, request and answer have in common, where nothing was refused."""
         ...
 
     def append_prepared(self, row: PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:

@@ -1,5 +1,6 @@
 """What a request's row in the log says, made so that nothing a caller chose can forge it, and no secret is in it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
@@ -15,6 +16,8 @@ from latchgate.core.credentials import (
 from latchgate.core.log_entries import (
     PATH_LENGTH_MAX,
     USER_AGENT_LENGTH_MAX,
+    Asked,
+    Caller,
     LogEntry,
     blank_secrets,
     blank_texts,
@@ -24,10 +27,14 @@ from latchgate.core.principals import Anonymous, Client, Principal, Reason, Reje
 from latchgate.core.tokens import Secret
 from latchgate.services.admissions import Admission
 
-__all__ = ["entry_of", "without_secret"]
+__all__ = ["asked_of", "caller_of", "entry_of", "without_secret"]
 
 _METHOD_LENGTH_MAX = 20
 _SECRET_LENGTH_MIN = 8
+_PLAIN_LENGTH_MAX, _PLAIN_MAX = 200, 1024
+# Most requests are for few addresses, by few programs; to search each text for secrets takes as long as all the rest.
+_plain_paths: set[str] = set()
+_plain_agents: set[str] = set()
 
 
 def without_secret(presented: Presented, credential: Credential) -> Presented:
@@ -39,7 +46,7 @@ def without_secret(presented: Presented, credential: Credential) -> Presented:
             | Bearer(token=secret)
             | SessionCookie(sid=secret)
             | ClientCredential(secret=Secret() as secret)
-        ) if _could_be_secret(secret):
+        ) if (secret.text in presented.path or secret.text in presented.user_agent) and _could_be_secret(secret):
             path = presented.path.replace(secret.text, "***")
             return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
         case _:
@@ -48,45 +55,74 @@ def without_secret(presented: Presented, credential: Credential) -> Presented:
 
 def entry_of(admission: Admission, status: int, seconds: float, reason: str | None) -> LogEntry:
     """Make the row of a request, as `Gate.record` takes its arguments."""
-    presented, who = admission.presented, admission.who
     refused = reason or (admission.reason and admission.reason.value)
-    row = LogEntry(
+    caller = caller_of(admission.who) if admission.credential_presented else Caller()
+    if isinstance(admission.who, Anonymous) and admission.credential_presented:
+        refused = refused or Reason.EXPIRED.value
+    asked = asked_of(admission.presented)
+    return LogEntry(
         time=admission.arrived_us,
         request_id=admission.request_id,
-        user=None,
-        api_key=None,
-        scheme=None,
-        source=None,
-        method=escape(presented.method, _METHOD_LENGTH_MAX),
-        path=escape(blank_secrets(presented.path), PATH_LENGTH_MAX),
+        user=caller.user,
+        api_key=caller.api_key,
+        scheme=caller.scheme,
+        source=caller.source,
+        method=asked.method,
+        path=asked.path,
         status=status,
         seconds=round(seconds, 6),
-        ip_address=presented.peer_address,
-        user_agent=escape(blank_texts(presented.user_agent), USER_AGENT_LENGTH_MAX),
+        ip_address=asked.ip_address,
+        user_agent=asked.user_agent,
         reason=refused,
+        user_id=caller.user_id,
     )
-    return _named(row, who) if admission.credential_presented else row
+
+
+def asked_of(presented: Presented) -> Asked:
+    """Tell what was asked for, after `without_secret`."""
+    return Asked(
+        escape(presented.method, _METHOD_LENGTH_MAX),
+        _show(presented.path, _show_path, _plain_paths),
+        presented.peer_address,
+        _show(presented.user_agent, _show_agent, _plain_agents),
+    )
+
+
+def caller_of(who: Who) -> Caller:
+    """Tell whom the row of a request with a credential names."""
+    match who:
+        case Principal():
+            return Caller(who.user, who.user_id, who.credential, who.scheme.value, who.source)
+        case Rejected():
+            return Caller(who.user, None, who.credential, who.scheme and who.scheme.value, who.source)
+        case Anonymous():
+            return Caller(scheme=Scheme.SESSION.value)
+        case Client():
+            return Caller(api_key=who.credential, scheme=Scheme.CLIENT.value)
+        case _:
+            assert_never(who)
+
+
+def _show(text: str, show: Callable[[str], str], plain: set[str]) -> str:
+    """Show a text as `show` does. What it leaves as it is it will leave so again; nothing else is remembered."""
+    if text in plain:
+        return text
+    shown = show(text)
+    if shown == text and len(text) <= _PLAIN_LENGTH_MAX:
+        if len(plain) >= _PLAIN_MAX:
+            plain.clear()
+        plain.add(text)
+    return shown
+
+
+def _show_path(path: str) -> str:
+    return escape(blank_secrets(path), PATH_LENGTH_MAX)
+
+
+def _show_agent(user_agent: str) -> str:
+    return escape(blank_texts(user_agent), USER_AGENT_LENGTH_MAX)
 
 
 def _could_be_secret(secret: Secret) -> bool:
     # A short text, or one that is a piece of a path, is a guess by which somebody would hide what was asked for.
     return len(secret.text) >= _SECRET_LENGTH_MIN and "/" not in secret.text
-
-
-def _named(row: LogEntry, who: Who) -> LogEntry:
-    match who:
-        case Anonymous():
-            return replace(row, scheme=Scheme.SESSION.value, reason=row.reason or Reason.EXPIRED.value)
-        case Client():
-            return replace(row, api_key=who.credential, scheme=Scheme.CLIENT.value)
-        case Principal() | Rejected():
-            return replace(
-                row,
-                user=who.user,
-                user_id=who.user_id if isinstance(who, Principal) else None,
-                api_key=who.credential,
-                scheme=who.scheme and who.scheme.value,
-                source=who.source,
-            )
-        case _:
-            assert_never(who)

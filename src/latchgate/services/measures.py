@@ -56,7 +56,7 @@ GAUGES = ("cache_entries", "cache_bytes")
 """What a process has, rather than what it did: over once the process is."""
 _COUNTERS = (
     *("worker_starts", "worker_deaths", "ingester_starts", "ingester_deaths", "workers", "ingesters"),
-    *("cache_hits", "cache_misses", "cache_drops", "cache_evictions"),
+    *("cache_hits", "cache_misses", "cache_recall_misses", "cache_drops", "cache_evictions"),
     *("rows_appended", "refusals_tallied", "rows_without_room", "sync_errors"),
     *("rows_ingested", "batches", "ingest_failures"),
 )

@@ -74,6 +74,8 @@ class VerifiedCache:
         """How many look-ups were begun."""
         self.count_hit = measures.counter("cache_hits")
         """To be told of each request that what was found answers; those that are recalled are counted by the gate."""
+        self.count_recall_miss = measures.counter("cache_recall_misses")
+        """To be told of each that was looked up for somebody who counts it as recalled."""
         self._count_misses = measures.counter("cache_misses")
         self._tell_entries, self._tell_bytes = measures.gauge("cache_entries"), measures.gauge("cache_bytes")
         self._flights: dict[bytes, _Flight] = {}

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, Statemen
 
 from latchgate.errors import Conflict, LatchgateError, StorageError
 
-__all__ = ["translated"]
+__all__ = ["failure_of", "translated"]
 
 # A second row of one name, and a reference to a row that is gone. PostgreSQL: SQLSTATE, class 23.
 _DUPLICATE = frozenset({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
@@ -31,8 +31,12 @@ def translated() -> Iterator[None]:
     except SQLAlchemyError as error:
         raise _translation(error) from error
     except sqlite3.Error as error:
-        # The backup interface is used without SQLAlchemy.
-        raise StorageError(_words(error), detail=str(error)) from error
+        raise failure_of(error) from error
+
+
+def failure_of(error: sqlite3.Error) -> StorageError:
+    """Tell of what SQLite raised to those who use it without SQLAlchemy."""
+    return StorageError(_words(error), detail=str(error))
 
 
 def _translation(error: SQLAlchemyError) -> LatchgateError:

@@ -245,7 +245,7 @@ class TestKeys:
         decisions = [remembering.gate.admit(presented, SIGNED_IN).decision for _ in range(2)]
 
         assert decisions == [Decision.ALLOWED] * 2
-        assert remembering.recall(presented) is None
+        assert remembering.let_in(presented) is None
         assert remembering.gate.admit(presented, SIGNED_IN).reason is Reason.OVER_LIMIT
 
 
@@ -289,7 +289,7 @@ def test_fallback_while_nothing_is_trusted(remembering: CachedHouse) -> None:
 
     for one in presented:
         assert remembering.verify(one) == remembering.verify_anew(one)
-        assert remembering.recall(one) is None
+        assert remembering.recall(one) is remembering.let_in(one) is None
 
 
 def test_gate_without_memory(house: House) -> None:
