@@ -4,7 +4,7 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.principals import Principal
 from latchgate.core.users import UserType
 from latchgate.services.verdict_ports import Position
-from latchgate.services.verdicts import Verdict
+from latchgate.services.verdicts import Verdict, tag_of
 from latchgate.services.verified_cache import Found, VerifiedCache
 from support.fake_feed import FakeBoottime, FakeDatabase
 from support.house import CountingEntropy, FakeClock
@@ -53,4 +53,4 @@ def verdict(key_id: int = KEY_ID, until: int = EVER) -> Verdict:
         f"key-{key_id}",
         frozenset({"all"}),
     )
-    return Verdict(principal, until, (), (("user", USER_ID), ("api_key", key_id)))
+    return Verdict(principal, until, (), (tag_of("user", USER_ID), tag_of("api_key", key_id)))

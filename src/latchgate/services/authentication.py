@@ -1,5 +1,6 @@
 """Verify a credential: one look-up, every rule, whichever scheme carried it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -227,13 +228,14 @@ def _principal(
     user: StoredUser, scheme: Scheme, source: str, credential: str, limits: Limits, proof: bytes = b""
 ) -> Principal:
     return Principal(
-        user=user.name,
+        # Many verdicts are held at once, and what they name alike is one text for all of them.
+        user=sys.intern(user.name),
         user_id=user.id,
         user_type=user.user_type,
-        full_name=user.full_name,
+        full_name=sys.intern(user.full_name),
         roles=effective_roles(user),
         scheme=scheme,
-        source=source,
+        source=sys.intern(source),
         credential=credential,
         scopes=limits.scopes,
         allowed_networks=limits.networks,

@@ -11,7 +11,7 @@ from latchgate.core.spellings import find_spelling
 from latchgate.core.users import StoredUser, hours_hold_until
 from latchgate.services.authentication import Authenticator
 from latchgate.services.verdict_ports import Feed, FoundKey, FoundToken
-from latchgate.services.verdicts import Refusal, Tag, Verdict
+from latchgate.services.verdicts import ANY_ROLE, Refusal, Tag, Verdict, tag_of
 from latchgate.services.verified_cache import Found, VerifiedCache
 
 __all__ = ["CachedAuthenticator"]
@@ -178,17 +178,17 @@ def _earliest(*ends: int | None) -> int:
 
 def _tags(stored: StoredKey | StoredToken, user: StoredUser) -> tuple[Tag, ...]:
     """List the records that a verdict stands on, by the kinds that a change is noted under."""
-    tags: list[Tag] = [("user", user.id)]
+    tags: list[Tag] = [tag_of("user", user.id)]
     if user.roles:
-        tags.append(("role", 0))
+        tags.append(ANY_ROLE)
     if isinstance(stored, StoredKey):
-        tags.append(("api_key", stored.id))
+        tags.append(tag_of("api_key", stored.id))
         if stored.owner.record_id is not None:
-            tags.append(("source_record", stored.owner.record_id))
+            tags.append(tag_of("source_record", stored.owner.record_id))
         return tuple(tags)
-    tags.append(("oauth_token", stored.id))
+    tags.append(tag_of("oauth_token", stored.id))
     if stored.family_id is not None:
-        tags.append(("oauth_family", stored.family_id))
+        tags.append(tag_of("oauth_family", stored.family_id))
     if stored.client_row_id is not None:
-        tags.append(("oauth_client", stored.client_row_id))
+        tags.append(tag_of("oauth_client", stored.client_row_id))
     return tuple(tags)

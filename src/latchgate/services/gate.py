@@ -53,10 +53,9 @@ _GUESSES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class RecalledRow:
+class RecalledRow(PreparedRow):
     """What requests that are recalled alike leave: a row without its numbers, and a count by microseconds."""
 
-    row: PreparedRow
     count: Callable[[int], None] = field(repr=False)
     entry: LogEntry | None = None
     """The row as it is told, if somebody wants to be told."""
@@ -79,7 +78,7 @@ class Gate:
     """Takes what the log is told, and requests without a credential too; never raises. None: nobody wants it."""
 
     def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
-        """Give the verdict that lets a request in, if memory alone tells that it is true now; else None: ask `admit`.
+        """Give the verdict that lets a request in, by memory or else by one look-up; if there is none: ask `admit`.
 
         Never raises. A credential with a limit of requests is not recalled: what asks may still leave it to `admit`,
         which then would count the request a second time.
@@ -147,7 +146,8 @@ class Gate:
         row = self.request_log.prepare(caller_of(who), asked_of(shown), status)
         told = Admission(who, Decision.ALLOWED, None, "", 0, shown, credential_presented=True) if self.tell else None
         count = self.measures.recalled(who.scheme)
-        return RecalledRow(row, count, entry_of(told, status, 0.0, None) if told else None)
+        entry = entry_of(told, status, 0.0, None) if told else None
+        return RecalledRow(row.status, row.who, row.what, count, entry)
 
     def record_recalled(self, recalled: RecalledRow, seconds: float) -> bytes:
         """Count a request that `recall` let in, write its row, and give its id, as `record`.
@@ -156,7 +156,7 @@ class Gate:
             StorageError: The row could not be written; nothing was, nor counted, and `admit` may be asked.
         """
         request_id, now_us, micros = self.request_ids.take(), self.clock.now_us(), int(seconds * 1_000_000)
-        self.request_log.append_prepared(recalled.row, now_us, request_id, micros)
+        self.request_log.append_prepared(recalled, now_us, request_id, micros)
         recalled.count(micros)
         if recalled.entry and self.tell:
             self.tell(replace(recalled.entry, time=now_us, request_id=request_id.hex(), seconds=micros / 1_000_000))

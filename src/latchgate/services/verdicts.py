@@ -13,23 +13,32 @@ from latchgate.core.addresses import Network, covers
 from latchgate.core.principals import Principal, Rejected
 from latchgate.services.measures import Measures
 
-__all__ = ["Refusal", "Tag", "Verdict", "VerdictStore"]
+__all__ = ["ANY_ROLE", "Refusal", "Tag", "Verdict", "VerdictStore", "tag_of"]
 
-Tag = tuple[str, int]
-"""A record that a verdict stands on: what `change` calls it, by kind and number."""
+Tag = int
+"""A record that a verdict stands on, as `tag_of` writes it: one number, since there are several for each verdict."""
 
 REFUSALS_MAX = 1_024
 """Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""
 
-PREPARED_BYTES = 512
+PREPARED_BYTES = 400
 """What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
-_ENTRY_BYTES = 450
+_ENTRY_BYTES = 430
 """The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""
-_TAG_BYTES = 140
+_TAG_BYTES = 100
 """A tag with its place in the index. A test measures it."""
 
+_KINDS = ("user", "role", "source_record", "api_key", "oauth_token", "oauth_family", "oauth_client")
+
+
+def tag_of(kind: str, ref: int) -> Tag:
+    """Name a record by what `change` calls it: its kind and its number."""
+    return ref * len(_KINDS) + _KINDS.index(kind)
+
+
 # The granted roles of a user are read with the roles' names; a renamed or deleted role concerns whoever has any.
-_ANY_ROLE: Tag = ("role", 0)
+ANY_ROLE = tag_of("role", 0)
+"""What each verdict stands on whose user has roles."""
 # Kind of a change → the kind of the tags that it drops; None where no cached verdict stands on such records.
 _DROPS: dict[str, str | None] = {
     "user": "user",
@@ -150,7 +159,7 @@ class VerdictStore:
             return False
         tagged = _DROPS[kind]
         if tagged is not None:
-            tag = _ANY_ROLE if kind == "role" else (tagged, ref)
+            tag = ANY_ROLE if kind == "role" else tag_of(tagged, ref)
             keys = list(self._keys_of(tag))
             for key in keys:
                 self._remove(key)

@@ -11,6 +11,8 @@ from latchgate.core.credentials import Presented, Scheme
 from latchgate.core.policy import SIGNED_IN
 from latchgate.core.principals import Principal, Reason
 from latchgate.errors import StorageError
+from latchgate.services.verdict_ports import FoundKey
+from latchgate.storage.changes import SqliteFeed
 from support.cached_house import CachedHouse, is_remembered, reason
 from support.house import present_pair, present_token
 
@@ -109,7 +111,7 @@ def test_database_that_does_not_answer(remembering: CachedHouse, monkeypatch: py
     def fail(*_arguments: object) -> object:
         raise StorageError("The database cannot be reached")
 
-    monkeypatch.setattr("latchgate.storage.changes.SqliteFeed.find_key", fail)
+    monkeypatch.setattr(SqliteFeed, "find_key", fail)
 
     assert remembering.let_in(presented) is None
     assert isinstance(remembering.gate.admit(presented, SIGNED_IN).principal, Principal)
@@ -120,15 +122,15 @@ def test_change_during_the_look_up(remembering: CachedHouse, monkeypatch: pytest
     """Who was read before a change that was followed meanwhile is let in this once, and not remembered."""
     house = remembering.house
     presented = house.carry(Scheme.TOKEN)
-    find = type(remembering.cache._feed).find_key  # the moment between reading and keeping has no other handle
+    find = SqliteFeed.find_key
 
-    def find_and_change(feed: object, *wanted: str) -> object:
-        found = find(feed, *wanted)  # type: ignore[arg-type]
+    def find_and_change(feed: SqliteFeed, source: str, key_id: str) -> FoundKey:
+        found = find(feed, source, key_id)
         house.execute("UPDATE user SET first_name = 'Another'")
         remembering.cache.beat()
         return found
 
-    monkeypatch.setattr("latchgate.storage.changes.SqliteFeed.find_key", find_and_change)
+    monkeypatch.setattr(SqliteFeed, "find_key", find_and_change)
     who = remembering.let_in(presented)
     monkeypatch.undo()
 

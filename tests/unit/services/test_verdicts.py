@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from latchgate.core.credentials import Scheme
 from latchgate.core.principals import Principal, Reason, Rejected
 from latchgate.core.users import UserType
-from latchgate.services.verdicts import PREPARED_BYTES, Refusal, Tag, Verdict, VerdictStore
+from latchgate.services.verdicts import PREPARED_BYTES, Refusal, Verdict, VerdictStore, tag_of
 from latchgate.storage.schema import VERDICT_COLUMNS
 
 EVER = 2**62
@@ -24,13 +24,13 @@ def name(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def verdict(*tags: Tag, number: int = 1) -> Verdict:
+def verdict(*records: tuple[str, int], number: int = 1) -> Verdict:
     """Tell that a credential is good."""
     user = f"user-{number}@example.com"
     who = Principal(
         user, number, UserType.SYSTEM, f"User {number}", ROLES, Scheme.TOKEN, f"{'User'}", f"lgk_{number:022}", SCOPES
     )
-    return Verdict(who, EVER, (), tags)
+    return Verdict(who, EVER, (), tuple(tag_of(*record) for record in records))
 
 
 def many(count: int) -> list[Verdict]:
