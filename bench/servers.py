@@ -33,6 +33,7 @@ __all__ = [
     "measure",
     "require_wrk",
     "running",
+    "serve_bare",
     "serve_empty",
     "serve_latchgate",
     "serve_nginx",
@@ -150,6 +151,15 @@ def serve_empty() -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "empty:empty"]
+    with running(command, dict(os.environ), port) as server:
+        yield server
+
+
+@contextmanager
+def serve_bare() -> Iterator[Server]:
+    """Serve the same answer by a protocol that parses and writes, and does nothing else."""
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(port)]
     with running(command, dict(os.environ), port) as server:
         yield server
 

@@ -2,9 +2,11 @@
 
     python bench/verify.py [--rounds 5] [--seconds 3]
 
-nginx answers `return 200` with the same bytes, uvicorn as it comes runs an ASGI application that does nothing. With the
-fast lane and without it, where there is one. Absolute figures say nothing on a machine that others use too; the ratios
-are of runs that followed each other at once.
+nginx answers `return 200` with the same bytes, uvicorn as it comes runs an ASGI application that does nothing, and a
+bare protocol on uvloop and httptools parses and writes: nobody can do less in Python on these libraries. Answered are
+requests by the fast lane in the parser, by the application as any ASGI server calls it, and by the whole line that all
+other addresses walk. Absolute figures say nothing on a machine that others use too; the ratios are of runs that
+followed each other at once.
 """
 
 import tempfile
@@ -19,6 +21,7 @@ from servers import (
     Measured,
     measure,
     require_wrk,
+    serve_bare,
     serve_empty,
     serve_latchgate,
     serve_nginx,
@@ -27,8 +30,22 @@ from servers import (
 
 _OF_NGINX, _OF_EMPTY, _ORDINARY_OF_EMPTY = 0.65, 1.6, 0.75
 _WARM_UP_SECONDS = 1
-_HEAD = ("`get_logged_user`", "requests/s", "p50 / p99 ms", "processor µs", "ingester µs", "of nginx", "of empty")
-_LANE, _ORDINARY = "the fast lane", "the ordinary way"
+_HEAD = (
+    "`get_logged_user`",
+    "requests/s",
+    "p50 / p99 ms",
+    "processor µs",
+    "ingester µs",
+    "of nginx",
+    "of empty",
+    "of bare",
+)
+_LANE, _ORDINARY, _WHOLE = "the fast lane", "the application", "the whole line"
+_PEERS = {
+    "nginx": "nginx, `return 200`",
+    "empty": "uvicorn, an empty application",
+    "bare": "a bare protocol on uvloop and httptools",
+}
 
 
 def main() -> None:
@@ -37,7 +54,8 @@ def main() -> None:
     wrk = require_wrk()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        peers = {"nginx": stack.enter_context(serve_nginx()), "empty": stack.enter_context(serve_empty())}
+        serves = {"nginx": serve_nginx, "empty": serve_empty, "bare": serve_bare}
+        peers = {name: stack.enter_context(serve()) for name, serve in serves.items()}
         contests = [
             (f"{way}, {scheme}", server, Load(f"http://127.0.0.1:{server.port}{LOGGED_USER}", header))
             for way, server, headers in _serve_ways(stack, folder)
@@ -56,16 +74,17 @@ def main() -> None:
                 runs.setdefault(name, []).append({**bases, "own": own})
     caption = (
         "One worker on one processor, wrk with 32 connections on the other; medians of "
-        f"{options.rounds} rounds of {options.seconds:g} s, each beside a run of nginx and of the empty application."
+        f"{options.rounds} rounds of {options.seconds:g} s, each beside a run of each peer."
     )
     finish(options, [Table(caption, _HEAD, tuple(_rows(runs)))], _aims(runs))
 
 
 def _serve_ways(stack: ExitStack, folder: Path) -> list[tuple[str, Server, dict[str, str]]]:
-    """Serve an instance for each way of answering: the fast lane, if there is one, and the ordinary one."""
+    """Serve an instance for each way of answering."""
     ways = {_ORDINARY: {}}
     if setting_is_known("fast_lane"):
-        ways = {_LANE: {"LATCHGATE_FAST_LANE": "parser"}, _ORDINARY: {"LATCHGATE_FAST_LANE": "application"}}
+        values = {_LANE: "parser", _ORDINARY: "application", _WHOLE: "off"}
+        ways = {way: {"LATCHGATE_FAST_LANE": value} for way, value in values.items()}
     found = []
     for number, (way, settings) in enumerate(ways.items()):
         home = folder / f"home{number}"
@@ -76,12 +95,12 @@ def _serve_ways(stack: ExitStack, folder: Path) -> list[tuple[str, Server, dict[
 
 def _rows(runs: dict[str, list[dict[str, Measured]]]) -> list[tuple[str, ...]]:
     rows = [
-        (name, *columns(_of(found, "own")), *(f"{_ratio(found, peer):.2f}" for peer in ("nginx", "empty")))
+        (name, *columns(_of(found, "own")), *(f"{_ratio(found, peer):.2f}" for peer in _PEERS))
         for name, found in runs.items()
     ]
-    for peer, label in (("nginx", "nginx, `return 200`"), ("empty", "uvicorn, an empty application")):
+    for peer, label in _PEERS.items():
         every = [run for found in runs.values() for run in _of(found, peer)]
-        rows.append((label, *columns(every), "", ""))
+        rows.append((label, *columns(every), "", "", ""))
     return rows
 
 
@@ -95,7 +114,7 @@ def _aims(runs: dict[str, list[dict[str, Measured]]]) -> list[Aim]:
         aims.append(Aim(f"{what}, of {label}", f"at least {least}", _told(lane, peer, least)))
     aims.append(
         Aim(
-            "the same by the ordinary way, of uvicorn with an empty application",
+            "the same by the ordinary way: the application, as any ASGI server calls it, of uvicorn with an empty one",
             f"at least {_ORDINARY_OF_EMPTY}",
             _told(ordinary, "empty", _ORDINARY_OF_EMPTY),
         )

@@ -102,12 +102,11 @@ def test_a_fault_of_the_lane_is_nobodys(
 ) -> None:
     """Whatever fails in it, the ordinary way answers, and the operator is told."""
     key = service.make_key(ANN).token
-    assert service.ask(LOGGED_USER, key).status == 200
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("latchgate.server.fast_lane._find_ready", fail)
+    monkeypatch.setattr("latchgate.server.fast_lane.FastLane._prepare", fail)
     answer = service.ask(LOGGED_USER, key)
 
     assert (answer.status, answer.row.status) == (200, 200)

@@ -1,6 +1,7 @@
 """Internet addresses: the ranges that a user or a key may be used from, and the unit by which failures are counted."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 __all__ = ["Address", "Network", "covers", "normal_address", "parse_networks", "throttle_unit", "within"]
@@ -9,6 +10,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _IPV4_OCTETS = 4
+_SHORT = 64
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -31,11 +33,19 @@ def parse_networks(text: str) -> tuple[Network, ...] | str:
 
 def normal_address(text: str) -> Address | None:
     """Read one address, one mapped into IPv6 as the IPv4 address, one with a zone without it; None if it is none."""
+    return _read_short(text) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
         return None
     return address if isinstance(address, IPv4Address) else address.ipv4_mapped or IPv6Address(int(address))
+
+
+# The same callers come again and again. What is longer than any address is not remembered.
+_read_short = lru_cache(maxsize=4096)(_read)
 
 
 def covers(networks: Iterable[Network], address_text: str) -> bool:

@@ -95,7 +95,9 @@ def encode(entry: LogEntry) -> bytes:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
     if micros >= _MICROS_END or not entry.requests:
         raise ValueError("a number of the row is out of range: it took too long, or tells of no request")
-    return head + who + encode_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
+    # What is refused is told apart by whatever was tried, and would push out what comes again.
+    write_what = _encode_what_once if entry.reason is None else encode_what
+    return head + who + write_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
 
 
 def decode(payload: bytes) -> LogEntry:

@@ -9,6 +9,7 @@ Two entrances ask it: the protocol, before it makes a scope (lane_protocol.py), 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Message, Scope
@@ -30,8 +31,6 @@ __all__ = ["FastLane", "LaneAnswer", "LaneFrame", "LaneTarget", "Sent", "lane_ta
 
 _log = OperatorLog()
 Header = tuple[bytes, bytes]
-Sent = tuple[bytes, bytes | None, bytes, str]
-"""Authorization, source, user agent, and the caller's address."""
 
 _AUTHORIZATION_BYTES_MAX = 1024
 _REMEMBERED_BYTES_MAX = 512
@@ -69,6 +68,18 @@ class LaneTarget:
         name_request(response, "")
         seal(response)
         return response
+
+
+class Sent(NamedTuple):
+    """What a request sends beside its target."""
+
+    authorization: bytes
+    source: bytes | None
+    agent: bytes
+    address: str
+    """The caller's."""
+    name: bytes
+    """What the gate calls the first two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,8 @@ class FastLane:
             return None
         if len(agent or b"") > _REMEMBERED_BYTES_MAX or len(forwarded_for or b"") > _REMEMBERED_BYTES_MAX:
             return None
-        return authorization, source, agent or b"", self._resolve(peer, forwarded_for)
+        name = self._gate.name(authorization, source)
+        return Sent(authorization, source, agent or b"", self._resolve(peer, forwarded_for), name)
 
     def answer(self, target: bytes, sent: Sent) -> tuple[LaneAnswer, bytes] | None:
         """Answer a GET of one of `targets`, and log it.
@@ -156,12 +168,17 @@ class FastLane:
         """
         started = perf_counter()
         try:
-            verdict = self._gate.recall(sent[0], sent[1], sent[3])
+            authorization, source, agent, address, name = sent
+            verdict = self._gate.recall(authorization, source, address, name)
             if verdict is None:
                 return None
-            ready = _find_ready(verdict, target, sent) or self._prepare(verdict, target, sent)
-            if ready is None:
-                return None
+            for ready in verdict.prepared:
+                if ready.target == target and ready.agent == agent and ready.address == address:
+                    break
+            else:
+                ready = self._prepare(verdict, target, sent)
+                if ready is None:
+                    return None
             # Last: after its row is written nothing can fail any more.
             request_id = self._gate.record_recalled(ready.row, perf_counter() - started)
         except StorageError:
@@ -192,7 +209,7 @@ class FastLane:
         asked = self.targets[target]
         if decide(verdict.who, asked.requires).decision is not Decision.ALLOWED:
             return None
-        authorization, source, agent, address = sent
+        authorization, source, agent, address, _ = sent
         presented = Presented(
             method="GET",
             path=asked.path,
@@ -240,15 +257,6 @@ class FastLane:
             sent = () if forwarded_for is None else (forwarded_for,)
             address = self._peers[key] = resolve_peer(peer, sent, self._trusted_proxies)
         return address
-
-
-def _find_ready(verdict: Verdict, target: bytes, sent: Sent) -> LaneAnswer | None:
-    _, _, agent, address = sent
-    for ready in verdict.prepared:
-        if ready.target == target and ready.agent == agent and ready.address == address:
-            found: LaneAnswer = ready
-            return found
-    return None
 
 
 def _frame(response: Response) -> LaneFrame:

@@ -63,7 +63,7 @@ class LaneProtocol(WireProtocol):
             return False
         ready, request_id = answered
         frame = ready.frame
-        self.transport.write(b"%b%b%b%b%b" % (self._find_top(), frame.head, request_id, frame.tail, ready.body))
+        self.transport.write(b"".join((self._find_top(), frame.head, request_id, frame.tail, ready.body)))
         self.server_state.total_requests += 1
         return True
 

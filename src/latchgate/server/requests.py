@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_READ = frozenset({b"authorization", b"frappe-authorization-source", b"user-agent", b"x-forwarded-for"})
 _FIELDS_MAX = 5_000
 
 
@@ -93,21 +94,24 @@ async def collect(request: Request, requires: Requirement, trusted_proxies: Sequ
 
 def collect_head(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
     """Collect what stands in the head of a request; never raises for anything sent."""
-    headers = request.scope["headers"]
-    authorization = tuple(value for name, value in headers if name == b"authorization")
+    sent: dict[bytes, list[bytes]] = {}
+    for name, value in request.scope["headers"]:
+        if name in _READ:
+            sent.setdefault(name, []).append(value)
+    authorization = tuple(sent.get(b"authorization", ()))
     decided = any(value.strip() for value in authorization) or Scheme.SESSION not in requires.schemes
     sid = None if decided else _find_session_cookie(request)
     client = request.scope.get("client")
-    forwarded_for = [value for name, value in headers if name == b"x-forwarded-for"]
+    forwarded_for = sent.get(b"x-forwarded-for", ())
     return Presented(
         method=request.method,
         path=_target(request),
         peer_address=resolve_peer(client[0] if client else "", forwarded_for, trusted_proxies),
         authorization=authorization,
-        source=tuple(value for name, value in headers if name == b"frappe-authorization-source"),
+        source=tuple(sent.get(b"frappe-authorization-source", ())),
         session_cookie=sid,
         csrf_token=request.headers.get("x-frappe-csrf-token") if sid else None,
-        user_agent=read_text(next((value for name, value in headers if name == b"user-agent"), b"")),
+        user_agent=read_text(sent[b"user-agent"][0]) if b"user-agent" in sent else "",
     )
 
 

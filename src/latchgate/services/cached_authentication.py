@@ -11,12 +11,11 @@ from latchgate.core.spellings import find_spelling
 from latchgate.core.users import StoredUser, hours_hold_until
 from latchgate.services.authentication import Authenticator
 from latchgate.services.verdict_ports import Feed, FoundKey, FoundToken
-from latchgate.services.verdicts import ANY_ROLE, Refusal, Tag, Verdict, tag_of
+from latchgate.services.verdicts import ANY_ROLE, FOREVER, Refusal, Tag, Verdict, tag_of
 from latchgate.services.verified_cache import Found, VerifiedCache
 
 __all__ = ["CachedAuthenticator"]
 
-_FOREVER = 2**62
 _OF_THE_CREDENTIAL = frozenset(
     {
         Reason.UNKNOWN_SOURCE,
@@ -39,14 +38,19 @@ class CachedAuthenticator:
     authenticator: Authenticator
     cache: VerifiedCache
 
-    def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
+    def recall(self, key: bytes, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
         """Give the verdict that lets the caller in; what memory cannot tell is looked up, and kept.
 
         Never raises. None says nothing of the credential: `verify` is to be asked.
+
+        Args:
+            key: What the cache calls authorization and source.
+            authorization: The value of the header.
+            source: The value of the source header; None if there is none.
+            address: The caller's.
         """
-        key = self.cache.key(authorization, source)
         verdict = self.cache.recall(key) or self._find_out(key, authorization, source, address)
-        return verdict if verdict is not None and verdict.holds_for(address) else None
+        return verdict if verdict is not None and (not verdict.networks or verdict.holds_for(address)) else None
 
     def verify(self, credential: Credential, presented: Presented) -> Who:
         """Tell who a credential is, as `Authenticator.verify`. Raises StorageError."""
@@ -173,7 +177,7 @@ def _networks_of(stored: StoredKey | StoredToken | None, user: StoredUser) -> bo
 
 
 def _earliest(*ends: int | None) -> int:
-    return min((end for end in ends if end is not None), default=_FOREVER)
+    return min((end for end in ends if end is not None), default=FOREVER)
 
 
 def _tags(stored: StoredKey | StoredToken, user: StoredUser) -> tuple[Tag, ...]:

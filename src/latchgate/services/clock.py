@@ -2,15 +2,15 @@
 
 import threading
 import time
+from functools import partial
 
 __all__ = ["SystemClock", "boottime"]
 
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def boottime() -> float:
-    """Tell the seconds since the machine started, sleep included where the system counts it; nobody can set it."""
-    return time.clock_gettime(_BOOTTIME)
+boottime = partial(time.clock_gettime, _BOOTTIME)
+"""Tells the seconds since the machine started, sleep included where the system counts it; nobody can set it."""
 
 
 class SystemClock:
@@ -33,10 +33,15 @@ class SystemClock:
     def now_us(self) -> int:
         """Tell the time in microseconds since 1970; strictly greater at each call."""
         with self._lock:
+            # As `_follow` says it: every request asks, and a call costs as much as the clock.
             elapsed = boottime()
-            now = int((self._follow(elapsed) + elapsed) * 1_000_000)
-            self._last_us = now if now > self._last_us else self._last_us + 1
-            return self._last_us
+            ahead = time.time() - elapsed
+            self._offset = max(self._offset, ahead)
+            now = int((self._offset + elapsed) * 1_000_000)
+            if now <= self._last_us:
+                now = self._last_us + 1
+            self._last_us = now
+            return now
 
     def _follow(self, elapsed: float) -> float:
         ahead = time.time() - elapsed

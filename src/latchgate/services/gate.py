@@ -77,7 +77,13 @@ class Gate:
     tell: Callable[[LogEntry], None] | None = None
     """Takes what the log is told, and requests without a credential too; never raises. None: nobody wants it."""
 
-    def recall(self, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
+    def name(self, authorization: bytes, source: bytes | None) -> bytes:
+        """Name what was presented, for whoever recalls it again and again; the name tells nothing of it."""
+        return self.cached.cache.key(authorization, source) if self.cached else b""
+
+    def recall(
+        self, authorization: bytes, source: bytes | None, address: str, name: bytes | None = None
+    ) -> Verdict | None:
         """Give the verdict that lets a request in, by memory or else by one look-up; if there is none: ask `admit`.
 
         Never raises. A credential with a limit of requests is not recalled: what asks may still leave it to `admit`,
@@ -87,8 +93,11 @@ class Gate:
             authorization: The value of the only Authorization header.
             source: The value of the only source header; None if there is none, which is not the same as empty.
             address: The caller's, after configured proxies were taken into account.
+            name: What `name` gave for the first two, if it was asked.
         """
-        verdict = self.cached.recall(authorization, source, address) if self.cached else None
+        if self.cached is None:
+            return None
+        verdict = self.cached.recall(name or self.name(authorization, source), authorization, source, address)
         return verdict if verdict is not None and verdict.who.per_minute is None else None
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:

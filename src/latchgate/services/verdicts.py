@@ -13,10 +13,13 @@ from latchgate.core.addresses import Network, covers
 from latchgate.core.principals import Principal, Rejected
 from latchgate.services.measures import Measures
 
-__all__ = ["ANY_ROLE", "Refusal", "Tag", "Verdict", "VerdictStore", "tag_of"]
+__all__ = ["ANY_ROLE", "FOREVER", "Refusal", "Tag", "Verdict", "VerdictStore", "tag_of"]
 
 Tag = int
 """A record that a verdict stands on, as `tag_of` writes it: one number, since there are several for each verdict."""
+
+FOREVER = 2**62
+"""The end of what ends by a change alone."""
 
 REFUSALS_MAX = 1_024
 """Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""

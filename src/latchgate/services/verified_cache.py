@@ -14,7 +14,7 @@ from latchgate.errors import StorageError
 from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock, Entropy
 from latchgate.services.verdict_ports import Changes, Feed, OpenFeed, Position
-from latchgate.services.verdicts import Refusal, Verdict, VerdictStore
+from latchgate.services.verdicts import FOREVER, Refusal, Verdict, VerdictStore
 
 __all__ = ["TRUST_SECONDS", "Found", "VerifiedCache"]
 
@@ -102,7 +102,9 @@ class VerifiedCache:
         if feed is None or feed.nonce != self._seen:
             return None
         verdict = self.store.find(key)
-        return verdict if verdict is not None and self._clock.now() < verdict.until else None
+        if verdict is None or (verdict.until != FOREVER and self._clock.now() >= verdict.until):
+            return None
+        return verdict
 
     def find(self, key: bytes) -> Verdict | Refusal | None:
         """Give a verdict or refusal that is true now; changes since the last time are followed first."""
