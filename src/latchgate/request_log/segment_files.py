@@ -78,10 +78,11 @@ class OpenSegment:
         """
         length, seq, offset = len(payload), self.appended + 1, self.offset
         body = SEQUENCE.pack(length, seq) + payload
-        # Checksum and sequence in one go: the length is left out of its place, where it follows last.
-        rest = SEQUENCE.pack(crc32(body, self._seed), seq) + payload
+        checksum = crc32(body, self._seed)
         maps, after = self._maps, (offset + 23 + length) & -8
         if maps is None:
+            # Checksum and sequence in one go: the length is left out of its place, where it follows last.
+            rest = SEQUENCE.pack(checksum, seq) + payload
             self._write(offset + _LENGTH_WORD, rest)
             self._write(offset, LENGTH.pack(length))
             self.appended, self.offset = seq, after
@@ -89,7 +90,8 @@ class OpenSegment:
             with suppress(StorageError):
                 self._write(APPENDED_AT, APPENDED.pack(seq))
             return
-        maps.bytes[offset + _LENGTH_WORD : offset + 16 + length] = rest
+        maps.words[(offset >> 2) + 1] = checksum
+        maps.bytes[offset + 8 : offset + 16 + length] = body[_LENGTH_WORD:]
         # From here on nothing is called, so that no signal's handler can leave it half done: a record that may have
         # been read already would be overwritten by the next.
         maps.words[offset >> 2] = length
