@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from large import Large, fill, user_name
 
 from latchgate.bootstrap import Latchgate, open_latchgate
 from latchgate.core.credentials import Presented
@@ -30,10 +31,6 @@ from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.users import UserOrder
 from latchgate.settings import load_settings
-
-_BATCH = 20_000
-_START_US = 1_700_000_000_000_000
-_STEP_US = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,126 +53,31 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        filling = get_context("spawn").Process(target=_fill, args=(home, options))
-        filling.start()
-        filling.join()
-        if filling.exitcode:
-            raise SystemExit(filling.exitcode)
+        large = fill(home, options.users, options.keys, options.rows)
         latchgate = open_latchgate(load_settings({"home": home}))
         try:
-            _measure(latchgate, home, options)
+            _measure(latchgate, large, options.rounds)
         finally:
             latchgate.close()
 
 
-def _fill(home: Path, options: argparse.Namespace) -> None:
-    started = time.monotonic()
-    open_latchgate(load_settings({"home": home})).close()
-    with sqlite3.connect(home / "latchgate.db") as database:
-        _insert(database, "user", _users(options.users))
-        first = database.execute("SELECT min(id) FROM user WHERE name LIKE 'user%'").fetchone()[0]
-        _insert(database, "api_key", _keys(options.keys, options.users, first))
-    database.close()
-    with sqlite3.connect(home / "log.db") as log:
-        _insert(log, "request_log", _rows(options.rows, options.users, first))
-        log.execute("UPDATE log_position SET last_id = ?", (options.rows,))
-        log.execute("ANALYZE")
-    log.close()
-    print(
-        f"{options.users:,} users, {options.keys:,} keys, {options.rows:,} log rows"
-        f" in {time.monotonic() - started:.0f} s\n",
-        flush=True,
-    )
-
-
-def _users(count: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
-        yield {
-            "name": _user(number),
-            "first_name": f"User {number}",
-            "last_name": "",
-            "user_type": "System User" if number % 10 else "Website User",
-            "enabled": number % 50 != 0,
-            "restrict_ip": "[]",
-            "login_after": 0,
-            "login_before": 0,
-            "creation": _START_US + number,
-            "modified": _START_US + number,
-        }
-
-
-def _keys(count: int, users: int, first: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
-        yield {
-            "source": "User",
-            "key_id": f"lgk_{number:022}",
-            "user_id": first + number % users,
-            "label": f"key {number}",
-            "is_primary": number < users,
-            "scopes": '["all"]',
-            "networks": "[]",
-            "creation": _START_US + number,
-            "created_by": "Administrator",
-            "modified": _START_US + number,
-        }
-
-
-def _rows(count: int, users: int, first: int) -> Iterator[dict[str, Any]]:
-    for number in range(1, count + 1):
-        whose = number * 7919 % users
-        yield {
-            "id": number,
-            "time": _START_US + number * _STEP_US,
-            "request_id": f"{number:032x}",
-            "user": _user(whose),
-            "user_id": first + whose,
-            "api_key": f"lgk_{whose:022}",
-            "scheme": "token",
-            "source": "User",
-            "method": "GET",
-            "path": f"/api/method/frappe.auth.get_logged_user?page={number % 100}",
-            "status": 403 if number % 1000 == 0 else 200,
-            "seconds": 0.001,
-            "ip_address": "127.0.0.1",
-            "user_agent": "bench",
-        }
-
-
-def _insert(database: sqlite3.Connection, table: str, rows: Iterator[dict[str, Any]]) -> None:
-    statement, batch = "", []
-    for row in rows:
-        if not statement:
-            names = ", ".join(row)
-            statement = f'INSERT INTO "{table}" ({names}) VALUES ({", ".join(f":{name}" for name in row)})'
-        batch.append(row)
-        if len(batch) == _BATCH:
-            database.executemany(statement, batch)
-            batch.clear()
-    if batch:
-        database.executemany(statement, batch)
-
-
-def _measure(latchgate: Latchgate, home: Path, options: argparse.Namespace) -> None:
+def _measure(latchgate: Latchgate, large: Large, rounds: int) -> None:
     latchgate.users.create(COMMAND_LINE, UserOrder("manager@example.com", roles=frozenset({"System Manager"})))
-    manager, user = _admitted(latchgate, "manager@example.com"), _admitted(latchgate, _user(options.users // 2 + 1))
+    manager, user = _admitted(latchgate, "manager@example.com"), _admitted(latchgate, user_name(large.users // 2 + 1))
     probes = chain(
-        _probes(latchgate, manager, options), _log_probes(latchgate, manager, options), _own_probes(latchgate, user)
+        _probes(latchgate, manager, large), _log_probes(latchgate, manager, large), _own_probes(latchgate, user)
     )
     print("| question | service ms | plain SQL ms | ratio | memory grew, MB |\n|---|---:|---:|---:|---:|")
     for probe in probes:
-        database = sqlite3.connect(home / probe.database)
+        database = sqlite3.connect(large.home / probe.database)
         before = _peak_mb()
         plainly = partial(_all_rows, database, probe.sql)
-        pairs = [(_timed(probe.service), _timed(plainly)) for _ in range(options.rounds)]
+        pairs = [(_timed(probe.service), _timed(plainly)) for _ in range(rounds)]
         grew = _peak_mb() - before
         database.close()
         service, plain = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
         ratio = statistics.median(ours / theirs for ours, theirs in pairs)
         print(f"| {probe.name} | {service:.2f} | {plain:.2f} | {ratio:.1f} | {grew:.0f} |", flush=True)
-
-
-def _user(number: int) -> str:
-    return f"user{number:07}@example.com"
 
 
 def _admitted(latchgate: Latchgate, user: str) -> Actor:
@@ -188,20 +90,20 @@ def _admitted(latchgate: Latchgate, user: str) -> Actor:
     return Actor.of(admission.principal, "127.0.0.1", admission.judge_again)
 
 
-def _probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> Iterator[Probe]:
+def _probes(latchgate: Latchgate, actor: Actor, large: Large) -> Iterator[Probe]:
     documents = latchgate.documents
 
     def rows(doctype: str, **asked: object) -> Callable[[], object]:
         return lambda: documents.list_rows(actor, doctype, Asked(**asked))
 
-    for label, start in (("first", 0), ("middle", options.users // 2), ("last", options.users - 20)):
+    for label, start in (("first", 0), ("middle", large.users // 2), ("last", large.users - 20)):
         yield Probe(
             f"User, {label} page",
             rows("User", fields=["name", "first_name", "enabled"], order_by="name asc", start=start),
             "latchgate.db",
             f"SELECT name, first_name, enabled FROM user ORDER BY name LIMIT 21 OFFSET {start}",
         )
-    for label, start in (("first", 0), ("middle", options.keys // 2), ("last", options.keys - 20)):
+    for label, start in (("first", 0), ("middle", large.keys // 2), ("last", large.keys - 20)):
         yield Probe(
             f"API Key, {label} page",
             rows("API Key", fields=["name", "label"], order_by="name asc", start=start),
@@ -214,7 +116,7 @@ def _probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> 
         "latchgate.db",
         "SELECT count(*) FROM api_key WHERE label LIKE 'key 12%'",
     )
-    name = _user(options.users // 2)
+    name = user_name(large.users // 2)
     yield Probe(
         "User, one record",
         lambda: documents.get(actor, "User", name),
@@ -223,7 +125,7 @@ def _probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> 
     )
 
 
-def _log_probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace) -> Iterator[Probe]:
+def _log_probes(latchgate: Latchgate, actor: Actor, large: Large) -> Iterator[Probe]:
     documents = latchgate.documents
 
     def rows(**asked: object) -> Callable[[], object]:
@@ -231,15 +133,15 @@ def _log_probes(latchgate: Latchgate, actor: Actor, options: argparse.Namespace)
 
     fields = ["name", "time", "user", "path", "status"]
     columns = "id, time, user, path, status"
-    for label, after in (("first", options.rows + 1), ("middle", options.rows // 2), ("last", 22)):
+    for label, after in (("first", large.rows + 1), ("middle", large.rows // 2), ("last", 22)):
         yield Probe(
             f"API Request Log, {label} page (after)",
-            rows(fields=fields, after=None if after > options.rows else str(after)),
+            rows(fields=fields, after=None if after > large.rows else str(after)),
             "log.db",
-            f"SELECT {columns} FROM request_log WHERE (time, id) < ({_START_US + after * _STEP_US}, {after})"
+            f"SELECT {columns} FROM request_log WHERE (time, id) < ({large.time_us(after)}, {after})"
             " ORDER BY time DESC, id DESC LIMIT 21",
         )
-    name = _user(options.users // 2)
+    name = user_name(large.users // 2)
     yield Probe(
         "API Request Log, one user's first page",
         rows(fields=fields, filters={"user": name}),
