@@ -66,6 +66,18 @@ def test_no_two_readings_in_microseconds_are_equal() -> None:
     assert all(earlier < later for thread in readings for earlier, later in pairwise(thread))
 
 
+def test_a_clock_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system's clock is coarser than a microsecond, the readings go on by one."""
+    monkeypatch.setattr("latchgate.services.clock.boottime", lambda: 1000.0)
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    clock = SystemClock()
+
+    first, *others = (clock.now_us() for _ in range(4))
+
+    assert first == 1_800_000_000_000_000
+    assert others == [first + 1, first + 2, first + 3]
+
+
 @pytest.mark.parametrize("count", [0, 1, 12, 24, 32])
 def test_randomness_has_the_length_asked_for(count: int) -> None:
     """As many bytes are given as were asked for."""
