@@ -128,12 +128,10 @@ def _run(databases: dict[str, sqlite3.Connection], statements: Sequence[tuple[st
 
 
 def _probes(large: Large) -> Iterator[Probe]:
-    accounts, log = "latchgate.db", "log.db"
-    now_us = large.time_us(large.rows)
-    some, key = user_name(3), f"lgk_{3:022}"
+    accounts, _ = _DATABASES
+    some = user_name(3)
     users = "SELECT name, first_name, last_name, user_type, enabled FROM user"
     keys = "SELECT k.key_id, k.label, k.expires_at, k.revoked_at, u.name FROM api_key k JOIN user u ON u.id = k.user_id"
-    rows = "SELECT id, time, user, api_key, method, path, status, seconds, ip_address, reason FROM request_log"
     yield Probe("Home", "/app", ((accounts, "SELECT count(*) FROM user"), (accounts, "SELECT count(*) FROM api_key")))
     yield Probe(
         "Users, first page",
@@ -157,11 +155,21 @@ def _probes(large: Large) -> Iterator[Probe]:
             (accounts, "SELECT count(*) FROM api_key"),
         ),
     )
+    yield Probe("Activity", "/app/activity", ((accounts, "SELECT * FROM activity_log ORDER BY time DESC LIMIT 51"),))
+    yield from _log_probes(large)
+
+
+def _log_probes(large: Large) -> Iterator[Probe]:
+    accounts, log = _DATABASES
+    some, key = user_name(3), f"lgk_{3:022}"
+    owned = "SELECT k.*, u.name FROM api_key k JOIN user u ON u.id = k.user_id"
+    rows = "SELECT id, time, user, api_key, method, path, status, seconds, ip_address, reason FROM request_log"
+    since_us = large.time_us(large.rows) - _DAY_US
     yield Probe(
         "A key",
         f"/app/api-key/{key}",
         (
-            (accounts, f"{keys} WHERE k.key_id = '{key}'"),
+            (accounts, f"{owned} WHERE k.key_id = '{key}'"),
             (log, f"{rows} WHERE api_key = '{key}' ORDER BY time DESC, id DESC LIMIT 10"),
         ),
     )
@@ -177,11 +185,10 @@ def _probes(large: Large) -> Iterator[Probe]:
         (
             (
                 log,
-                f"{rows} WHERE reason IS NOT NULL AND time > {now_us - _DAY_US} ORDER BY time DESC, id DESC LIMIT 51",
+                f"{rows} WHERE reason IS NOT NULL AND time > {since_us} ORDER BY time DESC, id DESC LIMIT 51",
             )
         ),
     )
-    yield Probe("Activity", "/app/activity", ((accounts, "SELECT * FROM activity_log ORDER BY time DESC LIMIT 51"),))
 
 
 def _median_ms(seconds: Sequence[float]) -> float:
