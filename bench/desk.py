@@ -182,12 +182,7 @@ def _log_probes(large: Large) -> Iterator[Probe]:
     yield Probe(
         "Request Log, refused of a day",
         "/app/request-log?status=refused",
-        (
-            (
-                log,
-                f"{rows} WHERE reason IS NOT NULL AND time > {since_us} ORDER BY time DESC, id DESC LIMIT 51",
-            )
-        ),
+        ((log, f"{rows} WHERE reason IS NOT NULL AND time > {since_us} ORDER BY time DESC, id DESC LIMIT 51"),),
     )
 
 
