@@ -21,6 +21,7 @@ METRICS = (
     "latchgate.services.measures:Measures.gauge",
     "latchgate.services.measures:Measures.observer",
     "latchgate.services.measures:Measures.recalled_observer",
+    "latchgate.services.measures:Measures.found_observer",
     "latchgate.services.measures:RequestMeasures.count",
 )
 """What counts for /metrics, or gives what does, as `module:name.name`."""

@@ -177,20 +177,9 @@ class Peppers:
 
         A digest under a pepper that the key file does not hold matches nothing, after the same work.
         """
-        [same] = self.matches_any((stored,), purpose, *parts)
-        return same
-
-    def matches_any(self, stored: Sequence[Digest], purpose: Purpose, *parts: str) -> list[bool]:
-        """Tell of each digest what `matches` tells of one; the parts are digested once for each pepper."""
-        macs: dict[int, bytes] = {}
-        told = []
-        for digest in stored:
-            pepper = self._by_number.get(digest.pepper, self._current)
-            mac = macs.get(pepper.number)
-            if mac is None:
-                mac = macs[pepper.number] = _hmac(pepper.keys[purpose], parts)
-            told.append(hmac.compare_digest(mac, digest.value) and pepper.number == digest.pepper)
-        return told
+        pepper = self._by_number.get(stored.pepper, self._current)
+        same = hmac.compare_digest(_hmac(pepper.keys[purpose], parts), stored.value)
+        return same and pepper.number == stored.pepper
 
     def seal(self, purpose: Purpose, plain: bytes, nonce: bytes, context: str) -> Sealed:
         """Encrypt bytes under the newest pepper, bound to a context without which they do not open.

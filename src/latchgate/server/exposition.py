@@ -19,6 +19,7 @@ from latchgate.services.measures import (
     SCHEMES,
     Outcome,
     bucket_word,
+    found_word,
     recalled_word,
     request_word,
     sum_word,
@@ -96,7 +97,8 @@ class _Page(Collector):
             labels=["scheme", "outcome", "way"],
         )
         for scheme in SCHEMES:
-            family.add_metric([scheme, Outcome.ALLOWED, "fast"], self.totals[recalled_word(scheme)])
+            fast = self.totals[recalled_word(scheme)] + self.totals[found_word(scheme)]
+            family.add_metric([scheme, Outcome.ALLOWED, "fast"], fast)
             for outcome in Outcome:
                 family.add_metric([scheme, outcome, "ordinary"], self.totals[request_word(scheme, outcome)])
         return family
@@ -120,8 +122,7 @@ class _Page(Collector):
         return CounterMetricFamily(
             "latchgate_cache_hits",
             "Requests whose credential was judged by what was remembered.",
-            # Some were looked up, and then counted by those that recall. The words are not read at one moment.
-            value=max(0, self.totals["cache_hits"] + recalled - self.totals["cache_recall_misses"]),
+            value=self.totals["cache_hits"] + recalled,
         )
 
     def _processes(self) -> Iterator[Metric]:

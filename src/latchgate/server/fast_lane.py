@@ -180,7 +180,10 @@ class FastLane:
                 if ready is None:
                     return None
             # Last: after its row is written nothing can fail any more.
-            request_id = self._gate.record_recalled(ready.row, perf_counter() - started)
+            found_by = None
+            if verdict.fresh:
+                verdict.fresh, found_by = False, verdict.who.scheme
+            request_id = self._gate.record_recalled(ready.row, perf_counter() - started, found_by)
         except StorageError:
             # The ordinary way tells of it, and tells the operator.
             return None

@@ -41,7 +41,8 @@ class CachedAuthenticator:
     def recall(self, key: bytes, authorization: bytes, source: bytes | None, address: str) -> Verdict | None:
         """Give the verdict that lets the caller in; what memory cannot tell is looked up, and kept.
 
-        Never raises. None says nothing of the credential: `verify` is to be asked.
+        Never raises. None says nothing of the credential: `verify` is to be asked. A credential with a limit of
+        requests lets nobody in here: what asks may still leave it to others, who would count the request once more.
 
         Args:
             key: What the cache calls authorization and source.
@@ -49,8 +50,10 @@ class CachedAuthenticator:
             source: The value of the source header; None if there is none.
             address: The caller's.
         """
-        verdict = self.cache.recall(key) or self._find_out(key, authorization, source, address)
-        return verdict if verdict is not None and (not verdict.networks or verdict.holds_for(address)) else None
+        verdict = self.cache.recall(key)
+        if verdict is None:
+            return self._find_out(key, authorization, source, address)
+        return verdict if _lets_in(verdict, address) else None
 
     def verify(self, credential: Credential, presented: Presented) -> Who:
         """Tell who a credential is, as `Authenticator.verify`. Raises StorageError."""
@@ -61,8 +64,13 @@ class CachedAuthenticator:
         key = self.cache.key(*spelling)
         kept = self.cache.find(key)
         if kept is not None and (isinstance(kept, Refusal) or kept.holds_for(address)):
-            self.cache.count_hit(1)
+            # What was looked up for this request itself, and left here, was not remembered.
+            if self.cache.take(key, address) is None:
+                self.cache.count_hit(1)
             return kept.who
+        left = self.cache.take(key, address)
+        if left is not None:
+            return left
         mistyped = self.authenticator.find_typing_error(credential)
         if mistyped is not None:
             return mistyped
@@ -75,13 +83,20 @@ class CachedAuthenticator:
         if not isinstance(credential, KeyPair | Bearer) or find_spelling(presented, credential) is None:
             return None
         kept = self.cache.find(key)
-        if kept is None and self.authenticator.find_typing_error(credential) is None:
-            judged = self._look_up(key, credential, address)
-            kept = judged.kept if judged is not None else None
-            if kept is not None:
-                # Whoever answers by it counts a hit.
-                self.cache.count_recall_miss(1)
-        return kept if isinstance(kept, Verdict) else None
+        if kept is not None:
+            return kept if isinstance(kept, Verdict) and _lets_in(kept, address) else None
+        if self.cache.has_left(key, address) or self.authenticator.find_typing_error(credential) is not None:
+            return None
+        nonce = self.cache.nonce
+        judged = self._look_up(key, credential, address)
+        if judged is None:
+            return None
+        if isinstance(judged.kept, Verdict) and _lets_in(judged.kept, address):
+            judged.kept.fresh = True
+            return judged.kept
+        # The whole line is asked next, which need not look it up once more.
+        self.cache.leave(key, address, judged.who, nonce)
+        return None
 
     def _look_up(self, key: bytes, credential: KeyPair | Bearer, address: str) -> "_Judged | None":
         """Ask the database and judge; None if it must be asked in another way."""
@@ -128,6 +143,10 @@ class _Judged:
 
     who: Principal | Rejected
     kept: Verdict | Refusal | None
+
+
+def _lets_in(verdict: Verdict, address: str) -> bool:
+    return verdict.who.per_minute is None and (not verdict.networks or verdict.holds_for(address))
 
 
 def _conclude(who: Principal | Rejected, stored: StoredKey | StoredToken | None, now: int) -> Verdict | Refusal | None:

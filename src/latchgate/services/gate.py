@@ -97,8 +97,7 @@ class Gate:
         """
         if self.cached is None:
             return None
-        verdict = self.cached.recall(name or self.name(authorization, source), authorization, source, address)
-        return verdict if verdict is not None and verdict.who.per_minute is None else None
+        return self.cached.recall(name or self.name(authorization, source), authorization, source, address)
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
@@ -158,15 +157,21 @@ class Gate:
         entry = entry_of(told, status, 0.0, None) if told else None
         return RecalledRow(row.status, row.who, row.what, count, entry)
 
-    def record_recalled(self, recalled: RecalledRow, seconds: float) -> bytes:
+    def record_recalled(self, recalled: RecalledRow, seconds: float, found_by: Scheme | None = None) -> bytes:
         """Count a request that `recall` let in, write its row, and give its id, as `record`.
+
+        Args:
+            recalled: What `prepare_row` gave.
+            seconds: How long the request took.
+            found_by: By which scheme, if its verdict was looked up for it, so that it is no hit.
 
         Raises:
             StorageError: The row could not be written; nothing was, nor counted, and `admit` may be asked.
         """
         request_id, now_us, micros = self.request_ids.take(), self.clock.now_us(), int(seconds * 1_000_000)
         self.request_log.append_prepared(recalled, now_us, request_id, micros)
-        recalled.count(micros)
+        count = recalled.count if found_by is None else self.measures.found(found_by)
+        count(micros)
         if recalled.entry and self.tell:
             self.tell(replace(recalled.entry, time=now_us, request_id=request_id.hex(), seconds=micros / 1_000_000))
         return request_id

@@ -23,6 +23,7 @@ __all__ = [
     "Outcome",
     "RequestMeasures",
     "bucket_word",
+    "found_word",
     "outcome_of",
     "recalled_word",
     "request_word",
@@ -56,7 +57,7 @@ GAUGES = ("cache_entries", "cache_bytes")
 """What a process has, rather than what it did: over once the process is."""
 _COUNTERS = (
     *("worker_starts", "worker_deaths", "ingester_starts", "ingester_deaths", "workers", "ingesters"),
-    *("cache_hits", "cache_misses", "cache_recall_misses", "cache_drops", "cache_evictions"),
+    *("cache_hits", "cache_misses", "cache_drops", "cache_evictions"),
     *("rows_appended", "refusals_tallied", "rows_without_room", "sync_errors"),
     *("rows_ingested", "batches", "ingest_failures"),
 )
@@ -70,6 +71,11 @@ def request_word(scheme: str, outcome: Outcome) -> str:
 def recalled_word(scheme: str) -> str:
     """Name the word that counts requests which a remembered verdict alone let in."""
     return f"recalled {scheme}"
+
+
+def found_word(scheme: str) -> str:
+    """Name the word that counts requests which the verdict of one look-up alone let in."""
+    return f"found {scheme}"
 
 
 def bucket_word(outcome: Outcome, bits: int) -> str:
@@ -87,6 +93,7 @@ WORDS = (
     *GAUGES,
     *(request_word(scheme, outcome) for scheme in SCHEMES for outcome in Outcome),
     *(recalled_word(scheme) for scheme in SCHEMES),
+    *(found_word(scheme) for scheme in SCHEMES),
     *(bucket_word(outcome, bits) for outcome in Outcome for bits in range(BITS_MAX + 2)),
     *(sum_word(outcome) for outcome in Outcome),
 )
@@ -140,6 +147,10 @@ class Measures:
         """Give what counts a request that a remembered verdict alone let in, by its microseconds."""
         return self._observer(recalled_word(scheme), Outcome.ALLOWED)
 
+    def found_observer(self, scheme: str) -> Callable[[int], None]:
+        """Give what counts a request that the verdict of one look-up alone let in, by its microseconds."""
+        return self._observer(found_word(scheme), Outcome.ALLOWED)
+
     def _observer(self, name: str, outcome: Outcome) -> Callable[[int], None]:
         words, count = self.words, self.start + _PLACES[name]
         first, total = self.start + _PLACES[bucket_word(outcome, 0)], self.start + _PLACES[sum_word(outcome)]
@@ -163,6 +174,7 @@ class RequestMeasures:
             (scheme, outcome): measures.observer(scheme, outcome) for scheme in SCHEMES for outcome in Outcome
         }
         self._recalled = {scheme: measures.recalled_observer(scheme) for scheme in SCHEMES}
+        self._found = {scheme: measures.found_observer(scheme) for scheme in SCHEMES}
 
     def count(self, scheme: str, outcome: Outcome, seconds: float) -> None:
         """Count a request that walked the whole line."""
@@ -171,6 +183,10 @@ class RequestMeasures:
     def recalled(self, scheme: Scheme) -> Callable[[int], None]:
         """Give what counts a request that a remembered verdict alone let in, by its microseconds."""
         return self._recalled[scheme]
+
+    def found(self, scheme: Scheme) -> Callable[[int], None]:
+        """Give what counts a request that the verdict of one look-up alone let in, by its microseconds."""
+        return self._found[scheme]
 
 
 # Names of their own: CPython 3.11 takes longer to find a member of an enumeration than for all the rest.

@@ -73,6 +73,8 @@ class Verdict:
     tags: tuple[Tag, ...]
     prepared: tuple[Any, ...] = ()
     """What other parts made once from it; some hundred bytes, see PREPARED_BYTES."""
+    fresh: bool = False
+    """Whether it was looked up for somebody who recalls, and nobody was answered by it yet."""
     used: bool = False
     """Whether it was asked for since it last stood at the end of the order."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from latchgate.core.principals import Principal, Rejected
 from latchgate.errors import StorageError
 from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock, Entropy
@@ -48,6 +49,17 @@ class _Flight:
     value: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a look-up came to that lets nobody in by itself; for who handles the same request next."""
+
+    key: bytes
+    address: str
+    who: Principal | Rejected
+    nonce: int
+    second: int
+
+
 class VerifiedCache:
     """Verdicts of one process over one database. Safe in any thread; never across a fork.
 
@@ -74,8 +86,6 @@ class VerifiedCache:
         """How many look-ups were begun."""
         self.count_hit = measures.counter("cache_hits")
         """To be told of each request that what was found answers; those that are recalled are counted by the gate."""
-        self.count_recall_miss = measures.counter("cache_recall_misses")
-        """To be told of each that was looked up for somebody who counts it as recalled."""
         self._count_misses = measures.counter("cache_misses")
         self._tell_entries, self._tell_bytes = measures.gauge("cache_entries"), measures.gauge("cache_bytes")
         self._flights: dict[bytes, _Flight] = {}
@@ -85,6 +95,7 @@ class VerifiedCache:
         self._epoch = ""
         self._applied = 0
         self._seen = _NEVER_SEEN
+        self._left: _Left | None = None
 
     def key(self, authorization: bytes, source: bytes | None) -> bytes:
         """Name what was presented, such that nobody can foresee the name; no source is not an empty one."""
@@ -151,6 +162,37 @@ class VerifiedCache:
                 else:
                     self.store.put_refusal(key, kept)
 
+    @property
+    def nonce(self) -> int:
+        """The present nonce, to be read before a look-up whose outcome is left; no nonce is negative."""
+        feed = self._feed
+        return _NEVER_SEEN if feed is None else feed.nonce
+
+    def leave(self, key: bytes, address: str, who: Principal | Rejected, nonce: int) -> None:
+        """Leave what a look-up came to for whoever handles the same request next; there is room for one.
+
+        Args:
+            key: What the cache calls what was presented.
+            address: From where it was.
+            who: What it was judged to be. It holds for this second, and until anything changes.
+            nonce: As it was before the look-up.
+        """
+        self._left = _Left(key, address, who, nonce, self._clock.now())
+
+    def has_left(self, key: bytes, address: str) -> bool:
+        """Whether `take` would give something."""
+        left = self._left
+        if left is None or left.key != key or left.address != address:
+            return False
+        return self._boottime() <= self._trust_until and left.nonce == self.nonce and left.second == self._clock.now()
+
+    def take(self, key: bytes, address: str) -> Principal | Rejected | None:
+        """Take what was left, once, if it is still so."""
+        if not self.has_left(key, address):
+            return None
+        left, self._left = self._left, None
+        return left.who if left is not None else None
+
     def beat(self) -> None:
         """Look whether the files are those that everybody uses, and follow what changed; see `Watcher`."""
         looked_at = self._boottime()
@@ -202,6 +244,7 @@ class VerifiedCache:
             return True
 
     def _apply(self, changes: Changes) -> None:
+        self._left = None
         same = changes.head.epoch == self._epoch and changes.floor <= self._applied <= changes.head.seq
         if not same or changes.rows is None or not all(self.store.drop(*row) for row in changes.rows):
             self.store.clear()
@@ -221,7 +264,7 @@ class VerifiedCache:
         self._trust_until = 0.0
         with self._lock:
             feed, self._feed = self._feed, None
-            self._seen = _NEVER_SEEN
+            self._seen, self._left = _NEVER_SEEN, None
             self.store.clear()
         if feed is not None:
             feed.close()
