@@ -46,10 +46,10 @@ def test_a_locked_database_holds_up_nobody(sql_log: HostRequestLog) -> None:
     assert list(sql_log.search(LogQuery())) == rows[::-1]
 
 
-def test_a_dead_connection_costs_no_row(postgres_url: str) -> None:
+def test_a_dead_connection_costs_no_row(postgres_url: str, tmp_path: Path) -> None:
     """A server that was restarted between two requests is reached anew, and the row is written once."""
     rows = [make_row(), make_row()]
-    with closing(open_host_log(postgres_url)) as log:
+    with closing(open_host_log(postgres_url, tmp_path / "log")) as log:
         log.append(rows[0])
         list(log.search(LogQuery()))
         with log.reader._database.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -65,13 +65,13 @@ def test_a_dead_connection_costs_no_row(postgres_url: str) -> None:
         assert list(log.search(LogQuery())) == rows[::-1]
 
 
-def test_several_processes_leave_no_gap(location: str | Path) -> None:
+def test_several_processes_leave_no_gap(location: str | Path, tmp_path: Path) -> None:
     """A follower meets each row of several writers once, though it reads while they write."""
     rows = [[make_row() for _ in range(40)] for _ in range(3)]
     followed: list[LogEntry] = []
 
     with ExitStack() as stack:
-        logs = [stack.enter_context(closing(open_host_log(location))) for _ in range(4)]
+        logs = [stack.enter_context(closing(open_host_log(location, tmp_path / "log"))) for _ in range(4)]
         threads = stack.enter_context(ThreadPoolExecutor(3))
         _, position = logs[3].follow(None)
         writers = [threads.submit(_write_all, log, batch) for log, batch in zip(logs[:3], rows, strict=True)]
@@ -129,7 +129,7 @@ def test_a_url_names_a_file_too(tmp_path: Path) -> None:
 def test_a_location_of_no_use_is_a_setting_to_mend(location: str) -> None:
     """What is neither a file nor PostgreSQL is refused before anything is opened."""
     with pytest.raises(SettingsError, match="request log"):
-        open_host_log(location)
+        open_host_log(location, Path("log"))
 
 
 def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -150,10 +150,10 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "log.db").read_bytes() == b"something else entirely" * 100
 
 
-def test_an_unreachable_server_is_told() -> None:
+def test_an_unreachable_server_is_told(tmp_path: Path) -> None:
     """A PostgreSQL server that does not answer is a StorageError, and no password stands in it."""
     with pytest.raises(StorageError) as raised:
-        open_host_log("postgresql://user:sesame@127.0.0.1:1/log")
+        open_host_log("postgresql://user:sesame@127.0.0.1:1/log", tmp_path / "log")
 
     assert "sesame" not in f"{raised.value} {raised.value.detail}"
 

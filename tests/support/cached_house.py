@@ -45,7 +45,9 @@ class CachedHouse:
     def let_in(self, presented: Presented) -> Who | None:
         """Tell whom the gate lets in without more ado: by memory, or by a look-up that is remembered."""
         source = presented.source[0] if presented.source else None
-        verdict = self.gate.recall(presented.authorization[0], source, presented.peer_address)
+        authorization = presented.authorization[0]
+        name = self.gate.name(authorization, source)
+        verdict = self.gate.recall(authorization, source, presented.peer_address, name)
         return verdict.who if verdict else None
 
 

@@ -23,6 +23,8 @@ def open_host_log(
 ) -> HostRequestLog:
     """Open a log; its segments are beside its file, unless a folder is named."""
     if folder is None:
+        if str(location).startswith("postgresql"):
+            raise ValueError("A database that is no file has no folder beside it: name one")
         folder = Path(str(location).removeprefix("sqlite:///")).parent / "log"
     return HostRequestLog(
         open_segments(folder, rules), open_request_log(location, wait_seconds=wait_seconds, folder=folder)

@@ -51,7 +51,7 @@ def answer(latchgate: Latchgate, beats: Beats, asked: Mapping[str, object]) -> d
         beats.wait(int(str(asked["beats"])))
         return {}
     authorization = str(asked["ask"]).encode()
-    remembered = latchgate.gate.recall(authorization, None, ADDRESS)
+    remembered = latchgate.gate.recall(authorization, None, ADDRESS, latchgate.gate.name(authorization, None))
     presented = Presented("GET", "/", ADDRESS, authorization=(authorization,))
     admission = latchgate.gate.admit(presented, SIGNED_IN)
     user = admission.principal.user if admission.principal else None

@@ -61,7 +61,7 @@ def test_what_is_unusual_is_left(lane: FastLane, headers: list[tuple[bytes, byte
 
 
 def test_one_row_a_request_whoever_answers(service: Service) -> None:
-    """The first answer is the ordinary way's, the others are the lane's, for each of several user agents."""
+    """The first answer stands on a look-up, the others on what is remembered, for each of several user agents."""
     key = service.make_key(ANN).token
     for agent in ("a", "b", "c", "d", "e", "f", "a"):
         answer = service.ask(LOGGED_USER, key, headers=[("user-agent", agent)])

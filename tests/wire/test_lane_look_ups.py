@@ -45,7 +45,7 @@ def _look_ups(service: Service, header: str) -> Iterator[float]:
         yield _misses(_scrape(service)) - before
 
 
-# What was left lasts for a second of the clock, and while the cache is trusted: on a busy machine one may come too late.
+# What was left lasts for a second of the clock, and while the cache is trusted: on a busy machine that may be over.
 
 
 def test_an_unknown_token_is_looked_up_once(alone: Service) -> None:

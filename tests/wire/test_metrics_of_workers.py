@@ -70,8 +70,8 @@ def test_the_totals_of_all_processes_are_exact(running: RunningLatchgate) -> Non
     assert sorted(set(statuses)) == [200, 401, 417]
     grown = changes(_of_keys(before), _of_keys(after))
     fast = grown.pop(("token", "allowed", "fast"))
-    assert grown.pop(("token", "allowed", "ordinary")) + fast == 2 * _ROUNDS
-    # Each of two workers finds the verdict the ordinary way; whoever has found it answers quickly.
+    assert grown.pop(("token", "allowed", "ordinary"), 0) + fast == 2 * _ROUNDS
+    # A worker whose cache is not trusted just then leaves a request to the ordinary way.
     assert fast >= _ROUNDS - 2 * len(connections)
     assert grown == {("Bearer", "unauthenticated", "ordinary"): _ROUNDS, ("token", "client_error", "ordinary"): _ROUNDS}
     rows = {

@@ -24,7 +24,7 @@ _NONE = 0xFFFF
 _NO_USER_ID = -(2**63)
 # Thirty-five years; up to here a float tells every microsecond apart.
 _MICROS_END = 2**50
-_KINDS_OF_REQUEST = 1024
+_KINDS_OF_REQUEST, _USUAL_LENGTH = 1024, 400
 _NO_ID = bytes(16)
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -58,6 +58,13 @@ _encode_what_once = lru_cache(maxsize=_KINDS_OF_REQUEST)(encode_what)
 """Many credentials are used alike, and so have one object in common."""
 
 
+def _write_what(method: str, path: str, ip_address: str, user_agent: str, reason: str | None) -> bytes:
+    # What is refused is told apart by whatever was tried, and would push out what comes again.
+    if reason is None and len(path) + len(user_agent) <= _USUAL_LENGTH:
+        return _encode_what_once(method, path, ip_address, user_agent, None)
+    return encode_what(method, path, ip_address, user_agent, reason)
+
+
 def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> bytes:
     """Make a payload of prepared pieces.
 
@@ -74,7 +81,7 @@ def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, 
 
 def prepare(caller: Caller, asked: Asked, status: int) -> PreparedRow:
     """Encode what is the same in each row of one caller, request and answer, where nothing was refused."""
-    return PreparedRow(status, encode_who(*caller), _encode_what_once(*asked, None))
+    return PreparedRow(status, encode_who(*caller), _write_what(*asked, None))
 
 
 def encode(entry: LogEntry) -> bytes:
@@ -95,9 +102,7 @@ def encode(entry: LogEntry) -> bytes:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
     if micros >= _MICROS_END or not entry.requests:
         raise ValueError("a number of the row is out of range: it took too long, or tells of no request")
-    # What is refused is told apart by whatever was tried, and would push out what comes again.
-    write_what = _encode_what_once if entry.reason is None else encode_what
-    return head + who + write_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
+    return head + who + _write_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
 
 
 def decode(payload: bytes) -> LogEntry:

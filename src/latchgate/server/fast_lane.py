@@ -49,8 +49,8 @@ _PLACE_OF = {
 _REQUEST_ID = b"x-request-id"
 _PEERS_MAX = 4096
 _SHARED_MAX = 4096
-_READY_MAX = 4
-"""How many answers one verdict keeps ready: by target, address and user agent."""
+_READY_MAX = 2
+"""How many answers one verdict keeps ready, by target, address and user agent: see PREPARED_BYTES."""
 
 
 @dataclass(frozen=True, slots=True)

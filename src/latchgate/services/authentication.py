@@ -228,13 +228,13 @@ def _principal(
     user: StoredUser, scheme: Scheme, source: str, credential: str, limits: Limits, proof: bytes = b""
 ) -> Principal:
     return Principal(
-        # Many verdicts are held at once, and what they name alike is one text for all of them.
-        user=sys.intern(user.name),
+        user=user.name,
         user_id=user.id,
         user_type=user.user_type,
-        full_name=sys.intern(user.full_name),
+        full_name=user.full_name,
         roles=effective_roles(user),
         scheme=scheme,
+        # There are few, and many verdicts name them.
         source=sys.intern(source),
         credential=credential,
         scopes=limits.scopes,

@@ -81,9 +81,7 @@ class Gate:
         """Name what was presented, for whoever recalls it again and again; the name tells nothing of it."""
         return self.cached.cache.key(authorization, source) if self.cached else b""
 
-    def recall(
-        self, authorization: bytes, source: bytes | None, address: str, name: bytes | None = None
-    ) -> Verdict | None:
+    def recall(self, authorization: bytes, source: bytes | None, address: str, name: bytes) -> Verdict | None:
         """Give the verdict that lets a request in, by memory or else by one look-up; if there is none: ask `admit`.
 
         Never raises. A credential with a limit of requests is not recalled: what asks may still leave it to `admit`,
@@ -93,11 +91,11 @@ class Gate:
             authorization: The value of the only Authorization header.
             source: The value of the only source header; None if there is none, which is not the same as empty.
             address: The caller's, after configured proxies were taken into account.
-            name: What `name` gave for the first two, if it was asked.
+            name: What `name` gave for the first two.
         """
         if self.cached is None:
             return None
-        return self.cached.recall(name or self.name(authorization, source), authorization, source, address)
+        return self.cached.recall(name, authorization, source, address)
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""

@@ -59,7 +59,7 @@ def entry_of(admission: Admission, status: int, seconds: float, reason: str | No
     caller = caller_of(admission.who) if admission.credential_presented else Caller()
     if isinstance(admission.who, Anonymous) and admission.credential_presented:
         refused = refused or Reason.EXPIRED.value
-    asked = asked_of(admission.presented)
+    asked = asked_of(admission.presented, remember=refused is None)
     return LogEntry(
         time=admission.arrived_us,
         request_id=admission.request_id,
@@ -78,13 +78,18 @@ def entry_of(admission: Admission, status: int, seconds: float, reason: str | No
     )
 
 
-def asked_of(presented: Presented) -> Asked:
-    """Tell what was asked for, after `without_secret`."""
+def asked_of(presented: Presented, *, remember: bool = True) -> Asked:
+    """Tell what was asked for, after `without_secret`.
+
+    Args:
+        presented: The request.
+        remember: Whether texts that need not be changed may be remembered as such: not those that strangers send.
+    """
     return Asked(
         escape(presented.method, _METHOD_LENGTH_MAX),
-        _show(presented.path, _show_path, _plain_paths),
+        _show(presented.path, _show_path, _plain_paths, remember=remember),
         presented.peer_address,
-        _show(presented.user_agent, _show_agent, _plain_agents),
+        _show(presented.user_agent, _show_agent, _plain_agents, remember=remember),
     )
 
 
@@ -103,12 +108,12 @@ def caller_of(who: Who) -> Caller:
             assert_never(who)
 
 
-def _show(text: str, show: Callable[[str], str], plain: set[str]) -> str:
+def _show(text: str, show: Callable[[str], str], plain: set[str], *, remember: bool) -> str:
     """Show a text as `show` does. What it leaves as it is it will leave so again; nothing else is remembered."""
     if text in plain:
         return text
     shown = show(text)
-    if shown == text and len(text) <= _PLAIN_LENGTH_MAX:
+    if remember and shown == text and len(text) <= _PLAIN_LENGTH_MAX:
         if len(plain) >= _PLAIN_MAX:
             plain.clear()
         plain.add(text)

@@ -24,7 +24,7 @@ FOREVER = 2**62
 REFUSALS_MAX = 1_024
 """Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""
 
-PREPARED_BYTES = 400
+PREPARED_BYTES = 500
 """What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
 _ENTRY_BYTES = 430
 """The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from latchgate.core.credentials import USER_SOURCE
 from latchgate.errors import StorageError
 from latchgate.services.verdict_ports import Changes, FoundKey, FoundToken, Position
 from latchgate.storage.access_tokens import decode_token, find_token
@@ -95,7 +96,9 @@ class SqliteFeed:
             return FoundKey(_UNKNOWN, None, known_source=is_storable(source) and self._has_source(source))
         [row] = self._look_up(_FIND_KEY, {"source_name": source, "key_id_text": key_id})
         key = decode_key(row[_WIDTH:])
-        return FoundKey(Position(*row[:_WIDTH]), key, known_source=key is not None or self._has_source(source))
+        # As the store says it: an unknown key of a user costs what a wrong secret costs.
+        known = key is not None or source == USER_SOURCE or self._has_source(source)
+        return FoundKey(Position(*row[:_WIDTH]), key, known_source=known)
 
     def find_token(self, lookups: Sequence[bytes]) -> FoundToken:
         prepared = self._find_token.get(len(lookups))

@@ -296,7 +296,7 @@ def test_gate_without_memory(house: House) -> None:
     """It recalls nobody."""
     house.add_user()
 
-    assert house.gate.recall(house.carry(Scheme.TOKEN).authorization[0], None, ADDRESS) is None
+    assert house.gate.recall(house.carry(Scheme.TOKEN).authorization[0], None, ADDRESS, b"") is None
 
 
 def test_judged_again_in_the_transaction(remembering: CachedHouse) -> None:
