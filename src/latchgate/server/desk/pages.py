@@ -7,6 +7,7 @@ from latchgate.core.policy import SIGNED_IN
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
+from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.connected_apps import ConnectedAppPages
@@ -38,13 +39,14 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
-    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps)
+    charts = Charts(latchgate.request_counts, latchgate.clock)
+    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
-    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url)
+    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
     pages = {
         **HomePages(frame).table(),
