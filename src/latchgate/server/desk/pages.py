@@ -13,6 +13,8 @@ from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.log_overviews import LogOverviews
+from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
@@ -48,6 +50,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
+    tails = LogTails(documents, latchgate.request_log)
+    logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
@@ -64,7 +68,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
         **roles.table(),
-        **LogPages(frame, documents, latchgate.clock).table(),
+        **logs.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
