@@ -221,6 +221,19 @@ def test_a_button_pauses(log: Page, send: Send) -> None:
     expect(_row(log, "paused=0")).to_have_count(1)
 
 
+def test_a_page_that_is_left_alone_stops(open_page: OpenPage, signed_in: StorageState, send: Send) -> None:
+    """After half an hour, so that its session grows old as it would."""
+    page = open_page(storage_state=signed_in)
+    page.clock.install()
+    page.goto(LOG)
+    _follow(page)
+
+    page.clock.fast_forward("31:00")
+
+    expect(page.get_by_role("status").filter(has_text="nobody was here for half an hour")).to_be_visible()
+    expect(page.get_by_role("button", name="Follow new requests")).to_be_visible()
+
+
 def test_a_flood_is_summed_up(log: Page, send: Send) -> None:
     """A look brings fifty rows and the number of the others, and the page keeps two hundred."""
     _follow(log)
