@@ -43,6 +43,7 @@ from latchgate.services.measures import Measures, RequestMeasures
 from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
+from latchgate.services.request_counts import RequestCountService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
@@ -126,6 +127,11 @@ class Latchgate:
     measures: Measures
     """What this process counts, and whom it reads the counts of: all workers', or its own where it is alone."""
     opened: ExitStack = field(repr=False)
+
+    @property
+    def request_counts(self) -> RequestCountService:
+        """How many requests there were, for whoever may read their rows."""
+        return RequestCountService(self.store, self.request_log)
 
     def reset_url(self, link: Secret) -> str:
         """Write a one-time link for a new password as the address that opens it."""

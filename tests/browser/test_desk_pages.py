@@ -47,7 +47,10 @@ PAGES = [
     "/app/activity/1",
     *(f"/app/components{view}" for view in ("", "?tab=lists&enabled=yes", "?tab=values", "?dialog=secret")),
 ]
-_SHOW_NOTHING = {"/logout", "/me/session/{name}/end", "/me/end-other-sessions"}
+_SHOW_NOTHING = {
+    *("/logout", "/me/session/{name}/end", "/me/end-other-sessions"),
+    *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+}
 _ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}
 """Tested below, and with what they are for."""
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()

@@ -7,11 +7,14 @@ from latchgate.core.policy import SIGNED_IN
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
+from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.log_overviews import LogOverviews
+from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
@@ -38,14 +41,17 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
-    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps)
+    charts = Charts(latchgate.request_counts, latchgate.clock)
+    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
-    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url)
+    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
+    tails = LogTails(documents, latchgate.request_log)
+    logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
     pages = {
         **HomePages(frame).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
@@ -62,7 +68,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
         **roles.table(),
-        **LogPages(frame, documents, latchgate.clock).table(),
+        **logs.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
