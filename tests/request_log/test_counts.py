@@ -240,7 +240,7 @@ def test_rows_of_before_are_rolled_up_by_the_upgrade(location: str | Path) -> No
             old = Table("request_log", MetaData(), autoload_with=connection)
             for number, row in enumerate(rows, start=1):
                 whole = row_of(row)
-                    values = dict(zip(COLUMNS, (*whole[:FORMER], *whole[FORMER + 1 :]), strict=True))
+                values = dict(zip(COLUMNS, (*whole[:FORMER], *whole[FORMER + 1 :]), strict=True))
                 del values["requests"]
                 connection.execute(insert(old).values(id=number, **values))
             connection.execute(text("UPDATE log_position SET last_id = :last"), {"last": len(rows)})

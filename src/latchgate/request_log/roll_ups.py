@@ -73,12 +73,17 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
                 place = (span, kind, minute * MINUTE // span * span, name, detail, outcome)
                 counts[place] = counts.get(place, 0) + requests
         if reason is None and user is not None and api_key is not None:
-            names = [use_name(source, api_key)]
-            if former is not None:
-                names.append(former_use_name(source, api_key, former))
-            for credential in map(indexable, names):
-                uses[credential] = max(uses.get(credential, (time, address)), (time, address), key=lambda use: use[0])
+            for name in _used(source, api_key, former):
+                uses[name] = max(uses.get(name, (time, address)), (time, address), key=lambda use: use[0])
     return RollUps(counts, uses)
+
+
+def _used(source: str | None, api_key: str, former: int | None) -> list[str]:
+    """Name what was used: a credential, and where it came with a key's former secret, that too."""
+    names = [use_name(source, api_key)]
+    if former is not None:
+        names.append(former_use_name(source, api_key, former))
+    return [indexable(name) for name in names]
 
 
 def _counted(  # the fields of a row that are counted by

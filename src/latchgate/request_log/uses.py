@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Executable, Row, Select, bindparam, case, cas
 from latchgate.request_log.roll_ups import HOUR, KINDS
 from latchgate.request_log.schema import log_count, request_log
 from latchgate.request_log.texts import indexable
-from latchgate.services.log_ports import KeyUse, RefusedBurst, Refusals
+from latchgate.services.log_ports import KeyUse, Refusals, RefusedBurst
 from latchgate.services.port_values import CountedBy
 
 __all__ = ["RowUses"]

@@ -10,6 +10,7 @@ from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.questions import ROWS_MAX, Asked
 from latchgate.core.scopes import ALL
+from latchgate.errors import StorageError
 from latchgate.services.actors import Actor
 from latchgate.services.documents import DocumentService
 from latchgate.services.log_ports import KeyUse, LogUses
@@ -27,6 +28,7 @@ __all__ = [
     "KeyFindings",
     "State",
     "excess_of",
+    "may_change",
 ]
 
 DAYS_SOON, DAYS_UNTRIED, DAYS_SEEN = 14, 7, 90
@@ -34,7 +36,7 @@ DAYS_SOON, DAYS_UNTRIED, DAYS_SEEN = 14, 7, 90
 KEYS_JUDGED_MAX = 300
 """Of so many keys, those used last, one question finds out whether they allow more than they use."""
 
-_ROWS_JUDGED_MAX = 500
+_ROWS_JUDGED_MAX, _ROWS_COUNTED_MAX = 500, 2_000
 _DAY_US = 86_400_000_000
 _LOG = "API Request Log"
 _ENDED = frozenset({"revoked", "expired"})
@@ -119,12 +121,17 @@ class KeyFindings:
         page = self._documents.list_whole(actor, API_KEY.name, every)
         kept, whole = judge(actor, page.documents())
         start, limit = int(str(asked.start or 0)), int(str(asked.limit))
-        return FoundKeys(kept[start : start + limit], len(kept), whole and not page.more)
+        shown = [key.values for key in kept[start : start + limit]]
+        return FoundKeys(self.judge(actor, shown), len(kept), whole and not page.more)
 
     def judge(self, actor: Actor, keys: Sequence[Mapping[str, Any]]) -> list[JudgedKey]:
         """Judge keys, as records of the type API Key give them; few, since the log is asked for each."""
         plain = [JudgedKey(key, self._plain(key)) for key in keys]
-        return self._with_excess(plain, self._candidates(actor, plain))
+        try:
+            return self._with_excess(plain, self._candidates(actor, plain))
+        except StorageError:
+            # Keys must be there to be ended while the log's database lacks rows.
+            return plain
 
     def count(self, actor: Actor) -> tuple[Mapping[Finding, int], bool]:
         """Count what is found among the keys that an actor may read, and whether all of them were looked at."""
@@ -134,20 +141,29 @@ class KeyFindings:
         counts = {finding: sum(finding in key.findings for key in judged) for finding in Finding}
         return counts, whole and not page.more
 
+    def uses_of_a_day(self, actor: Actor, keys: Sequence[Mapping[str, Any]]) -> Mapping[tuple[str, str], KeyUse]:
+        """Tell how those of these keys were used within a day whose rows the actor may read; at most their newest."""
+        names = [(key["source"], key["name"]) for key in filter(self._row_reader(actor), keys)]
+        try:
+            return self._log.key_uses(names, self._clock.now_us() - _DAY_US, _ROWS_COUNTED_MAX)
+        except StorageError:
+            # As above; then it is told when each was last used.
+            return {}
+
     def _narrowed(self, asked: Asked, state: State | None, finding: Finding | None) -> Asked:
         now_us = self._clock.now_us()
         filters: list[Any] = list(asked.filters) if isinstance(asked.filters, list) else []
         if state is State.LIVE or finding:
             filters.append(["revoked", "is", "not set"])
         if finding is Finding.EXPIRES_SOON:
-            soon = [format_time(now_us), format_time(now_us + DAYS_SOON * _DAY_US)]
+            soon = [_text(now_us), _text(now_us + DAYS_SOON * _DAY_US)]
             filters.append(["expires", "between", soon])
         if asked.or_filters or not state:
             return replace(asked, filters=filters)
         if state is State.LIVE:
-            alternatives = [["expires", "is", "not set"], ["expires", ">", format_time(now_us)]]
+            alternatives = [["expires", "is", "not set"], ["expires", ">", _text(now_us)]]
         else:
-            alternatives = [["revoked", "is", "set"], ["expires", "<=", format_time(now_us)]]
+            alternatives = [["revoked", "is", "set"], ["expires", "<=", _text(now_us)]]
         return replace(asked, filters=filters, or_filters=alternatives)
 
     def _by_python(
@@ -191,17 +207,22 @@ class KeyFindings:
 
     def _candidates(self, actor: Actor, keys: Sequence[JudgedKey]) -> list[JudgedKey]:
         """Give the keys that may allow more than they use, of those whose rows the actor may read."""
-        sees_all = _LOG in self._documents.list_readable(actor, [_LOG])
-        own = sees_all or self._documents.may(actor, _LOG, Action.READ, None)
+        may_read = self._row_reader(actor)
         return [
             key
             for key in keys
-            if (sees_all or (own and key.values["user"] == actor.user))
+            if may_read(key.values)
             and key.values["status"] not in _ENDED
             and key.values["creation"] < self._time(DAYS_UNTRIED)
             and (key.values["last_used"] or "") >= self._time(DAYS_SEEN)
             and (may_change(key.values["scopes"]) or not key.values["allowed_networks"])
         ]
+
+    def _row_reader(self, actor: Actor) -> Callable[[Mapping[str, Any]], bool]:
+        """Give what tells whether the actor may read the rows of a key."""
+        sees_all = _LOG in self._documents.list_readable(actor, [_LOG])
+        own = sees_all or self._documents.may(actor, _LOG, Action.READ, None)
+        return lambda key: sees_all or (own and key["user"] == actor.user)
 
     def _with_excess(self, keys: list[JudgedKey], candidates: Sequence[JudgedKey]) -> list[JudgedKey]:
         if not candidates:
@@ -211,7 +232,7 @@ class KeyFindings:
         return [_judged(key, uses.get(_name_of(key))) for key in keys]
 
     def _time(self, days_ago: int) -> str:
-        return format_time(self._clock.now_us() - days_ago * _DAY_US)
+        return _text(self._clock.now_us() - days_ago * _DAY_US)
 
 
 def excess_of(key: Mapping[str, Any], use: KeyUse) -> Excess | None:
@@ -229,6 +250,10 @@ def may_change(scopes: Sequence[str]) -> bool:
 def _judged(key: JudgedKey, use: KeyUse | None) -> JudgedKey:
     excess = excess_of(key.values, use) if use else None
     return replace(key, findings=key.findings | {Finding.WIDE}, excess=excess) if excess else key
+
+
+def _text(time_us: int) -> str:
+    return format_time(time_us) or ""
 
 
 def _name_of(key: JudgedKey) -> tuple[str, str]:

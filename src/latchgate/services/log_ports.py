@@ -13,8 +13,8 @@ __all__ = [
     "LogUses",
     "LogWriter",
     "PreparedRow",
-    "RefusedBurst",
     "Refusals",
+    "RefusedBurst",
     "RequestCounts",
     "Reservation",
 ]

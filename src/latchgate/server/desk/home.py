@@ -1,6 +1,6 @@
 """The first page of the desk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from latchgate.core.policy import SIGNED_IN
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType
+from latchgate.server.desk.concerns import Concerns, list_concerns
 from latchgate.server.desk.frame import Frame, Heading
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -36,6 +37,8 @@ class HomePages:
     """Where System Users begin."""
 
     frame: Frame
+    concerns: Sequence[Concerns]
+    """What is looked after: each part of the house that finds something adds itself here."""
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -48,8 +51,17 @@ class HomePages:
         if call.principal.user_type is not UserType.SYSTEM:
             return RedirectResponse("/me", 303)
         tallies = await anyio.to_thread.run_sync(self._tallies, call)
+        concerns, problem = await anyio.to_thread.run_sync(list_concerns, call, self.concerns)
         no_key = any(tally.label == "API Keys" and not tally.count for tally in tallies)
-        return await self.frame.show(call, "home.html", Heading("Home"), tallies=tallies, no_key=no_key)
+        return await self.frame.show(
+            call,
+            "home.html",
+            Heading("Home"),
+            tallies=tallies,
+            no_key=no_key,
+            concerns=concerns,
+            problem_told=problem,
+        )
 
     def _tallies(self, call: Call) -> list[Tally]:
         navigation = self.frame.navigation

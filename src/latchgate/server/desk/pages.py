@@ -9,9 +9,13 @@ from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
+from latchgate.server.desk.concerns import KeyConcerns, RefusalConcerns
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.key_ends import KeyEnds
+from latchgate.server.desk.key_list import KeyListPages
+from latchgate.server.desk.key_page import KEY, KeyPage
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
@@ -25,6 +29,9 @@ from latchgate.server.desk.users import UserPages
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
+from latchgate.services.former_secrets import FormerSecrets
+from latchgate.services.key_findings import KeyFindings
+from latchgate.services.refusals import RefusalService
 
 __all__ = ["build_pages"]
 
@@ -45,12 +52,21 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url)
+    findings = KeyFindings(documents, latchgate.request_log, latchgate.clock)
+    former = FormerSecrets(latchgate.request_log, latchgate.clock)
+    key_page = KeyPage(frame, documents, latchgate.api_keys, findings, former, latchgate.clock)
+    refusals = RefusalService(documents, latchgate.request_log, latchgate.clock)
+    concerns = (RefusalConcerns(refusals), KeyConcerns(documents, findings))
     apps = ConnectedAppPages(latchgate.connected_apps)
     pages = {
-        **HomePages(frame).table(),
+        **HomePages(frame, concerns).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
         **UserPages(frame, documents, users).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
+        **KeyListPages(frame, documents, findings, latchgate.clock).table(),
+        **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
+        **key_page.table(),
+        **keys.own_table(key_page, KEY, DESK),
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),
