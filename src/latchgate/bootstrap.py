@@ -43,6 +43,7 @@ from latchgate.services.measures import Measures, RequestMeasures
 from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
+from latchgate.services.request_counts import RequestCountService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
@@ -105,6 +106,7 @@ class Latchgate:
     api_keys: ApiKeyService
     system_settings: SystemSettingsService
     documents: DocumentService
+    request_counts: RequestCountService
     access_tokens: AccessTokenService
     sign_in: SignIn
     sessions: SessionService
@@ -339,6 +341,7 @@ def _wire(
         api_keys=api_keys,
         system_settings=system_settings,
         documents=DocumentService(*accounts, clients, consents, access_tokens),
+        request_counts=RequestCountService(store, request_log),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),

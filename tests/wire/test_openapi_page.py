@@ -14,7 +14,7 @@ DOCS = "/api/docs"
 API, MANAGER = "api@example.com", "manager@example.com"
 _VENDOR = files("latchgate.server.desk").joinpath("static", "vendor")
 _VENDORED = _VENDOR.joinpath("swagger-ui")
-_LICENCES = {"swagger-ui": {"LICENSE", "NOTICE"}, "pico": {"LICENSE.md"}, "htmx": {"LICENSE"}}
+_LICENCES = {"swagger-ui": {"LICENSE", "NOTICE"}, "pico": {"LICENSE.md"}, "htmx": {"LICENSE"}, "uplot": {"LICENSE"}}
 
 
 def _cookie(sid: str) -> tuple[str, str]:

@@ -73,9 +73,13 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
                 place = (span, kind, minute * MINUTE // span * span, name, detail, outcome)
                 counts[place] = counts.get(place, 0) + requests
         if reason is None and user is not None and api_key is not None:
-            for name in _used(source, api_key, former):
-                uses[name] = max(uses.get(name, (time, address)), (time, address), key=lambda use: use[0])
+            _note_uses(uses, _used(source, api_key, former), (time, address))
     return RollUps(counts, uses)
+
+
+def _note_uses(uses: dict[str, tuple[int, str]], names: Iterable[str], use: tuple[int, str]) -> None:
+    for name in names:
+        uses[name] = max(uses.get(name, use), use, key=lambda one: one[0])
 
 
 def _used(source: str | None, api_key: str, former: int | None) -> list[str]:

@@ -16,11 +16,12 @@ from latchgate.core.tokens import Secret
 from latchgate.core.users import GUEST, ROLES_OF_ALL
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.oauth.metadata import ServerAddresses
+from latchgate.server.desk.charts import Chart, Charts
 from latchgate.server.desk.client_form import FIELDS, MAY, ClientReader, typed_of
 from latchgate.server.desk.client_words import AUTH_METHODS, GRANTS, grant_words, kind_words
 from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
-from latchgate.server.desk.log_list import ACTIVITY_LOG, LogList
+from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, LogList
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.new_keys import choice
 from latchgate.server.desk.rendering import RenderingError
@@ -32,6 +33,7 @@ from latchgate.server.routes import Page
 from latchgate.services.access_tokens import BEARER_TOKEN, AccessTokenService
 from latchgate.services.clients import OAUTH_CLIENT, ClientService
 from latchgate.services.documents import DocumentService
+from latchgate.services.port_values import CountedBy
 from latchgate.services.ports import Clock
 
 __all__ = ["CLIENTS", "ClientForm", "ClientPages", "address_of"]
@@ -65,6 +67,7 @@ class ClientForm:
     clients: ClientService
     clock: Clock
     public_url: str
+    charts: Charts
 
     async def show(
         self,
@@ -183,12 +186,22 @@ class ClientForm:
         }
 
     def _activity(self, call: Call, client: StoredClient) -> dict[str, Any]:
-        view = View.of(call, "tab")
-        values = {"view": view, "log": View(ACTIVITY_LOG.address, {"since": "any"})}
+        view = View.of(call, "tab", "period")
+        values = {
+            "view": view,
+            "log": View(ACTIVITY_LOG.address, {"since": "any"}),
+            "chart": self._chart(call, view, client),
+        }
         if not self.documents.may(call.actor, ACTIVITY_LOG.doctype, Action.READ, None):
             return {**values, "page": None}
         about = [["subject", "=", client.client_id]]
         return {**values, "page": LogList(self.documents, ACTIVITY_LOG).read(call, view, about, _ROWS)}
+
+    def _chart(self, call: Call, view: View, client: StoredClient) -> Chart | None:
+        if REQUEST_LOG.doctype not in self.documents.list_readable(call.actor, [REQUEST_LOG.doctype]):
+            return None
+        # A client has no source, and so is no key of the same name.
+        return self.charts.of_period(call.actor, view, CountedBy.KEY, client.client_id, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.errors import NotFound, StorageError
+from latchgate.server.desk.charts import Chart, Charts
 from latchgate.server.desk.finding_words import finding_notes
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, key_address
@@ -30,6 +31,7 @@ from latchgate.services.documents import DocumentService
 from latchgate.services.former_secrets import FormerSecrets
 from latchgate.services.key_findings import KeyFindings
 from latchgate.services.key_owners import Owner
+from latchgate.services.port_values import CountedBy
 from latchgate.services.ports import Clock
 
 __all__ = ["KEY", "KeyPage"]
@@ -48,6 +50,7 @@ class KeyPage:
     api_keys: ApiKeyService
     findings: KeyFindings
     former: FormerSecrets
+    charts: Charts
     clock: Clock
 
     def table(self) -> Mapping[str, Page]:
@@ -114,6 +117,7 @@ class KeyPage:
             "owner_address": self._owner_address(call, doctype, owner),
             "former": self.former.find(key),
             "view": view,
+            "chart": self._chart(call, view, key),
             "log": View(REQUEST_LOG.address, {"since": "any"}),
             "page": self._rows(call, view, key),
             "all_requests": View(REQUEST_LOG.address, {}).to(key=key["name"], since="any"),
@@ -127,6 +131,15 @@ class KeyPage:
             return LogList(self.documents, REQUEST_LOG).read(call, view, of_key, _LOG_ROWS)
         except StorageError:
             return LogPage(problem="The request log cannot be read now. The key can be changed all the same.")
+
+    def _chart(self, call: Call, view: View, key: Mapping[str, Any]) -> Chart | None:
+        if not self.documents.may(call.actor, REQUEST_LOG.doctype, Action.READ, None):
+            return None
+        try:
+            return self.charts.of_period(call.actor, view, CountedBy.KEY, key["name"], key["source"])
+        except StorageError:
+            # The rows below say that the log cannot be read.
+            return None
 
     def _owner_address(self, call: Call, doctype: str, owner: Owner) -> str:
         if not self.documents.may(call.actor, doctype, Action.READ, owner.record):

@@ -1,15 +1,16 @@
 """All pages for people, by address."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import SIGNED_IN
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
+from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
-from latchgate.server.desk.concerns import KeyConcerns, RefusalConcerns
+from latchgate.server.desk.concerns import Concerns, KeyConcerns, RefusalConcerns
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
@@ -45,28 +46,21 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         door: Where passwords are checked.
     """
     documents, settings = latchgate.documents, latchgate.settings
-    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps)
+    charts = Charts(latchgate.request_counts, latchgate.clock)
+    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
-    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url)
-    findings = KeyFindings(documents, latchgate.request_log, latchgate.clock)
-    former = FormerSecrets(latchgate.request_log, latchgate.clock)
-    key_page = KeyPage(frame, documents, latchgate.api_keys, findings, former, latchgate.clock)
-    refusals = RefusalService(documents, latchgate.request_log, latchgate.clock)
-    concerns = (RefusalConcerns(refusals), KeyConcerns(documents, findings))
+    clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
     pages = {
-        **HomePages(frame, concerns).table(),
+        **HomePages(frame, _concerns(latchgate), charts).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
         **UserPages(frame, documents, users).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
-        **KeyListPages(frame, documents, findings, latchgate.clock).table(),
-        **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
-        **key_page.table(),
-        **keys.own_table(key_page, KEY, DESK),
+        **_key_pages(latchgate, frame, keys, charts),
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),
@@ -85,3 +79,27 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     }
     frame.navigation.addresses.update(pages)
     return {address: frame.before(page) if page.dialect is Dialect.PAGE else page for address, page in pages.items()}
+
+
+def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Charts) -> dict[str, Page]:
+    documents, clock, findings = latchgate.documents, latchgate.clock, _findings(latchgate)
+    former = FormerSecrets(latchgate.request_log, clock)
+    one = KeyPage(frame, documents, latchgate.api_keys, findings, former, charts, clock)
+    return {
+        **KeyListPages(frame, documents, findings, clock).table(),
+        **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
+        **one.table(),
+        **keys.own_table(one, KEY, DESK),
+    }
+
+
+def _findings(latchgate: Latchgate) -> KeyFindings:
+    return KeyFindings(latchgate.documents, latchgate.request_log, latchgate.clock)
+
+
+def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
+    """Give all parts of the house that tell the first page what needs attention, the gravest first."""
+    return (
+        RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
+        KeyConcerns(latchgate.documents, _findings(latchgate)),
+    )

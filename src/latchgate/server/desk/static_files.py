@@ -17,7 +17,7 @@ from latchgate.server.routes import WITHOUT_SESSION, Page
 __all__ = ["StaticFiles"]
 
 # The versions that lie in static/vendor; they stand in the addresses, so that no browser mixes two.
-_SWAGGER_UI, _PICO, _HTMX = "5.35.0", "2.1.1", "2.0.11"
+_SWAGGER_UI, _PICO, _HTMX, _UPLOT = "5.35.0", "2.1.1", "2.0.11", "1.6.32"
 _CSS, _SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
 # By the name in the address: the file, and what it is.
 _FILES = {
@@ -26,11 +26,14 @@ _FILES = {
     "mark.svg": ("mark.svg", "image/svg+xml"),
     "api-docs.css": ("api-docs.css", _CSS),
     "api-docs.js": ("api-docs.js", _SCRIPT),
+    "chart.js": ("chart.js", _SCRIPT),
     f"pico-{_PICO}.css": ("vendor/pico/pico.conditional.min.css", _CSS),
     f"htmx-{_HTMX}.js": ("vendor/htmx/htmx.min.js", _SCRIPT),
 }
-# Two megabytes, which one page asks for.
+# Two megabytes, which one page asks for, and what draws charts, which few pages have.
 _READ_WHEN_ASKED = {
+    f"uplot-{_UPLOT}.css": ("vendor/uplot/uPlot.min.css", _CSS),
+    f"uplot-{_UPLOT}.js": ("vendor/uplot/uPlot.iife.min.js", _SCRIPT),
     f"swagger-ui-{_SWAGGER_UI}.css": ("vendor/swagger-ui/swagger-ui.css", _CSS),
     f"swagger-ui-{_SWAGGER_UI}.js": ("vendor/swagger-ui/swagger-ui-bundle.js", _SCRIPT),
 }
@@ -38,13 +41,15 @@ _KITS = {
     "htmx": f"htmx-{_HTMX}.js",
     "swagger-ui.css": f"swagger-ui-{_SWAGGER_UI}.css",
     "swagger-ui.js": f"swagger-ui-{_SWAGGER_UI}.js",
+    "uplot.css": f"uplot-{_UPLOT}.css",
+    "uplot.js": f"uplot-{_UPLOT}.js",
 }
 _HEADERS = {"Cache-Control": "public, max-age=3600"}
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """All files: read at start, but those of the page to try the API, which are read when they are first asked for."""
+    """All files: read at start, but large ones that few pages need, which are read when they are first asked for."""
 
     assets: dict[str, Asset] = field(repr=False)
 

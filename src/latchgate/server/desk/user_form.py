@@ -13,6 +13,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType, automatic_roles
 from latchgate.errors import NotPermitted
+from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.connected_apps import AppHome, read_apps
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
@@ -26,6 +27,7 @@ from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
+from latchgate.services.port_values import CountedBy
 
 __all__ = ["USERS", "UserForm", "address_of"]
 
@@ -60,6 +62,7 @@ class UserForm:
     documents: DocumentService
     api_keys: ApiKeyService
     apps: ConnectedAppService
+    charts: Charts
 
     async def show(
         self,
@@ -208,7 +211,9 @@ class UserForm:
         return AppHome(user, address, f"{address}?tab=settings", own=user == call.principal.user)
 
     def _activity(self, call: Call, user: str) -> dict[str, Any]:
-        view = View.of(call, "tab")
+        view = View.of(call, "tab", "period")
         page = LogList(self.documents, REQUEST_LOG).read(call, view, [["user", "=", user]], _LOG_ROWS)
         log = View(REQUEST_LOG.address, {"since": "any"})
-        return {"view": view, "page": page, "log": log, "all_requests": View(log.path, {}).to(user=user, since="any")}
+        all_requests = View(log.path, {}).to(user=user, since="any")
+        chart = self.charts.of_period(call.actor, view, CountedBy.USER, user)
+        return {"view": view, "page": page, "log": log, "all_requests": all_requests, "chart": chart}

@@ -59,6 +59,25 @@
     if (sentence) place.scrollIntoView({ block: "nearest" });
   }
 
+  // --- Files that few pages need: whatever is on a page and names some in data-needs has them fetched, once, in their order.
+
+  const fetched = new Set();
+
+  function fetchNeeded() {
+    const needed = [...document.querySelectorAll("[data-needs]")].flatMap((one) => one.dataset.needs.split(" "));
+    for (const address of needed) {
+      if (fetched.has(address)) continue;
+      fetched.add(address);
+      const style = address.includes(".css");
+      const file = document.createElement(style ? "link" : "script");
+      if (style) Object.assign(file, { rel: "stylesheet", href: address });
+      else Object.assign(file, { src: address, async: false });
+      document.head.append(file);
+    }
+  }
+  document.addEventListener("DOMContentLoaded", fetchNeeded);
+  document.addEventListener("htmx:afterSettle", fetchNeeded);
+
   // --- Dialogs come open; above the page they hold the focus, and they leave nothing behind.
 
   // What opened the dialog, by its id: it may have been exchanged by the time that the focus goes back to it.

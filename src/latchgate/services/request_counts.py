@@ -1,0 +1,61 @@
+"""How many requests there were, for whoever may read their rows: of all of them, or of their own alone."""
+
+from dataclasses import dataclass
+
+from latchgate.core.document_types import Viewer
+from latchgate.core.permissions import Action
+from latchgate.services.actors import Actor, read_as
+from latchgate.services.log_ports import RequestCounts
+from latchgate.services.port_values import CountedBy, CountQuery, OutcomeCount, TopCount
+from latchgate.services.ports import Store
+from latchgate.services.rights import require_reach
+
+__all__ = ["RequestCountService"]
+
+_REQUEST_LOG = "API Request Log"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCountService:
+    """Asks the roll-ups what a caller may ask. They know no rows, so the right to the rows decides."""
+
+    store: Store
+    log: RequestCounts
+
+    def within(self, actor: Actor, query: CountQuery) -> CountQuery | None:
+        """Narrow a question to what the actor may read the rows of; None if that is nothing.
+
+        Who may read their own rows alone is counted by themselves: the counts of a key or a reason hold those of others
+        too, such as whoever tried a wrong secret.
+
+        Raises:
+            NotPermitted: The actor may not even read their own rows.
+        """
+        with read_as(self.store, actor) as tx:
+            reach = require_reach(tx, actor, _REQUEST_LOG, Action.READ)
+        own = Viewer.of(actor.principal, reach).own_only
+        if own is None:
+            return query
+        mine = CountQuery(query.since, query.until, CountedBy.USER, own.user, str(own.user_id))
+        asked = (query.by, query.name or own.user, query.detail or mine.detail)
+        return mine if query.by is CountedBy.ALL or asked == (mine.by, mine.name, mine.detail) else None
+
+    def counts(self, actor: Actor, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
+        """Count by outcome for the points of a chart, as the port RequestCounts, what `within` leaves.
+
+        Raises:
+            NotPermitted: As `within`.
+            StorageError: The log's database cannot be read, or lacks rows.
+            ValueError: What `within` leaves is not counted by that span, or has too many points.
+        """
+        allowed = self.within(actor, query)
+        return [] if allowed is None else self.log.counts(allowed, span_seconds)
+
+    def top(self, actor: Actor, query: CountQuery, limit: int) -> list[TopCount]:
+        """Give the names with most requests, as the port RequestCounts, of those that `within` leaves.
+
+        Raises:
+            NotPermitted, StorageError: As `counts`.
+        """
+        allowed = self.within(actor, query)
+        return [] if allowed is None else self.log.top(allowed, limit)
