@@ -88,7 +88,9 @@ class RefusalConcerns:
             since = "1h" if _is_recent(one) else "24h"
             yield Concern(f"{one.name} was refused {_times(one)}", log.to(address=one.name, since=since), aside)
         for one in bursts.keys:
-            yield Concern(f"Key {middle(one.name)} was refused {_times(one)}", log.to(key=one.name, since="24h"))
+            # Keys are counted by whole hours.
+            sentence = f"Key {middle(one.name)} was refused {_times(one, 'two hours')}"
+            yield Concern(sentence, log.to(key=one.name, since="24h"))
 
 
 def _key_sentence(finding: Finding, count: int, *, own: bool) -> str:
@@ -109,7 +111,7 @@ def _is_recent(burst: RefusedBurst) -> bool:
     return burst.recently >= MANY_AN_HOUR
 
 
-def _times(burst: RefusedBurst) -> str:
+def _times(burst: RefusedBurst, recently: str = "the last hour") -> str:
     if _is_recent(burst):
-        return f"{burst.recently:,} times within the last hour"
+        return f"{burst.recently:,} times within {recently}"
     return f"{burst.requests:,} times within a day"

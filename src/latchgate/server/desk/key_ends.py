@@ -143,8 +143,8 @@ class KeyEnds:
 
 
 def _picked(sent: Mapping[str, Any]) -> list[KeyName]:
-    """Read which keys were ticked; no key's id holds a colon, but a source's name may."""
-    names = (name.removeprefix(PICKED).rpartition(":") for name in sent if name.startswith(PICKED))
+    """Read which keys were ticked; neither a source's name nor a key's id holds a colon."""
+    names = (name.removeprefix(PICKED).partition(":") for name in sent if name.startswith(PICKED))
     return [(source, key_id) for source, _, key_id in names if source and key_id]
 
 

@@ -8,7 +8,6 @@ import anyio.to_thread
 from starlette.responses import Response
 
 from latchgate.core.documents import API_KEY
-from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.server.desk.finding_words import FINDINGS, finding_notes
 from latchgate.server.desk.frame import Frame, Heading
@@ -18,6 +17,7 @@ from latchgate.server.desk.views import View, containing
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
+from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_findings import KEYS_JUDGED_MAX, Finding, JudgedKey, KeyFindings, State
 from latchgate.services.ports import Clock
@@ -38,6 +38,7 @@ class KeyListPages:
 
     frame: Frame
     documents: DocumentService
+    api_keys: ApiKeyService
     findings: KeyFindings
     clock: Clock
 
@@ -76,12 +77,17 @@ class KeyListPages:
             limit=_PAGE_ROWS,
         )
         found = self.findings.list_page(call.actor, asked, _state(view), _finding(view))
+        live = [(key.values["source"], key.values["name"]) for key in found.keys if not key.values["revoked"]]
+        refused = self.api_keys.judge_ends(call.actor, live)
+        rows = [self._row(key) for key in found.keys]
+        for row in rows:
+            row["may_end"] = not row["revoked"] and (row["source"], row["name"]) not in refused
         return {
-            "rows": [self._row(key) for key in found.keys],
+            "rows": rows,
             "total": found.total,
             "whole": found.whole,
             "sees_all": API_KEY.name in self.documents.list_readable(call.actor, [API_KEY.name]),
-            "may_revoke": self.documents.may(call.actor, API_KEY.name, Action.DELETE, None),
+            "may_revoke": any(row["may_end"] for row in rows),
         }
 
     def _row(self, key: JudgedKey) -> dict[str, Any]:

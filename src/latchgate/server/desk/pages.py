@@ -86,7 +86,7 @@ def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Chart
     former = FormerSecrets(latchgate.request_log, clock)
     one = KeyPage(frame, documents, latchgate.api_keys, findings, former, charts, clock)
     return {
-        **KeyListPages(frame, documents, findings, clock).table(),
+        **KeyListPages(frame, documents, latchgate.api_keys, findings, clock).table(),
         **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
         **one.table(),
         **keys.own_table(one, KEY, DESK),
