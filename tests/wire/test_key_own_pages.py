@@ -158,4 +158,4 @@ def test_a_former_secret_is_ended_by_nobody_elses_form(service: Service) -> None
 
     assert refused.status in {400, 401, 403}
     assert service.ask(authorization=old.token).status == 200
-    assert visit(service, f"{_page(old)}/end-former-secret", ANN).status in {404, 405}
+    assert visit(service, f"{_page(old)}/end-former-secret", ANN).status == 403
