@@ -337,12 +337,18 @@ async def _run(
 ) -> list[Any]:
     """Ask; between the pieces of the body something may be done, and what is sent may be noted."""
     sent: list[Any] = []
+    whole = False
 
     async def receive() -> dict[str, Any]:
+        nonlocal whole
+        if whole:
+            # Whoever sent all of it stays for the answer, however many pieces that has.
+            await asyncio.Future()
         piece = arriving.pop(0) if arriving else {"type": "http.disconnect"}
         while not isinstance(piece, dict):
             piece()
             piece = arriving.pop(0)
+        whole = piece.get("more_body") is False
         return piece
 
     async def send(message: Any) -> None:  # noqa: ANN401  # as ASGI says

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Executable, Row, Select, cast, func, literal, select
 
 from latchgate.core.permissions import Own
-from latchgate.core.queries import DocumentQuery, Scalar
+from latchgate.core.queries import DocumentQuery, Operator, Scalar
 from latchgate.errors import Invalid
 from latchgate.request_log.schema import request_log
 from latchgate.request_log.texts import indexable
@@ -45,6 +45,14 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
         )
     },
 }
+# The same by columns that no index is of. Rows between two numbers are read by their numbers: SQLite, which keeps no
+# statistics, would rather look through all rows of a user.
+_BY_NUMBER: dict[str, ColumnElement[Any]] = {
+    **_BY_FIELD,
+    "user": _COLUMNS.user.concat(""),
+    "api_key": _COLUMNS.api_key.concat(""),
+    "time": _COLUMNS.time + 0,
+}
 
 
 class LogDocuments:
@@ -65,8 +73,9 @@ class LogDocuments:
         """Give a page; one that goes on after a row costs the same wherever that row is. Raises Invalid."""
         self._require_whole()
         query = numbered(query)
-        statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own).where(
-            *conditions(query, _BY_FIELD, self._engine)
+        columns = _columns(query)
+        statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own, columns).where(
+            *conditions(query, columns, self._engine)
         )
         if query.after is not None:
             reached = self._reached(query.after, own)
@@ -80,7 +89,9 @@ class LogDocuments:
     def count(self, _doctype: str, query: DocumentQuery, own: Own | None) -> int:
         """Count the rows that match."""
         self._require_whole()
-        statement = _limited(counting(numbered(query), _BY_FIELD, self._engine), own)
+        query = numbered(query)
+        columns = _columns(query)
+        statement = _limited(counting(query, columns, self._engine), own, columns)
         count: int = self._read(statement, how_to_execute(query))[0][0]
         return count
 
@@ -108,9 +119,16 @@ class LogDocuments:
         return rows[0].time, number
 
 
-def _limited(statement: Select[Any], own: Own | None) -> Select[Any]:
+def _columns(query: DocumentQuery) -> dict[str, ColumnElement[Any]]:
+    within = any(one.field == "name" and one.operator is Operator.BETWEEN for one in query.all_of)
+    return _BY_NUMBER if within else _BY_FIELD
+
+
+def _limited(
+    statement: Select[Any], own: Own | None, columns: Mapping[str, ColumnElement[Any]] = _BY_FIELD
+) -> Select[Any]:
     statement = statement.select_from(request_log)
     if own is None:
         return statement
     # By the name, which the index goes by, and by the id: a later user of the name must not see these rows.
-    return statement.where(_COLUMNS.user == indexable(own.user), _COLUMNS.user_id == own.user_id)
+    return statement.where(columns["user"] == indexable(own.user), _COLUMNS.user_id == own.user_id)

@@ -2,11 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from latchgate.core.log_entries import LogEntry
 
-__all__ = ["CSV_COLUMNS", "csv_records", "json_line"]
+__all__ = ["CSV_COLUMNS", "csv_lines", "csv_records", "json_line"]
 
 CSV_COLUMNS = (
     "time",
@@ -41,11 +41,15 @@ def csv_records(entries: Iterable[LogEntry]) -> Iterator[str]:
 
     Source: RFC 4180.
     """
+    return csv_lines(CSV_COLUMNS, ({**entry.document(), "requests": entry.requests} for entry in entries))
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """Write these columns of any rows, as `csv_records` does."""
     writer = csv.writer(_Line())
-    yield writer.writerow(CSV_COLUMNS)
-    for entry in entries:
-        row = {**entry.document(), "requests": entry.requests}
-        yield writer.writerow([_cell(row.get(name)) for name in CSV_COLUMNS])
+    yield writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([_cell(row.get(name)) for name in columns])
 
 
 class _Line:

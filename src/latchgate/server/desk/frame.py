@@ -153,6 +153,10 @@ class Frame:
             response.headers["Content-Security-Policy"] = policy
         return response
 
+    def part(self, template: str, **values: object) -> Response:
+        """Render what a page takes into itself: a piece of it, without a frame."""
+        return self._render(template, 200, values)
+
     def secretly(self, template: str, status: int = 200, **values: object) -> Response:
         """Render a page whose address is a secret, which nobody else is told.
 

@@ -23,12 +23,14 @@ __all__ = [
     "REQUEST_FILTERS",
     "SINCE",
     "STATUSES",
+    "TIME_NAMES",
     "Asker",
     "Filter",
     "Narrowed",
     "Span",
     "narrow",
     "typed_time",
+    "window_of",
 ]
 
 ADDRESS_LENGTH_MAX = 32_768
@@ -55,7 +57,9 @@ STATUSES: Mapping[str, tuple[str, list[list[Any]]]] = {
     "failed": ("Failed (500 and above)", [["status", ">=", 500]]),
 }
 """By the address's word: how it is told, and what it means."""
-_TIME_NAMES = ("since", "from", "to")
+TIME_NAMES = ("since", "from", "to")
+"""The parameters that say of which time."""
+_SEARCHED = ("path", "user", "api_key", "ip_address", "user_agent", "request_id")
 
 Conditions = list[list[Any]]
 
@@ -79,6 +83,8 @@ class Filter:
     """Gives the conditions that a value means; raises ValueError with what would be right."""
     words: Callable[[str], str] = str
     """How a value is told."""
+    any_of: bool = False
+    """Whether one of its conditions is enough; of one filter of a log at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class Narrowed:
     """What an address's filters come to."""
 
     conditions: Conditions = field(default_factory=list)
+    any_of: Conditions = field(default_factory=list)
+    """Of which one must hold, if there are any."""
     chips: Sequence[Chip] = ()
     problems: Sequence[str] = ()
     """What cannot be understood; with any, there are no rows to show."""
@@ -118,6 +126,7 @@ def narrow(view: View, filters: Sequence[Filter], span: Span, asker: Asker) -> N
     since = span.of(view)
     chosen = {**({"since": since} if since else {}), **view.chosen}
     conditions: Conditions = []
+    any_of: Conditions = []
     problems: list[str] = []
     chips: list[Chip] = []
     for one in filters:
@@ -126,11 +135,23 @@ def narrow(view: View, filters: Sequence[Filter], span: Span, asker: Asker) -> N
             continue
         found, told, problem = _read(one, value, asker)
         problems += problem
-        conditions += found
+        (any_of if one.any_of else conditions).extend(found)
         # What allows everything narrows nothing, unless it could not be understood.
         if found or problem:
             chips.append(Chip(f"{one.label}: {middle(told, _CHIP_LENGTH_MAX)}", _without(view, one.name)))
-    return Narrowed(conditions, chips, problems or _late(chosen))
+    return Narrowed(conditions, any_of, chips, problems or _late(chosen))
+
+
+def window_of(view: View, span: Span, now: int) -> tuple[int, int]:
+    """Tell from when until before when an address looks, in Unix seconds; its times can be read, as `narrow` found.
+
+    From 0 on where it looks at all there is. Fractions of a second are looked at wholly.
+    """
+    seconds = SINCE[span.of(view)][1] if span.of(view) else 0
+    starts = [now - seconds] if seconds else [0]
+    starts += [parse_time(view.get("from")) // 1_000_000] if view.get("from") else []
+    until = -(-parse_time(view.get("to")) // 1_000_000) if view.get("to") else now + 1
+    return max(starts), min(until, now + 1)
 
 
 def typed_time(text: str) -> str:
@@ -150,7 +171,7 @@ def _read(one: Filter, value: str, asker: Asker) -> tuple[Conditions, str, list[
 
 def _without(view: View, name: str) -> str:
     """Take a filter away; the last of the times leaves all times, not those of the beginning."""
-    last = name in _TIME_NAMES and not any(view.get(other) for other in _TIME_NAMES if other != name)
+    last = name in TIME_NAMES and not any(view.get(other) for other in TIME_NAMES if other != name)
     return view.to(**{name: "", **({"since": "any"} if last else {})})
 
 
@@ -173,6 +194,10 @@ def _containing(column: str) -> Callable[[str, Asker], Conditions]:
         return [containing(column, _short(value))]
 
     return read
+
+
+def _anywhere(*columns: str) -> Callable[[str, Asker], Conditions]:
+    return lambda value, _: [containing(column, _short(value)) for column in columns]
 
 
 def _short(value: str) -> str:
@@ -240,6 +265,7 @@ _TIMES = (
     Filter("to", "Until", _time("<"), _time_words),
 )
 REQUEST_FILTERS = (
+    Filter("search", "Contains", _anywhere(*_SEARCHED), any_of=True),
     Filter("path", "Path contains", _containing("path")),
     Filter("status", "Status", _status, lambda value: STATUSES[value][0].lower() if value in STATUSES else value),
     *_TIMES,

@@ -63,7 +63,14 @@ class LogList:
     documents: DocumentService
     log: Log
 
-    def read(self, call: Call, view: View, conditions: Sequence[Sequence[Any]], rows_max: int = _ROWS) -> LogPage:
+    def read(
+        self,
+        call: Call,
+        view: View,
+        conditions: Sequence[Sequence[Any]],
+        rows_max: int = _ROWS,
+        any_of: Sequence[Sequence[Any]] = (),
+    ) -> LogPage:
         """Read a page.
 
         Args:
@@ -71,6 +78,7 @@ class LogList:
             view: Says by `after` where the page begins, and by `open` which row is open.
             conditions: Which rows, as services are asked for them.
             rows_max: How many.
+            any_of: Conditions of which one must hold; none means that none need.
 
         Raises:
             NotPermitted: The caller may not even read their own.
@@ -78,6 +86,7 @@ class LogList:
         asked = Asked(
             fields=list(self.log.fields),
             filters=[list(condition) for condition in conditions],
+            or_filters=[list(condition) for condition in any_of],
             order_by="time desc",
             after=view.get("after"),
             limit=rows_max,

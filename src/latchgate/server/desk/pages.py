@@ -17,6 +17,8 @@ from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.key_ends import KeyEnds
 from latchgate.server.desk.key_list import KeyListPages
 from latchgate.server.desk.key_page import KEY, KeyPage
+from latchgate.server.desk.log_overviews import LogOverviews
+from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
@@ -55,6 +57,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
+    tails = LogTails(documents, latchgate.request_log)
+    logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
     pages = {
         **HomePages(frame, _concerns(latchgate), charts).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
@@ -72,7 +76,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
         **roles.table(),
-        **LogPages(frame, documents, latchgate.clock).table(),
+        **logs.table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

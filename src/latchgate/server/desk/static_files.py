@@ -27,6 +27,7 @@ _FILES = {
     "api-docs.css": ("api-docs.css", _CSS),
     "api-docs.js": ("api-docs.js", _SCRIPT),
     "chart.js": ("chart.js", _SCRIPT),
+    "log.js": ("log.js", _SCRIPT),
     f"pico-{_PICO}.css": ("vendor/pico/pico.conditional.min.css", _CSS),
     f"htmx-{_HTMX}.js": ("vendor/htmx/htmx.min.js", _SCRIPT),
 }
