@@ -23,7 +23,7 @@ def test_a_keys_use_is_told_by_what_it_opened(sql_log: HostRequestLog) -> None:
 
     uses = sql_log.key_uses([_ANN, ("Event Consumer", "lgk_ann"), ("User", "lgk_none")], NOON - 5, 100)
 
-    assert uses[_ANN] == KeyUse(4, 3, ("192.0.2.2", "192.0.2.1"), NOON, whole=True)
+    assert uses[_ANN] == KeyUse(4, 2, ("192.0.2.2", "192.0.2.1"), NOON, whole=True)
     assert (uses["Event Consumer", "lgk_ann"].requests, uses["Event Consumer", "lgk_ann"].reads) == (1, 0)
     assert uses["User", "lgk_none"] == KeyUse(0, 0, (), NOON - 5, whole=True)
 

@@ -10,7 +10,7 @@ from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Pair, Service, opened_service
 
 ANN = "ann@example.com"
-_WAYS = {
+_WAYS: dict[str, dict[str, object]] = {
     "by a look-up": {"cache_bytes": 0, "fast_lane": "off"},
     "from memory": {"fast_lane": "off"},
     "by the fast lane": {"fast_lane": "application"},

@@ -63,7 +63,7 @@ def _make_keys(service: Service) -> dict[str, str]:
     for _ in range(2):
         note_uses(service, BOB, ids["only here"])
     note_uses(service, BOB, ids["writes users"], ip_address="192.0.2.9")
-    note_uses(service, BOB, ids["writes users"], method="OPTIONS")
+    note_uses(service, BOB, ids["writes users"], method="HEAD")
     service.latchgate.api_keys.revoke(COMMAND_LINE, ids["revoked"])
     time.sleep(2)
     return ids

@@ -13,7 +13,7 @@ from latchgate.services.port_values import CountedBy
 
 __all__ = ["RowUses"]
 
-_READING = ("GET", "HEAD", "OPTIONS")
+_READING = ("GET", "HEAD")
 _REFUSED = (401, 403, 429)
 _MICROSECONDS = 1_000_000
 

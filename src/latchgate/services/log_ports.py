@@ -125,7 +125,7 @@ class KeyUse:
     requests: int
     """How many requests it opened."""
     reads: int
-    """How many of these only asked: GET, HEAD or OPTIONS."""
+    """How many of these only asked: GET or HEAD."""
     addresses: tuple[str, ...]
     """From where these came, the most usual first."""
     since: int

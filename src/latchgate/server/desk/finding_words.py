@@ -45,8 +45,7 @@ def use_words(use: KeyUse, span: str) -> str:
     # What was left unread would only add to it.
     least = "" if use.whole else "at least "
     count = len(use.addresses)
-    addresses = "1 address" if count == 1 else f"{least}{count:,} addresses"
-    return f"used {least}{times} {span} by {addresses}"
+    return f"used {least}{times} {span} by {least}{count:,} {'address' if count == 1 else 'addresses'}"
 
 
 def _excess_notes(excess: Excess, scopes: list[str], now: int) -> list[str]:
