@@ -38,26 +38,27 @@ def test_a_use_is_told_with_its_bound(use: KeyUse, expected: str) -> None:
         (
             _use(214),
             ["all"],
-            "May change everything that its user may, but its 214 requests since 11 April 2026 only read (GET or HEAD).",
+            "May change everything that its user may, but its 214 requests since 11 April 2026",
         ),
         (
             _use(500, whole=False),
             ["User:write", "User:read", "Role:delete"],
-            "May delete Role records and write User records, but its newest 500 requests since 11 April 2026 only read "
-            "(GET or HEAD).",
+            "May delete Role records and write User records, but its newest 500 requests since 11 April 2026",
         ),
         (
             _use(1, days=0),
             ["read", "User:create"],
-            "May create User records, but its one request since today only read (GET or HEAD).",
+            "May create User records, but its one request since today",
         ),
     ],
 )
 def test_an_excess_of_change_is_told_exactly(use: KeyUse, scopes: list[str], expected: str) -> None:
     """Which rights, how many requests, since when."""
-    key = JudgedKey({**_VALUES, "scopes": scopes}, frozenset({Finding.WIDE}), Excess(use, changes=True, elsewhere=False))
+    key = JudgedKey(
+        {**_VALUES, "scopes": scopes}, frozenset({Finding.WIDE}), Excess(use, changes=True, elsewhere=False)
+    )
 
-    assert finding_notes(key, _NOW) == [expected]
+    assert finding_notes(key, _NOW) == [f"{expected} only read (GET or HEAD)."]
 
 
 def test_each_finding_has_its_sentence() -> None:

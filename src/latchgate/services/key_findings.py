@@ -33,10 +33,10 @@ __all__ = [
 
 DAYS_SOON, DAYS_UNTRIED, DAYS_SEEN = 14, 7, 90
 """Within how many days an end is soon; how old a key is before anything is expected of it; how far back uses count."""
-KEYS_JUDGED_MAX = 300
+KEYS_JUDGED_MAX = 100
 """Of so many keys, those used last, one question finds out whether they allow more than they use."""
 
-_ROWS_JUDGED_MAX, _ROWS_COUNTED_MAX = 500, 2_000
+_ROWS_JUDGED_MAX, _ROWS_COUNTED_MAX = 300, 2_000
 _DAY_US = 86_400_000_000
 _LOG = "API Request Log"
 _ENDED = frozenset({"revoked", "expired"})

@@ -31,7 +31,7 @@ def _key(scopes: list[str], networks: list[str] | None = None) -> dict[str, list
         ([], False),
     ],
 )
-def test_scopes_that_change_records_are_known(scopes: list[str], expected: bool) -> None:  # noqa: FBT001
+def test_scopes_that_change_records_are_known(scopes: list[str], expected: bool) -> None:
     """All, and every action but reading; what a free name opens elsewhere is not guessed."""
     assert may_change(scopes) is expected
 
