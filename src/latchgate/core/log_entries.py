@@ -54,9 +54,10 @@ def use_name(source: str | None, credential: str) -> str:
 def former_use_name(source: str | None, credential: str, until: int) -> str:
     """Tell under what name the last use of a key's former secret is kept, which works `until` then (Unix seconds).
 
-    The end of its overlap tells it from those of earlier rotations. No id and no source holds a line break.
+    The end of its overlap tells it from those of earlier rotations, and names are in that order. No id and no source
+    holds a line break.
     """
-    return f"former\n{until}\n{use_name(source, credential)}"
+    return f"former\n{until:012}\n{use_name(source, credential)}"
 
 
 class Asked(NamedTuple):

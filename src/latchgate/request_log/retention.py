@@ -42,11 +42,14 @@ class Retention:
     def _delete_rows(self, connection: Connection, now_us: int) -> int:
         kept_from = now_us - max(self.days, _SEGMENTS_KEPT_DAYS) * _DAY_US
         ended = connection.execute(delete(log_segment).where(log_segment.c.ended < kept_from)).rowcount
-        # Of secrets that were replaced; a key's own last use is kept as long as the key may be asked for.
+        # Of secrets that ended long ago; a key's own last use is kept as long as the key may be asked for.
         name, begins = last_use.c.credential, "former\n"
-        # The range is quick, and the beginning exact in whatever order an engine sorts.
-        former = (name > begins, name < f"{begins}:", func.substr(name, 1, len(begins)) == begins)
-        ended += connection.execute(delete(last_use).where(*former, last_use.c.time < kept_from)).rowcount
+        over = (
+            name > begins,
+            name < f"{begins}{kept_from // 1_000_000:012}",
+            func.substr(name, 1, len(begins)) == begins,
+        )
+        ended += connection.execute(delete(last_use).where(*over)).rowcount
         if not self.days:
             return ended
         kept_from = now_us - self.days * _DAY_US

@@ -25,6 +25,7 @@ __all__ = [
     "Finding",
     "FoundKeys",
     "JudgedKey",
+    "KeyCounts",
     "KeyFindings",
     "State",
     "excess_of",
@@ -40,6 +41,9 @@ _ROWS_JUDGED_MAX, _ROWS_COUNTED_MAX = 300, 2_000
 _DAY_US = 86_400_000_000
 _LOG = "API Request Log"
 _ENDED = frozenset({"revoked", "expired"})
+_JUDGED_FIELDS = [
+    *("name", "source", "user", "status", "scopes", "allowed_networks", "expires", "creation", "last_used"),
+]
 _CHANGING = tuple(f":{action}" for action in Action if action is not Action.READ)
 
 
@@ -91,6 +95,17 @@ class FoundKeys:
     """Whether all keys were looked at, not only so many as can be at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """Of how many keys each is found."""
+
+    counts: Mapping[Finding, int]
+    read_all: bool
+    """Whether all keys were read, not the newest ROWS_MAX alone."""
+    judged_all: bool
+    """Whether all that may be WIDE were judged, not the KEYS_JUDGED_MAX used last alone."""
+
+
 class KeyFindings:
     """Judges keys that an actor may read, by what of the request log they may read."""
 
@@ -133,13 +148,14 @@ class KeyFindings:
             # Keys must be there to be ended while the log's database lacks rows.
             return plain
 
-    def count(self, actor: Actor) -> tuple[Mapping[Finding, int], bool]:
-        """Count what is found among the keys that an actor may read, and whether all of them were looked at."""
-        asked = Asked(filters=[["revoked", "is", "not set"]], order_by="creation desc", limit=ROWS_MAX)
-        page = self._documents.list_whole(actor, API_KEY.name, asked)
+    def count(self, actor: Actor) -> KeyCounts:
+        """Count what is found among the keys that an actor may read. Raises NotPermitted, StorageError."""
+        live = [["revoked", "is", "not set"]]
+        asked = Asked(fields=_JUDGED_FIELDS, filters=live, order_by="creation desc", limit=ROWS_MAX)
+        page = self._documents.list_rows(actor, API_KEY.name, asked)
         judged, whole = self._judge_all(actor, page.documents())
         counts = {finding: sum(finding in key.findings for key in judged) for finding in Finding}
-        return counts, whole and not page.more
+        return KeyCounts(counts, read_all=not page.more, judged_all=whole)
 
     def uses_of_a_day(self, actor: Actor, keys: Sequence[Mapping[str, Any]]) -> Mapping[tuple[str, str], KeyUse]:
         """Tell how those of these keys were used within a day whose rows the actor may read; at most their newest."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
+from latchgate.core.questions import ROWS_MAX
 from latchgate.errors import StorageError
 from latchgate.server.desk.log_list import REQUEST_LOG
 from latchgate.server.desk.navigation import KEYS
@@ -13,7 +14,15 @@ from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import middle
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
-from latchgate.services.key_findings import DAYS_SEEN, DAYS_SOON, DAYS_UNTRIED, KEYS_JUDGED_MAX, Finding, KeyFindings
+from latchgate.services.key_findings import (
+    DAYS_SEEN,
+    DAYS_SOON,
+    DAYS_UNTRIED,
+    KEYS_JUDGED_MAX,
+    Finding,
+    KeyCounts,
+    KeyFindings,
+)
 from latchgate.services.log_ports import RefusedBurst
 from latchgate.services.refusals import MANY_AN_HOUR, ROWS_LOOKED_AT, RefusalService
 
@@ -63,14 +72,12 @@ class KeyConcerns:
         """Count what is found, each with the list that shows it."""
         if not self.documents.may(call.actor, API_KEY.name, Action.READ, None):
             return
-        counts, whole = self.findings.count(call.actor)
+        found = self.findings.count(call.actor)
         sees_all = API_KEY.name in self.documents.list_readable(call.actor, [API_KEY.name])
         for finding in Finding:
-            if counts[finding]:
-                few = finding is Finding.WIDE and not whole
-                aside = f"Of the {KEYS_JUDGED_MAX} keys that were used last." if few else ""
-                sentence = _key_sentence(finding, counts[finding], own=not sees_all)
-                yield Concern(sentence, View(KEYS, {}).to(finding=finding.value), aside)
+            if found.counts[finding]:
+                sentence = _key_sentence(finding, found.counts[finding], own=not sees_all)
+                yield Concern(sentence, View(KEYS, {}).to(finding=finding.value), _aside(finding, found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,12 @@ class RefusalConcerns:
             # Keys are counted by whole hours.
             sentence = f"Key {middle(one.name)} was refused {_times(one, 'two hours')}"
             yield Concern(sentence, log.to(key=one.name, since="24h"))
+
+
+def _aside(finding: Finding, found: KeyCounts) -> str:
+    if finding is Finding.WIDE and not found.judged_all:
+        return f"Of the {KEYS_JUDGED_MAX} keys that were used last."
+    return "" if found.read_all else f"Of the {ROWS_MAX:,} keys that were made last."
 
 
 def _key_sentence(finding: Finding, count: int, *, own: bool) -> str:
