@@ -40,7 +40,12 @@ PRESSED = {
     "client-dialog-secret": ("/app/oauth-client/{name}/rotate", "/app/oauth-client/{app}/rotate", "Rotate secret"),
     "user-dialog-link": ("/app/user/{name}/reset-link", "/app/user/api@example.com?tab=settings", "Make reset link"),
 }
-_WITHOUT_PICTURE = frozenset({"/me/session/{name}/end", "/me/end-other-sessions"})
+_WITHOUT_PICTURE = frozenset(
+    {
+        *("/me/session/{name}/end", "/me/end-other-sessions"),
+        *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+    }
+)
 """They show nothing of their own."""
 _CLIENTS = "/app/oauth-client"
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"

@@ -106,7 +106,6 @@ class Latchgate:
     api_keys: ApiKeyService
     system_settings: SystemSettingsService
     documents: DocumentService
-    request_counts: RequestCountService
     access_tokens: AccessTokenService
     sign_in: SignIn
     sessions: SessionService
@@ -128,6 +127,11 @@ class Latchgate:
     measures: Measures
     """What this process counts, and whom it reads the counts of: all workers', or its own where it is alone."""
     opened: ExitStack = field(repr=False)
+
+    @property
+    def request_counts(self) -> RequestCountService:
+        """How many requests there were, for whoever may read their rows."""
+        return RequestCountService(self.store, self.request_log)
 
     def reset_url(self, link: Secret) -> str:
         """Write a one-time link for a new password as the address that opens it."""
@@ -341,7 +345,6 @@ def _wire(
         api_keys=api_keys,
         system_settings=system_settings,
         documents=DocumentService(*accounts, clients, consents, access_tokens),
-        request_counts=RequestCountService(store, request_log),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),

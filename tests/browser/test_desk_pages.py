@@ -56,9 +56,8 @@ PAGES = [
     *(f"/app/components{view}" for view in ("", "?tab=lists&enabled=yes", "?tab=values", "?dialog=secret")),
 ]
 _SHOW_NOTHING = {
-    "/logout",
-    "/me/session/{name}/end",
-    "/me/end-other-sessions",
+    *("/logout", "/me/session/{name}/end", "/me/end-other-sessions"),
+    *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
     "/app/api-key/{source}/{key}/end-former-secret",
 }
 _ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}

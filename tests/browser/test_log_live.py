@@ -94,7 +94,7 @@ def test_a_range_is_chosen_by_dragging(log: Page) -> None:
 
 def test_a_range_is_chosen_by_the_keyboard(log: Page) -> None:
     """The arrows tell each bar in words, with Shift they choose, Enter goes there and Escape lets go."""
-    plot = log.get_by_role("group", name=re.compile("requests from"))
+    plot = log.get_by_role("group", name=re.compile("requests between"))
     said = log.locator(".chart .at")
 
     plot.focus()
@@ -103,7 +103,7 @@ def test_a_range_is_chosen_by_the_keyboard(log: Page) -> None:
     expect(said).to_have_text(re.compile("UTC: [0-9,]+ succeeded, [0-9,]+ refused, 0 failed$"))
     log.keyboard.press("Shift+ArrowLeft")
     log.keyboard.press("Shift+ArrowLeft")
-    expect(said).to_contain_text("3 bars chosen")
+    expect(said).to_contain_text("(Enter: it alone)")
     log.keyboard.press("Escape")
     expect(said).to_have_text("")
     log.keyboard.press("End")
@@ -219,6 +219,19 @@ def test_a_button_pauses(log: Page, send: Send) -> None:
     log.get_by_role("button", name="Follow new requests").click()
 
     expect(_row(log, "paused=0")).to_have_count(1)
+
+
+def test_a_page_that_is_left_alone_stops(open_page: OpenPage, signed_in: StorageState, send: Send) -> None:
+    """After half an hour, so that its session grows old as it would."""
+    page = open_page(storage_state=signed_in)
+    page.clock.install()
+    page.goto(LOG)
+    _follow(page)
+
+    page.clock.fast_forward("31:00")
+
+    expect(page.get_by_role("status").filter(has_text="nobody was here for half an hour")).to_be_visible()
+    expect(page.get_by_role("button", name="Follow new requests")).to_be_visible()
 
 
 def test_a_flood_is_summed_up(log: Page, send: Send) -> None:

@@ -1,10 +1,15 @@
 """The request log as records, on both engines."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Row, Select
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Own
@@ -120,3 +125,46 @@ def test_no_page_sorts_the_table(sqlite_log: HostRequestLog, tmp_path: Path) -> 
             plan = " ".join(row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}"))
             assert "TEMP B-TREE" not in plan, (name, plan)
             assert "INDEX" in plan, (name, plan)
+
+
+def test_rows_between_two_numbers(filled: HostRequestLog) -> None:
+    """On both ends inclusive, beside other conditions, one's own alone; counted alike."""
+    between = Condition("name", Operator.BETWEEN, ("2", "6"))
+    newest = (Order("name", descending=True),)
+    own = Own("ann@example.com", 1)
+
+    def found(*more: Condition, own: Own | None = None) -> tuple[list[object], int]:
+        query = DocumentQuery(all_of=(between, *more), order=newest)
+        return _names(filled, query, own), filled.documents.count(_TYPE, query, own)
+
+    assert found() == (["6", "5", "4", "3", "2"], 5)
+    assert found(own=own) == (["5"], 1)
+    assert found(Condition("user", Operator.EQUAL, ("bob@example.com",))) == (["6"], 1)
+    assert found(Condition("api_key", Operator.NOT_SET), own=own) == ([], 0)
+    assert found(Condition("time", Operator.AT_LEAST, (NOON + 10,))) == (["6", "5"], 2)
+
+
+def test_rows_between_two_numbers_are_read_by_number(
+    sqlite_log: HostRequestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by looking through all rows of a user or key, of which there may be millions."""
+    plans = []
+    reader = sqlite_log.documents
+    read = reader._read
+
+    def explain(statement: Select[Any], options: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        text = statement.compile(dialect=sqlite_dialect(), compile_kwargs={"literal_binds": True})
+        plans.append(" ".join(row.detail for row in read(sql_text(f"EXPLAIN QUERY PLAN {text}"), {})))
+        return read(statement, options)
+
+    monkeypatch.setattr(reader, "_read", explain)
+    for field in ("user", "api_key", "time"):
+        conditions = (Condition("name", Operator.BETWEEN, (1, 9)), Condition(field, Operator.EQUAL, (7,)))
+        query = DocumentQuery(all_of=conditions, order=(Order("name", descending=True),), limit=50)
+        reader.list_some(_TYPE, query, Own("ann@example.com", 1))
+        reader.count(_TYPE, query, None)
+
+    assert len(plans) == 6
+    for plan in plans:
+        assert "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan
+        assert "TEMP B-TREE" not in plan

@@ -178,8 +178,8 @@ def test_a_chart_in_words() -> None:
     words = _read(_charts(*found)[0], NOW - 3600).words
 
     assert words == (
-        "1,234 requests from 19 February 2026, 07:52 to 19 February 2026, 08:53 UTC: "
-        "1,200 succeeded, 34 refused, 0 failed. The most within one minute: 1,200, from 19 February 2026, 08:42."
+        "1,234 requests between 19 February 2026, 07:52 and 19 February 2026, 08:53 UTC: "
+        "1,200 succeeded, 34 refused, 0 failed. The most within one minute: 1,200, at 19 February 2026, 08:42."
     )
     assert _read(_charts()[0], NOW - 3600).words.endswith("0 succeeded, 0 refused, 0 failed.")
 

@@ -25,6 +25,7 @@ from latchgate.server.desk.log_filters import (
     Span,
     narrow,
     typed_time,
+    window_of,
 )
 from latchgate.server.desk.operations import OPERATIONS, operation_words
 from latchgate.server.desk.reasons import REASONS, reason_words
@@ -78,7 +79,6 @@ def test_a_filter_of_the_request_log(name: str, value: str, conditions: list[lis
 @pytest.mark.parametrize(
     ("name", "value", "conditions", "words"),
     [
-        ("search", "Key", [["subject", "like", "%Key%"]], "Subject contains: Key"),
         ("subject", "Key", [["subject", "=", "Key"]], "Subject: Key"),
         ("operation", "role.granted", [["operation", "=", "role.granted"]], "Operation: Role granted"),
         ("operation", "of.old", [["operation", "=", "of.old"]], "Operation: of.old"),
@@ -156,6 +156,37 @@ def test_a_value_that_cannot_be_understood_is_named(name: str, value: str, probl
     assert value not in chip.without
 
 
+def test_a_free_search_is_in_one_of_many_fields() -> None:
+    """As text, beside whatever else narrows the log."""
+    found = _narrow({"search": "5%", "status": "failed", "since": "any"})
+
+    assert found.conditions == [["status", ">=", 500]]
+    assert found.any_of == [
+        [field, "like", "%5\\%%"] for field in ("path", "user", "api_key", "ip_address", "user_agent", "request_id")
+    ]
+    assert [chip.words for chip in found.chips] == ["Contains: 5%", "Status: failed (500 and above)"]
+    assert _narrow({"search": "Key"}, ACTIVITY_FILTERS).any_of == [
+        [field, "like", "%Key%"] for field in ("subject", "user", "ip_address")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "window"),
+    [
+        ({}, (NOW - 86_400, NOW + 1)),
+        ({"since": "1h"}, (NOW - 3600, NOW + 1)),
+        ({"since": "any"}, (0, NOW + 1)),
+        ({"from": "2026-02-01"}, (1_769_904_000, NOW + 1)),
+        ({"to": "2026-02-01T00:00:00.5"}, (0, 1_769_904_001)),
+        ({"since": "7d", "from": "2026-02-01", "to": "2999-01-01"}, (NOW - 7 * 86_400, NOW + 1)),
+        ({"from": "1969-01-01"}, (0, NOW + 1)),
+    ],
+)
+def test_the_time_that_an_address_looks_at(chosen: dict[str, str], window: tuple[int, int]) -> None:
+    """As its conditions say, in whole seconds; not beyond now."""
+    assert window_of(View(PATH, chosen), Span("24h"), NOW) == window
+
+
 def test_an_end_before_its_beginning_is_named() -> None:
     """Rather than found empty."""
     assert _narrow({"from": "2026-02-02", "to": "2026-02-02"}).problems == ["Until: give a time after From."]
@@ -173,7 +204,8 @@ def test_any_address_is_a_question_or_a_problem(chosen: dict[str, str]) -> None:
     for doctype, filters in (("API Request Log", REQUEST_FILTERS), ("Activity Log", ACTIVITY_FILTERS)):
         found = narrow(View(PATH, chosen), filters, Span("24h"), Asker(ME, NOW))
         if not found.problems:
-            parse_question(DOCUMENT_TYPES[doctype], viewer, Asked(filters=found.conditions))
+            asked = Asked(filters=found.conditions, or_filters=found.any_of)
+            parse_question(DOCUMENT_TYPES[doctype], viewer, asked)
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,12 @@ class Chart:
     def words(self) -> str:
         """What it shows, for whoever does not see it."""
         parts = ", ".join(f"{count:,} {word.lower()}" for _, word, count in self.totals)
-        told = f"{self.total:,} {'request' if self.total == 1 else 'requests'} from {_time(self.start)} to "
+        told = f"{self.total:,} {'request' if self.total == 1 else 'requests'} between {_time(self.start)} and "
         told = f"{told}{_time(self.until)} UTC: {parts}."
         if not self.total:
             return told
         most = max(self.bars, key=lambda bar: bar.total)
-        return f"{told} The most within {_one(self.step_words)}: {most.total:,}, from {_time(most.start)}."
+        return f"{told} The most within {_one(self.step_words)}: {most.total:,}, at {_time(most.start)}."
 
     @property
     def busy(self) -> list[Bar]:

@@ -279,7 +279,7 @@ REQUEST_FILTERS = (
     Filter("request", "Request ID", _exactly("request_id")),
 )
 ACTIVITY_FILTERS = (
-    Filter("search", "Subject contains", _containing("subject")),
+    Filter("search", "Contains", _anywhere("subject", "user", "ip_address"), any_of=True),
     Filter("operation", "Operation", _exactly("operation"), operation_words),
     *_TIMES,
     Filter("whose", "Activity", _whose),

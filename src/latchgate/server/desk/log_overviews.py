@@ -1,7 +1,7 @@
 """What stands around the rows of the request log: the chart of their time, and what they have most of."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,14 @@ from latchgate.core.questions import Asked
 from latchgate.core.users import parse_user_name
 from latchgate.server.desk.charts import Chart, Charts, Period
 from latchgate.server.desk.log_filters import SINCE, TIME_NAMES, Asker, Filter, Narrowed, Span, window_of
-from latchgate.server.desk.log_list import REQUEST_LOG
+from latchgate.server.desk.log_list import REQUEST_LOG, LogPage
 from latchgate.server.desk.reasons import reason_words
 from latchgate.server.desk.views import View
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 from latchgate.services.port_values import CountedBy, CountQuery
 
-__all__ = ["LogOverviews", "Overview", "Top"]
+__all__ = ["LogOverviews", "Look", "Overview", "Top"]
 
 _NAMES_MAX = 5
 _SAMPLE_ROWS = 1000
@@ -34,13 +34,27 @@ class TopName:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What names are of."""
+
+    title: str
+    column: str
+    """Where a row has one."""
+    parameter: str
+    """Which filter asks for one."""
+    by: CountedBy | None = None
+    """Which roll-ups count them; None if none do."""
+    words: Callable[[str], str] = str
+    mono: bool = False
+    """Whether they are read letter by letter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Top:
     """Which names of a kind were in most requests."""
 
-    title: str
+    kind: Kind
     names: Sequence[TopName]
-    mono: bool = False
-    """Whether they are read letter by letter."""
     sampled: int = 0
     """Among how many of the newest rows they were counted; 0: among all requests of the time."""
 
@@ -54,12 +68,34 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """Whose requests a chart counts, of all that the filters name, and which filters say so."""
+class Look:
+    """A look at the request log, as an address describes it."""
 
-    by: CountedBy
-    name: str | None
-    filters: frozenset[str]
+    call: Call
+    view: View
+    filters: Sequence[Filter]
+    """Those that the address may name."""
+    span: Span
+    """What it looks at where it names no time."""
+    narrowed: Narrowed
+    """What its filters come to; without problems."""
+    page: LogPage
+    sees_all: bool
+    """Whether the caller may read everybody's rows."""
+
+    @property
+    def used(self) -> list[Filter]:
+        """The filters that narrow it, but for those of its time."""
+        chosen = {name: value for name, value in self.view.chosen.items() if name not in TIME_NAMES}
+        return [one for one in self.filters if one.name in chosen and (one.name, chosen[one.name]) != ("whose", "all")]
+
+
+_USERS = Kind("Users", "user", "user", CountedBy.USER)
+_KINDS = (
+    Kind("Keys", "api_key", "key", CountedBy.KEY, mono=True),
+    Kind("Paths", "path", "path", mono=True),
+    Kind("Refusals", "reason", "reason", CountedBy.REASON, reason_words),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,136 +105,84 @@ class LogOverviews:
     documents: DocumentService
     charts: Charts
 
-    def read(
-        self, call: Call, view: View, filters: Sequence[Filter], span: Span, narrowed: Narrowed, *, sees_all: bool
-    ) -> Overview:
-        """Read what the rows of an address have around them.
-
-        Args:
-            call: Who looks.
-            view: The address.
-            filters: Those that its parameters may name.
-            span: What it looks at where it names no time.
-            narrowed: What its filters come to; without problems.
-            sees_all: Whether the caller may read everybody's rows.
-
-        Raises:
-            NotPermitted, StorageError: As the services.
-        """
-        now = self.charts.clock.now()
-        window = window_of(view, span, now)
-        used = [one for one in filters if view.get(one.name) and one.name not in TIME_NAMES]
-        used = [one for one in used if (one.name, view.get(one.name)) != ("whose", "all")]
-        subject = _subject(view, Asker(call.principal.user, now), sees_all=sees_all)
-        aside = [one.label.removesuffix(" contains").lower() for one in used if one.name not in subject.filters]
+    def read(self, look: Look) -> Overview:
+        """Read what the rows have around them. Raises NotPermitted, StorageError, as the services."""
+        now, view = self.charts.clock.now(), look.view
+        window = window_of(view, look.span, now)
+        by, name, said = _subject(view, Asker(look.call.principal.user, now), sees_all=look.sees_all)
+        aside = [one.label.removesuffix(" contains").lower() for one in look.used if one.name not in said]
         chart = self.charts.read(
-            call.actor,
-            CountQuery(*window, subject.by, subject.name),
-            periods=_periods(view, span),
+            look.call.actor,
+            CountQuery(*window, by, name),
+            periods=_periods(view, look.span),
             range_address=view.to(**dict.fromkeys(TIME_NAMES, "")),
             aside=f"Not narrowed by {_and(aside)}: requests are counted without their rows." if aside else "",
         )
-        return Overview(chart, self._tops(call, view, window, narrowed, exact=sees_all and not used, sees_all=sees_all))
+        return Overview(chart, [top for top in self._tops(look, window) if top.names])
 
-    def _tops(
-        self, call: Call, view: View, window: tuple[int, int], narrowed: Narrowed, *, exact: bool, sees_all: bool
-    ) -> list[Top]:
+    def _tops(self, look: Look, window: tuple[int, int]) -> list[Top]:
+        exact = look.sees_all and not look.used
+        rows, more = self._sample(look)
+        tops = []
+        for kind in (_USERS, *_KINDS) if look.sees_all else _KINDS:
+            counted = kind.by if exact else None
+            counts = _among(rows, kind) if counted is None else self._count(look.call, CountQuery(*window, counted))
+            sampled = len(rows) if more and counted is None else 0
+            tops.append(Top(kind, _names(look.view, kind, counts), sampled))
+        return tops
+
+    def _sample(self, look: Look) -> tuple[Sequence[Mapping[str, Any]], bool]:
+        """Give the newest rows of the look, and whether there are more."""
+        if not (look.page.more or look.view.get("after")):
+            # They are all there: to look once more would take as long as it took to find them.
+            return look.page.rows, False
         asked = Asked(
-            fields=["user", "api_key", "path", "reason"],
-            filters=narrowed.conditions,
-            or_filters=narrowed.any_of,
+            fields=[kind.column for kind in (_USERS, *_KINDS)],
+            filters=look.narrowed.conditions,
+            or_filters=look.narrowed.any_of,
             order_by="time desc",
             limit=_SAMPLE_ROWS,
         )
-        found = self.documents.list_rows(call.actor, REQUEST_LOG.doctype, asked)
-        sample = Sample(view, found.documents(), more=found.more)
-        paths = sample.top("Paths", "path", lambda path: path.partition("?")[0], mono=True)
-        if not exact:
-            users = [sample.top("Users", "user")] if sees_all else []
-            keys = sample.top("Keys", "api_key", parameter="key", mono=True)
-            return _some([*users, keys, paths, sample.top("Refusals", "reason", words=reason_words)])
-        counted = Counted(view, lambda by: self._count(call, window, by))
-        users, keys = (
-            [counted.top("Users", CountedBy.USER, "user")],
-            counted.top("Keys", CountedBy.KEY, "key", mono=True),
-        )
-        return _some([*users, keys, paths, counted.top("Refusals", CountedBy.REASON, "reason", words=reason_words)])
+        found = self.documents.list_rows(look.call.actor, REQUEST_LOG.doctype, asked)
+        return found.documents(), found.more
 
-    def _count(self, call: Call, window: tuple[int, int], by: CountedBy) -> Mapping[str, int]:
+    def _count(self, call: Call, query: CountQuery) -> "Counter[str]":
         # Two users of one name, of whom one is gone, or a name in two sources, are one filter.
         counts: Counter[str] = Counter()
-        for one in self.charts.counts.top(call.actor, CountQuery(*window, by), 2 * _NAMES_MAX):
+        for one in self.charts.counts.top(call.actor, query, 2 * _NAMES_MAX):
             counts[one.name] += one.requests
         return counts
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Tables of the roll-ups."""
-
-    view: View
-    count: Callable[[CountedBy], Mapping[str, int]]
-
-    def top(
-        self, title: str, by: CountedBy, parameter: str, *, words: Callable[[str], str] = str, mono: bool = False
-    ) -> Top:
-        """Count the names of a kind."""
-        return Top(title, _names(self.view, Counter(self.count(by)), parameter, words), mono)
+def _among(rows: Sequence[Mapping[str, Any]], kind: Kind) -> "Counter[str]":
+    # The same path with another query is the same path.
+    values = (row[kind.column] for row in rows if row[kind.column])
+    return Counter(value.partition("?")[0] if kind.column == "path" else value for value in values)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Tables of the newest rows."""
-
-    view: View
-    rows: Sequence[Mapping[str, Any]]
-    more: bool
-    """Whether there are more of them."""
-
-    def top(
-        self,
-        title: str,
-        column: str,
-        read: Callable[[str], str] = str,
-        *,
-        parameter: str = "",
-        words: Callable[[str], str] = str,
-        mono: bool = False,
-    ) -> Top:
-        """Count the values of a column."""
-        counts = Counter(read(row[column]) for row in self.rows if row[column])
-        names = _names(self.view, counts, parameter or column, words)
-        return Top(title, names, mono, len(self.rows) if self.more else 0)
-
-
-def _names(view: View, counts: "Counter[str]", parameter: str, words: Callable[[str], str]) -> list[TopName]:
+def _names(view: View, kind: Kind, counts: "Counter[str]") -> list[TopName]:
     most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_NAMES_MAX]
     return [
-        TopName(words(name), count, view.to(**{parameter: name}) if len(name) <= _LINKED_LENGTH_MAX else "")
+        TopName(kind.words(name), count, view.to(**{kind.parameter: name}) if len(name) <= _LINKED_LENGTH_MAX else "")
         for name, count in most
     ]
 
 
-def _some(tops: Iterable[Top]) -> list[Top]:
-    return [top for top in tops if top.names]
-
-
-def _subject(view: View, asker: Asker, *, sees_all: bool) -> Subject:
-    """Tell what the roll-ups can be asked: one user, one key or one reason, but not of each other."""
+def _subject(view: View, asker: Asker, *, sees_all: bool) -> tuple[CountedBy, str | None, frozenset[str]]:
+    """Tell what the roll-ups can be asked: one user, one key or one reason, and which filters say so."""
+    named = parse_user_name(view.get("user")) or view.get("user")
+    mine = view.get("whose") == "mine"
     if not sees_all:
-        own = {"whose", *({"user"} if parse_user_name(view.get("user")) == asker.user else ())}
-        return Subject(CountedBy.USER, asker.user, frozenset(own))
+        return CountedBy.USER, asker.user, frozenset({"user"} if named == asker.user else ())
     if view.get("key"):
-        return Subject(CountedBy.KEY, view.get("key"), frozenset({"key"}))
-    if view.get("user"):
-        user = parse_user_name(view.get("user")) or view.get("user")
-        same = {"user", *({"whose"} if view.get("whose") == "mine" and user == asker.user else ())}
-        return Subject(CountedBy.USER, user, frozenset(same))
-    if view.get("whose") == "mine":
-        return Subject(CountedBy.USER, asker.user, frozenset({"whose"}))
+        return CountedBy.KEY, view.get("key"), frozenset({"key"})
+    if named:
+        return CountedBy.USER, named, frozenset({"user", "whose"} if mine and named == asker.user else {"user"})
+    if mine:
+        return CountedBy.USER, asker.user, frozenset({"whose"})
     if view.get("reason"):
-        return Subject(CountedBy.REASON, view.get("reason"), frozenset({"reason"}))
-    return Subject(CountedBy.ALL, None, frozenset())
+        return CountedBy.REASON, view.get("reason"), frozenset({"reason"})
+    return CountedBy.ALL, None, frozenset()
 
 
 def _periods(view: View, span: Span) -> list[Period]:

@@ -16,7 +16,7 @@ __all__ = ["TAIL", "TAIL_ROWS_MAX", "LogTails", "Tail", "parse_seen"]
 
 TAIL_ROWS_MAX = 50
 """How many rows one look gives; a page looks every two seconds at most."""
-_LOOKED_AT_MAX = 50_000
+_LOOKED_AT_MAX = 25_000
 """How many new rows a look goes through, whatever came: whoever was away for longer is told so."""
 _DIGITS_MAX = 18
 TAIL = f"{REQUEST_LOG.address}/tail"
@@ -35,6 +35,13 @@ class Tail:
     """How many others came."""
     at_least: bool = False
     """Whether there may be more yet."""
+
+    @property
+    def others(self) -> str:
+        """What is said of the rows that are not given; empty if all are."""
+        if self.more:
+            return f"and {'at least ' if self.at_least else ''}{self.more:,} more"
+        return "and perhaps others: more came than are looked through" if self.at_least else ""
 
 
 @dataclass(frozen=True, slots=True)

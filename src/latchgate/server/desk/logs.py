@@ -27,7 +27,7 @@ from latchgate.server.desk.log_filters import (
     typed_time,
 )
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList, LogPage
-from latchgate.server.desk.log_overviews import LogOverviews
+from latchgate.server.desk.log_overviews import LogOverviews, Look
 from latchgate.server.desk.log_tails import TAIL, LogTails, parse_seen
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.operations import OPERATIONS
@@ -185,12 +185,13 @@ class LogPages:
             # Whether they may read any is asked all the same.
             self.documents.get_type(call.actor, room.log.doctype)
             return sees_all, narrowed, LogPage(), around
-        if room is _REQUESTS:
+        if room is _REQUESTS and not view.get("after") and not view.get("to"):
             # Before the rows: what comes meanwhile is met twice, not never.
-            seen = None if view.get("after") or view.get("to") else self.tails.end()
-            overview = self.overviews.read(call, view, filters, room.span, narrowed, sees_all=sees_all)
-            around = {"overview": overview, "seen": seen}
+            around["seen"] = self.tails.end()
         page = rows.read(call, view, narrowed.conditions, any_of=narrowed.any_of)
+        if room is _REQUESTS:
+            look = Look(call, view, filters, room.span, narrowed, page, sees_all)
+            around["overview"] = self.overviews.read(look)
         return sees_all, narrowed, page, around
 
 

@@ -4,7 +4,6 @@
 // dragging, or by Shift with the arrows and Enter.
 (() => {
   const names = ["succeeded", "refused", "failed"];
-  const words = { succeeded: "succeeded", refused: "refused", failed: "failed" };
   const height = 168;
   const drawn = new Map();
 
@@ -84,20 +83,28 @@
     });
   }
 
-  // --- What is at a bar, in words.
+  // --- What is at a bar, or at several, in words.
 
-  function describe(chart, bar) {
-    const from = new Date((chart.start + bar * chart.step) * 1000);
-    const until = new Date(from.getTime() + chart.step * 1000);
-    const long = chart.step >= 86400;
-    const time = long ? day.format(from) : `${day.format(from)}, ${clock.format(from)}–${clock.format(until)}`;
-    const counts = names.map((name, place) => `${chart.series[place][bar].toLocaleString("en")} ${words[name]}`);
-    return `${time} UTC: ${counts.join(", ")}`;
+  function describe(chart, first, last) {
+    const from = new Date((chart.start + first * chart.step) * 1000);
+    const until = new Date((chart.start + (last + 1) * chart.step) * 1000);
+    const sum = (series) => series.slice(first, last + 1).reduce((one, other) => one + other, 0);
+    const counts = names.map((name, place) => `${sum(chart.series[place]).toLocaleString("en")} ${name}`);
+    return `${timesOf(from, until)} UTC: ${counts.join(", ")}`;
+  }
+
+  function timesOf(from, until) {
+    const days = [day.format(from), day.format(until)];
+    const hours = [clock.format(from), clock.format(until)];
+    return days[0] === days[1] ? `${days[0]}, ${hours[0]}–${hours[1]}` : `${days[0]}, ${hours[0]} – ${days[1]}, ${hours[1]}`;
   }
 
   function show(chart, bar) {
-    const output = chart.place.closest(".chart").querySelector(".at");
-    output.textContent = bar === null ? "" : describe(chart, bar);
+    say(chart, bar === null ? "" : describe(chart, bar, bar));
+  }
+
+  function say(chart, words) {
+    chart.place.closest(".chart").querySelector(".at").textContent = words;
   }
 
   function pointed(chart, plot) {
@@ -163,8 +170,7 @@
     const left = chart.plot.valToPos(chart.start + first * chart.step, "x");
     const right = chart.plot.valToPos(chart.start + (last + 1) * chart.step, "x");
     chart.plot.setSelect({ left, width: right - left, top: 0, height: chart.plot.over.clientHeight }, false);
-    const range = first === last ? "" : ` (${last - first + 1} bars chosen; Enter shows them alone)`;
-    chart.place.closest(".chart").querySelector(".at").textContent = describe(chart, bar) + range;
+    say(chart, describe(chart, first, last) + (first === last ? "" : " (Enter: it alone)"));
   }
 
   // Colours are asked for at each drawing.

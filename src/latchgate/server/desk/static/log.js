@@ -6,11 +6,14 @@
   const everyMilliseconds = 2000;
   const patienceMilliseconds = 30000;
   const rowsMax = 200;
+  // A page that is left alone must not keep its session from growing old.
+  const aloneMilliseconds = 30 * 60 * 1000;
   const reading = "Paused while you read";
   // Whether to follow, whatever of the page is exchanged meanwhile.
   let wanted = false;
   let timer = 0;
   let failures = 0;
+  let touched = Date.now();
 
   const bar = () => document.querySelector("[data-live]");
   const rows = () => document.getElementById("results");
@@ -23,6 +26,7 @@
   function follow(on) {
     wanted = on;
     failures = 0;
+    touched = Date.now();
     clearTimeout(timer);
     const button = bar()?.querySelector("button");
     if (!button) return;
@@ -49,6 +53,7 @@
   async function look() {
     const place = bar();
     if (!wanted || !place) return;
+    if (Date.now() - touched > aloneMilliseconds) return stop("Paused: nobody was here for half an hour");
     if (isRead()) tell(reading);
     else await ask(place);
     again();
@@ -116,6 +121,9 @@
     }
   }
 
+  for (const sign of ["pointermove", "pointerdown", "keydown", "wheel"]) {
+    document.addEventListener(sign, () => (touched = Date.now()), { passive: true });
+  }
   document.addEventListener("click", (event) => {
     if (event.target.id === "follow") follow(!wanted);
   });
