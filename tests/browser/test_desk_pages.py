@@ -40,6 +40,14 @@ PAGES = [
         for page in ("", "?tab=tokens", "?tab=activity", "/rotate", "/revoke", "/delete")
     ),
     "/app/oauth-client/{app}/token/{token}/end",
+    "/app/api-key",
+    "/app/api-key?finding=wide&state=live",
+    "/app/api-key/revoke?key:User:{key}=1&key:User:{own}=1&key:User:nobodys=1",
+    *(
+        f"/app/api-key/{key}{page}"
+        for key in ("User/{key}", "API%20Device/{door}")
+        for page in ("", "/rotate", "/revoke")
+    ),
     "/app/request-log",
     "/app/request-log?method=GET&open=1",
     "/app/request-log/1",
@@ -50,6 +58,7 @@ PAGES = [
 _SHOW_NOTHING = {
     *("/logout", "/me/session/{name}/end", "/me/end-other-sessions"),
     *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+    "/app/api-key/{source}/{key}/end-former-secret",
 }
 _ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}
 """Tested below, and with what they are for."""

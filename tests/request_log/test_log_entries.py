@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from latchgate.core.log_entries import LogEntry
+from latchgate.core.log_entries import LogEntry, former_use_name
 from latchgate.services.port_values import LastUse, LogQuery
 from latchgate.services.ports import RequestLog
 from support.log_rows import NOON, make_row
@@ -116,6 +116,23 @@ def test_an_empty_log_answers(log: RequestLog) -> None:
     assert (nothing, found) == ([], [])
     assert log.follow(start)[0] == [row]
     assert log.last_uses([]) == {}
+
+
+def test_the_last_use_of_a_former_secret_has_a_name_of_its_own(log: RequestLog) -> None:
+    """Each rotation's, and the key's last use counts those by whichever secret."""
+    log.append(make_row(time=NOON + 3, ip_address="192.0.2.3", former_until=60))
+    log.append(make_row(time=NOON + 5, ip_address="192.0.2.5"))
+    log.append(make_row(time=NOON + 7, source="Event Consumer", former_until=90))
+    log.append(make_row(time=NOON + 9, former_until=60, reason="role_missing", status=403))
+    mine, other, never = (
+        former_use_name(source, "lgk_ann", until)
+        for source, until in (("User", 60), ("Event Consumer", 90), ("User", 90))
+    )
+
+    uses = log.last_uses(["lgk_ann", mine, other, never])
+
+    assert (uses["lgk_ann"].time, uses[mine], uses[other].time) == (NOON + 5, LastUse(NOON + 3, "192.0.2.3"), NOON + 7)
+    assert never not in uses
 
 
 def test_the_last_use_is_that_of_the_latest_accepted_request(log: RequestLog) -> None:

@@ -42,6 +42,7 @@ _ENTRIES = st.builds(
 @given(_ENTRIES)
 @example(_EVIL)
 @example(make_row(seconds=0.1 + 0.2))
+@example(make_row(former_until=1_777_640_000))
 @example(make_row(request_id="0123456789abcdef0123456789ABCDEF"))
 def test_a_row_comes_back_as_it_was(entry: LogEntry) -> None:
     """Each field does, None apart from the empty text, lone surrogates and NUL too; seconds to the microsecond."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select
 
+from latchgate.core.log_entries import former_use_name
 from latchgate.request_log.batches import Batch, Progress, write_batches
 from latchgate.request_log.database import LogDatabase, connect
 from latchgate.request_log.log_entries import SqlRequestLog
@@ -50,6 +51,21 @@ def test_rows_go_when_their_days_are_over(database: LogDatabase) -> None:
     kept = list(SqlRequestLog(database).search(LogQuery(limit=0)))
     assert kept == [rows[0], rows[4], rows[2]]
     assert SqlRequestLog(database).last_uses(["lgk_ann"])["lgk_ann"].time == rows[0].time
+
+
+def test_the_last_use_of_a_former_secret_goes_once_that_has_ended(database: LogDatabase) -> None:
+    """A month after it could open anything; however long ago the use was, and however far off its end is."""
+    ended, works, for_ever = NOON // 1_000_000 + 60, NOON // 1_000_000 + 50 * DAY, 253_402_300_799
+    rows = [make_row(time=NOON, api_key="lgk_ann", former_until=until) for until in (ended, works, for_ever)]
+    rows.append(make_row(time=NOON, api_key="former"))
+    batch = Batch("here", Progress("a" * 32), 1, 5, [(seq, row_of(row)) for seq, row in enumerate(rows, 1)])
+    write_batches(database, [batch], NOON)
+    names = ["lgk_ann", "former", *(former_use_name("User", "lgk_ann", until) for until in (ended, works, for_ever))]
+
+    assert SqlRequestLog(database).last_uses(names).keys() == set(names)
+    _run(Retention(database, 5), NOON + 40 * _DAY_US)
+
+    assert SqlRequestLog(database).last_uses(names).keys() == set(names) - {names[2]}
 
 
 def test_many_rows_go_in_small_steps(database: LogDatabase) -> None:

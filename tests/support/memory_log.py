@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from latchgate.core.log_entries import Asked, Caller, LogEntry, use_name
+from latchgate.core.log_entries import Asked, Caller, LogEntry, former_use_name, use_name
 from latchgate.errors import StorageError
 from latchgate.request_log.records import decode, join, prepare
 from latchgate.services.log_ports import PreparedRow, Reservation
@@ -80,9 +80,12 @@ class MemoryLog:
         self._answer()
         uses: dict[str, LastUse] = {}
         for entry in sorted(self.entries, key=lambda entry: entry.time):
-            key = use_name(entry.source, entry.api_key) if entry.api_key is not None else None
-            if key is not None and key in credentials and entry.user is not None and entry.reason is None:
-                uses[key] = LastUse(entry.time, entry.ip_address)
+            if entry.api_key is None or entry.user is None or entry.reason is not None:
+                continue
+            names = [use_name(entry.source, entry.api_key)]
+            if entry.former_until is not None:
+                names.append(former_use_name(entry.source, entry.api_key, entry.former_until))
+            uses |= {name: LastUse(entry.time, entry.ip_address) for name in names if name in credentials}
         return uses
 
     def close(self) -> None:

@@ -8,7 +8,17 @@ from urllib.parse import unquote
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "Asked", "Caller", "LogEntry", "blank_secrets", "blank_texts", "escape", "use_name"]
+__all__ = [
+    "ActivityEntry",
+    "Asked",
+    "Caller",
+    "LogEntry",
+    "blank_secrets",
+    "blank_texts",
+    "escape",
+    "former_use_name",
+    "use_name",
+]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF
@@ -41,6 +51,15 @@ def use_name(source: str | None, credential: str) -> str:
     return credential if source in (None, USER_SOURCE) else f"{source}\n{credential}"
 
 
+def former_use_name(source: str | None, credential: str, until: int) -> str:
+    """Tell under what name the last use of a key's former secret is kept, which works `until` then (Unix seconds).
+
+    The end of its overlap tells it from those of earlier rotations, and names are in that order. No id and no source
+    holds a line break.
+    """
+    return f"former\n{until:012}\n{use_name(source, credential)}"
+
+
 class Asked(NamedTuple):
     """What was asked for and by which program, as it is shown: without secrets, printable, cut."""
 
@@ -58,6 +77,8 @@ class Caller(NamedTuple):
     api_key: str | None = None
     scheme: str | None = None
     source: str | None = None
+    former_until: int | None = None
+    """Where a key came with the secret before a rotation: until when that works, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +102,13 @@ class LogEntry:
     user_id: int | None = None
     requests: int = 1
     """How many requests the row stands for: of refusals beyond a quota, an address has one row a minute."""
+    former_until: int | None = None
+    """As of a Caller. It goes into the last uses alone: no column keeps it."""
 
     def document(self) -> dict[str, Any]:
         """Give the row as the log's readers see it, under the names that do not change."""
         fields = asdict(self)
-        del fields["user_id"]
+        del fields["user_id"], fields["former_until"]
         if self.reason is None:
             del fields["reason"]
         if self.requests == 1:

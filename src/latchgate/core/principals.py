@@ -85,6 +85,8 @@ class Principal:
     """When the credential ends by itself, in Unix seconds."""
     proof: bytes = field(default=b"", repr=False, compare=False)
     """Which of a key's digests its secret matched; not for the other schemes, whose secrets are never replaced."""
+    former_until: int | None = field(default=None, compare=False)
+    """Where that is the secret before a rotation: until when it works, in Unix seconds."""
 
     @property
     def is_manager(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Executable, bindparam, select, update
 from latchgate.errors import StorageError
 from latchgate.request_log.database import LogDatabase, storage_errors
 from latchgate.request_log.roll_ups import RollUps, roll_up
-from latchgate.request_log.rows import COLUMNS, Row
+from latchgate.request_log.rows import COLUMNS, FORMER, Row
 from latchgate.request_log.schema import log_loss, log_position, log_segment, request_log
 from latchgate.sql.inserts import insert_into
 
@@ -166,7 +166,11 @@ def _write_rows(connection: Connection, batch: Batch, segment_id: int) -> list[R
     # From here on nobody else numbers rows.
     last: int = connection.execute(_TAKE_IDS, {"wanted": len(new)}).scalar_one()
     ids = count_from(last - len(new) + 1)
-    _insert(connection, [(row_id, *row, segment_id, seq) for row_id, (seq, row) in zip(ids, new, strict=False)])
+    kept = [
+        (row_id, *row[:FORMER], *row[FORMER + 1 :], segment_id, seq)
+        for row_id, (seq, row) in zip(ids, new, strict=False)
+    ]
+    _insert(connection, kept)
     for seq, row in grown:
         connection.execute(update(request_log).where(request_log.c.id == known[seq][0]).values(requests=row[-1]))
     return [*(row for _, row in new), *((*row[:-1], row[-1] - known[seq][1]) for seq, row in grown)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, Select, select, tuple_
 
-from latchgate.core.log_entries import LogEntry, use_name
+from latchgate.core.log_entries import LogEntry, former_use_name, use_name
 from latchgate.errors import StorageError
 from latchgate.request_log.batches import find_progress
 from latchgate.request_log.counts import LogCounts
@@ -23,8 +23,9 @@ from latchgate.request_log.schema import last_use, log_position, log_segment, re
 from latchgate.request_log.segment_ends import Pending, PendingRow, read_pending
 from latchgate.request_log.segment_reader import list_segments
 from latchgate.request_log.texts import indexable
+from latchgate.request_log.uses import RowUses
 from latchgate.services.clock import SystemClock
-from latchgate.services.log_ports import LogStanding
+from latchgate.services.log_ports import KeyUse, LogStanding, Refusals
 from latchgate.services.measures import Measures
 from latchgate.services.port_values import CountQuery, LastUse, LogPosition, LogQuery, LogState, OutcomeCount, TopCount
 
@@ -181,6 +182,18 @@ class SqlRequestLog:
         self.require_whole()
         return LogCounts(self._read).top(query, limit)
 
+    def key_uses(
+        self, keys: Sequence[tuple[str, str]], since_us: int, rows_max: int
+    ) -> Mapping[tuple[str, str], KeyUse]:
+        """As the port LogUses says. Raises StorageError."""
+        self.require_whole()
+        return RowUses(self._ask).key_uses(keys, since_us, rows_max)
+
+    def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:
+        """As the port LogUses says. Raises StorageError."""
+        self.require_whole()
+        return RowUses(self._ask).refusals(recent_us, since_us, rows_max, limit)
+
     def state(self) -> LogState:
         """Tell how the log itself stands, without bringing anything in. Raises StorageError."""
         return read_state(self._database, self._ingester)
@@ -229,6 +242,10 @@ class SqlRequestLog:
         with storage_errors("read"), self._database.reading.connect() as connection:
             return connection.execute(statement, execution_options=options or {}).all()
 
+    def _ask(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        with storage_errors("read"), self._database.reading.connect() as connection:
+            return connection.execute(statement, values).all()
+
 
 def _was_shown(after: LogPosition, row: Row[Any]) -> bool:
     return row.seq is not None and 0 <= row.seq < after.shown.get(row.segment, 0)
@@ -242,4 +259,7 @@ def _entry(row: Row[Any]) -> LogEntry:
 def _uses(rows: Sequence[PendingRow]) -> Iterator[tuple[str, LastUse]]:
     for entry in (row.entry for row in rows):
         if entry.reason is None and entry.user is not None and entry.api_key is not None:
-            yield indexable(use_name(entry.source, entry.api_key)), LastUse(entry.time, entry.ip_address)
+            use = LastUse(entry.time, entry.ip_address)
+            yield indexable(use_name(entry.source, entry.api_key)), use
+            if entry.former_until is not None:
+                yield indexable(former_use_name(entry.source, entry.api_key, entry.former_until)), use

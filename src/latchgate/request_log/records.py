@@ -2,7 +2,7 @@
 
 A payload is a head (version, how the request id is written, status, requests, time, microseconds, request id), then who
 asked, then what for. Texts are UTF-8, in which lone surrogates may stand; each has its length before it, and None is a
-length of its own.
+length of its own. That a key came with its former secret stands in the text of its source, as a second line.
 """
 
 import re
@@ -27,6 +27,8 @@ _MICROS_END = 2**50
 _KINDS_OF_REQUEST, _USUAL_LENGTH = 1024, 400
 _NO_ID = bytes(16)
 _ID = re.compile(r"[0-9a-f]{32}")
+# Sources have no line breaks in their names.
+_FORMER = re.compile(r"(?P<source>.*)\nformer secret until (?P<until>[0-9]{1,15})", re.DOTALL)
 
 # In characters. The gate makes none longer but of names, which the database cuts likewise.
 _SHORT, _NAME = 100, 256
@@ -40,10 +42,17 @@ RECORD_BYTES_MAX = (
 """The most bytes that a payload has, however long the texts were that it was made of."""
 
 
-def encode_who(
-    user: str | None, user_id: int | None, api_key: str | None, scheme: str | None, source: str | None
+def encode_who(  # the fields of a Caller
+    user: str | None,
+    user_id: int | None,
+    api_key: str | None,
+    scheme: str | None,
+    source: str | None,
+    former_until: int | None = None,
 ) -> bytes:
     """Write whom and which credential a row names; a text that is too long is cut, which an ellipsis shows."""
+    if former_until is not None:
+        source = f"{source}\nformer secret until {former_until}"
     lengths, texts = _encode_texts((user, api_key, scheme, source), _WHO_LENGTHS)
     return _WHO.pack(_NO_USER_ID if user_id is None else user_id, *lengths) + texts
 
@@ -97,7 +106,7 @@ def encode(entry: LogEntry) -> bytes:
     try:
         micros = round(entry.seconds * 1_000_000)
         head = _HEAD.pack(_VERSION, kind, entry.status, entry.requests, entry.time, micros, request_id)
-        who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source)
+        who = encode_who(entry.user, entry.user_id, entry.api_key, entry.scheme, entry.source, entry.former_until)
     except (error, OverflowError, ValueError) as failure:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
     if micros >= _MICROS_END or not entry.requests:
@@ -124,6 +133,7 @@ def decode(payload: bytes) -> LogEntry:
     if version != _VERSION or kind > _ID_IS_TEXT or requests < 1 or micros >= _MICROS_END or _NONE in what_lengths[:4]:
         raise ValueError("it is no row of this version")
     user, api_key, scheme, source = _decode_texts(payload, who_start, who_lengths)
+    former = _FORMER.fullmatch(source) if source else None
     method, path, ip_address, user_agent, reason = _decode_texts(payload, what_start, what_lengths)
     return LogEntry(
         time,
@@ -131,7 +141,7 @@ def decode(payload: bytes) -> LogEntry:
         user,
         api_key,
         scheme,
-        source,
+        former["source"] if former else source,
         method or "",
         path or "",
         status,
@@ -141,6 +151,7 @@ def decode(payload: bytes) -> LogEntry:
         reason,
         None if user_id == _NO_USER_ID else user_id,
         requests,
+        int(former["until"]) if former else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The request log as a host has it: rows are written into segments, and read from the database they are moved to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from latchgate.core.log_entries import Asked, Caller, LogEntry
 from latchgate.request_log.documents import LogDocuments
@@ -15,7 +15,7 @@ __all__ = ["HostRequestLog"]
 
 
 class HostRequestLog:
-    """Fulfils the ports RequestLog and RequestCounts; any thread may call it.
+    """Fulfils the ports RequestLog, RequestCounts and LogUses; any thread may call it.
 
     Whoever reads sees each row that was written before, by whichever process of the host.
     """
@@ -64,6 +64,14 @@ class HostRequestLog:
 
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         return self.reader.top(query, limit)
+
+    def key_uses(
+        self, keys: Sequence[tuple[str, str]], since_us: int, rows_max: int
+    ) -> Mapping[tuple[str, str], log_ports.KeyUse]:
+        return self.reader.key_uses(keys, since_us, rows_max)
+
+    def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> log_ports.Refusals:
+        return self.reader.refusals(recent_us, since_us, rows_max, limit)
 
     def state(self) -> LogState:
         return self.reader.state()

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from latchgate.request_log.database import LogDatabase, storage_errors
 from latchgate.request_log.roll_ups import DAY, HOUR, KINDS, MINUTE, SPANS_OF
-from latchgate.request_log.schema import log_count, log_loss, log_segment, request_log
+from latchgate.request_log.schema import last_use, log_count, log_loss, log_segment, request_log
 
 __all__ = ["COUNTS_KEPT_DAYS", "ROWS_AT_ONCE", "Retention"]
 
@@ -42,6 +42,14 @@ class Retention:
     def _delete_rows(self, connection: Connection, now_us: int) -> int:
         kept_from = now_us - max(self.days, _SEGMENTS_KEPT_DAYS) * _DAY_US
         ended = connection.execute(delete(log_segment).where(log_segment.c.ended < kept_from)).rowcount
+        # Of secrets that ended long ago; a key's own last use is kept as long as the key may be asked for.
+        name, begins = last_use.c.credential, "former\n"
+        over = (
+            name > begins,
+            name < f"{begins}{kept_from // 1_000_000:012}",
+            func.substr(name, 1, len(begins)) == begins,
+        )
+        ended += connection.execute(delete(last_use).where(*over)).rowcount
         if not self.days:
             return ended
         kept_from = now_us - self.days * _DAY_US

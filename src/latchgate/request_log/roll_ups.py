@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from latchgate.core.credentials import Scheme
-from latchgate.core.log_entries import use_name
+from latchgate.core.log_entries import former_use_name, use_name
 from latchgate.request_log.rows import Row
 from latchgate.request_log.texts import indexable
 from latchgate.services.port_values import CountedBy
@@ -51,8 +51,8 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
     alike: dict[tuple[Any, ...], list[Any]] = {}
     find = alike.get
     for row in rows:
-        time, _, user, user_id, api_key, scheme, source, _, _, status, _, address, _, reason, requests = row
-        what = (time // _MINUTE_US, user, user_id, api_key, scheme, source, status, reason)
+        time, _, user, user_id, api_key, scheme, source, former, _, _, status, _, address, _, reason, requests = row
+        what = (time // _MINUTE_US, user, user_id, api_key, scheme, source, former, status, reason)
         seen = find(what)
         if seen is None:
             alike[what] = [requests, time, address]
@@ -64,7 +64,8 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
                 seen[2] = address
     counts: dict[tuple[int, int, int, str, str, int], int] = {}
     uses: dict[str, tuple[int, str]] = {}
-    for (minute, user, user_id, api_key, scheme, source, status, reason), (requests, time, address) in alike.items():
+    for what, (requests, time, address) in alike.items():
+        minute, user, user_id, api_key, scheme, source, former, status, reason = what
         outcome = outcome_of(status, reason)
         for by, name, detail in _counted(user, user_id, api_key, scheme, source, reason):
             kind, spans = by
@@ -72,9 +73,21 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
                 place = (span, kind, minute * MINUTE // span * span, name, detail, outcome)
                 counts[place] = counts.get(place, 0) + requests
         if reason is None and user is not None and api_key is not None:
-            credential = indexable(use_name(source, api_key))
-            uses[credential] = max(uses.get(credential, (time, address)), (time, address), key=lambda use: use[0])
+            _note_uses(uses, _used(source, api_key, former), (time, address))
     return RollUps(counts, uses)
+
+
+def _note_uses(uses: dict[str, tuple[int, str]], names: Iterable[str], use: tuple[int, str]) -> None:
+    for name in names:
+        uses[name] = max(uses.get(name, use), use, key=lambda one: one[0])
+
+
+def _used(source: str | None, api_key: str, former: int | None) -> list[str]:
+    """Name what was used: a credential, and where it came with a key's former secret, that too."""
+    names = [use_name(source, api_key)]
+    if former is not None:
+        names.append(former_use_name(source, api_key, former))
+    return [indexable(name) for name in names]
 
 
 def _counted(  # the fields of a row that are counted by

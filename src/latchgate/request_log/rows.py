@@ -9,17 +9,19 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.request_log.records import decode
 from latchgate.request_log.texts import indexable, storable
 
-__all__ = ["COLUMNS", "Row", "RowDecoder", "row_of", "storable_entry"]
+__all__ = ["COLUMNS", "FORMER", "Row", "RowDecoder", "row_of", "storable_entry"]
 
 COLUMNS = (
     *("time", "request_id", "user", "user_id", "api_key", "scheme", "source", "method", "path", "status"),
     *("seconds", "ip_address", "user_agent", "reason", "requests"),
 )
-"""What a row holds, in its order; segment, number there and id follow when it is written."""
+"""What is kept of a row, in its order; segment, number there and id follow when it is written."""
+FORMER = 7
+"""The place in a row, before what was asked for, of what is not kept: a LogEntry's `former_until`."""
 
 Row = tuple[Any, ...]
 
-_values = attrgetter(*COLUMNS)
+_values = attrgetter(*COLUMNS[:FORMER], "former_until", *COLUMNS[FORMER:])
 _TEXTS = tuple(field.name for field in fields(LogEntry) if field.type in (str, str | None))
 _INDEXED = frozenset({"user", "api_key"})
 
@@ -68,8 +70,8 @@ class RowDecoder:
             if len(kept) >= _KEPT_MAX:
                 kept.clear()
         self._extents[lengths] = extent
-        self._whos[payload[40:what_start]] = row[2:7]
-        self._whats[payload[what_start:]] = row[7:9], row[11:14]
+        self._whos[payload[40:what_start]] = row[2:8]
+        self._whats[payload[what_start:]] = row[8:10], row[12:15]
 
 
 def row_of(entry: LogEntry) -> Row:

@@ -1,12 +1,14 @@
 """Generate, list, rotate, revoke and import API keys, for users and for the records of other sources."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from latchgate.core.api_keys import StoredKey, digest_secret
 from latchgate.core.document_types import format_time
 from latchgate.core.permissions import Action
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
-from latchgate.errors import Flaw, Invalid
+from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
 from latchgate.services.actors import UNLIMITED, Actor, read_as, require_within, write_as
 from latchgate.services.key_orders import (
@@ -25,7 +27,10 @@ from latchgate.services.port_values import Stamp
 from latchgate.services.ports import Clock, Entropy, RequestLog, Store, Transaction
 from latchgate.services.rights import judge_early
 
-__all__ = ["ApiKeyService", "IssuedKey", "KeyOrder", "Owner", "PairText"]
+__all__ = ["ApiKeyService", "IssuedKey", "KeyName", "KeyOrder", "Owner", "PairText"]
+
+KeyName = tuple[str, str]
+"""Which key: its source, and its id there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,21 @@ class ApiKeyService:
             until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
             return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
 
+    def end_former_secret(self, actor: Actor, key_id: str, *, source: str | None = None) -> StoredKey:
+        """End the secret before a rotation now; the present one goes on. Ending what has ended changes nothing.
+
+        Raises:
+            NotFound, Conflict: As `rotate`.
+            NotPermitted: The actor may not.
+        """
+        judge_early(self.store, actor, lambda tx: self._rights(tx, actor).get_key(key_id, source, Action.WRITE))
+        with write_as(self.store, actor) as tx:
+            key = self._rights(tx, actor).get_key(key_id, source, Action.WRITE)
+            if key.previous_until is not None and key.previous_until > self.clock.now():
+                tx.api_keys.replace_secret(key.id, key.digest, None, self._stamp(actor))
+                note(tx, self.clock, actor, "api_key.former_secret_ended", key.key_id, detail=_told(key))
+            return _get_key(tx, key_id, key.source)
+
     def relabel_in(self, tx: Transaction, actor: Actor, key_id: str, label: str, *, source: str) -> StoredKey:
         """Give a key another label. Raises NotPermitted, NotFound, Invalid."""
         key = self._rights(tx, actor).get_key(key_id, source, Action.WRITE)
@@ -156,6 +176,23 @@ class ApiKeyService:
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).get_key(key_id, source, Action.DELETE))
         with write_as(self.store, actor) as tx:
             return self.revoke_in(tx, actor, key_id, source=source)
+
+    def judge_ends(self, actor: Actor, keys: Sequence[KeyName]) -> dict[KeyName, str]:
+        """Tell which of these keys the actor may not end, and why, in words for them; the others they may."""
+        with read_as(self.store, actor) as tx:
+            rights = self._rights(tx, actor)
+            found = {key: _why_not(partial(rights.get_key, key[1], key[0], Action.DELETE)) for key in keys}
+        return {key: why for key, why in found.items() if why}
+
+    def revoke_many(self, actor: Actor, keys: Sequence[KeyName]) -> dict[KeyName, str]:
+        """End keys in one transaction, each as `revoke` would; tell which were not ended, and why.
+
+        Raises NotPermitted if the actor may end none at all, not even their own; then nothing is changed.
+        """
+        judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_any(Action.DELETE))
+        with write_as(self.store, actor) as tx:
+            found = {key: _why_not(partial(self.revoke_in, tx, actor, key[1], source=key[0])) for key in keys}
+        return {key: why for key, why in found.items() if why}
 
     def revoke_in(self, tx: Transaction, actor: Actor, key_id: str, *, source: str | None = None) -> StoredKey:
         """End a key now. Raises as `revoke`."""
@@ -215,6 +252,15 @@ class ApiKeyService:
 
     def _stamp(self, actor: Actor) -> Stamp:
         return Stamp(actor.user, self.clock.now_us())
+
+
+def _why_not(end: Callable[[], object]) -> str:
+    """Do it or say why not; whatever refuses here has changed nothing."""
+    try:
+        end()
+    except (NotFound, NotPermitted) as error:
+        return error.public
+    return ""
 
 
 def _require_as_seen(key: StoredKey | None, seen: str | None) -> None:

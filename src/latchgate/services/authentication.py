@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import assert_never
 
@@ -165,7 +165,8 @@ class Authenticator:
         if reason or user is None:
             name = user.name if user else None
             return Rejected(reason or Reason.RECORD_WITHOUT_USER, scheme, key.source, key.key_id, name)
-        return _principal(user, scheme, key.source, key.key_id, key.limits, proof)
+        principal = _principal(user, scheme, key.source, key.key_id, key.limits, proof)
+        return principal if proof == key.digest.value else replace(principal, former_until=key.previous_until)
 
     def _verify_token(self, bearer: Bearer, address: str) -> Principal | Rejected:
         mistyped = self.find_typing_error(bearer)

@@ -1,12 +1,23 @@
 """The request log's writing side, as the gate and the fast lane see it, its roll-ups, and what it tells of itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from latchgate.core.log_entries import Asked, Caller, LogEntry
 from latchgate.services.port_values import CountQuery, LogState, OutcomeCount, TopCount
 
-__all__ = ["LogStanding", "LogWriter", "PreparedRow", "RequestCounts", "Reservation"]
+__all__ = [
+    "KeyUse",
+    "LogStanding",
+    "LogUses",
+    "LogWriter",
+    "PreparedRow",
+    "Refusals",
+    "RefusedBurst",
+    "RequestCounts",
+    "Reservation",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +115,68 @@ class RequestCounts(Protocol):
 
     def state(self) -> LogState:
         """Tell how the log itself stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What the newest rows of a key say that it was used for."""
+
+    requests: int
+    """How many requests it opened."""
+    reads: int
+    """How many of these only asked: GET or HEAD."""
+    addresses: tuple[str, ...]
+    """From where these came, the most usual first."""
+    since: int
+    """The time of the oldest row that was looked at, in microseconds since 1970; that asked for where there is none."""
+    whole: bool
+    """Whether no older rows of the time asked for were left unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBurst:
+    """How often an address, or a key, was refused."""
+
+    name: str
+    """The address, or the key's id."""
+    source: str
+    """Of a key; empty for an address."""
+    recently: int
+    """Within the shorter time that was asked for."""
+    requests: int
+    """Within the longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Who was refused most, those first."""
+
+    addresses: Sequence[RefusedBurst]
+    keys: Sequence[RefusedBurst]
+    whole: bool
+    """Whether all rows of the longer time were looked at for the addresses, not the newest alone."""
+
+
+class LogUses(Protocol):
+    """What the request log tells of how keys are used, at a cost that does not grow with the log."""
+
+    def key_uses(
+        self, keys: Sequence[tuple[str, str]], since_us: int, rows_max: int
+    ) -> Mapping[tuple[str, str], KeyUse]:
+        """Tell what each key, by its source and id, was used for.
+
+        Args:
+            keys: Which.
+            since_us: How far back, in microseconds since 1970.
+            rows_max: Of each key so many of its newest rows are looked at, those of refusals among them.
+        """
+        ...
+
+    def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:
+        """Tell who was refused (401, 403, 429) since two times, in microseconds since 1970.
+
+        For keys the hours are counted in which these times lie; for addresses so many of the newest rows of any kind
+        are looked at.
+        """
         ...

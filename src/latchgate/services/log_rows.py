@@ -75,6 +75,7 @@ def entry_of(admission: Admission, status: int, seconds: float, reason: str | No
         user_agent=asked.user_agent,
         reason=refused,
         user_id=caller.user_id,
+        former_until=caller.former_until,
     )
 
 
@@ -97,7 +98,7 @@ def caller_of(who: Who) -> Caller:
     """Tell whom the row of a request with a credential names."""
     match who:
         case Principal():
-            return Caller(who.user, who.user_id, who.credential, who.scheme.value, who.source)
+            return Caller(who.user, who.user_id, who.credential, who.scheme.value, who.source, who.former_until)
         case Rejected():
             return Caller(who.user, None, who.credential, who.scheme and who.scheme.value, who.source)
         case Anonymous():

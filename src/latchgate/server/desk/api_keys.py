@@ -69,6 +69,11 @@ class KeyPages:
         }
         return {path: Page(requires, _FORM, partial(handler, page), Dialect.PAGE) for path, handler in handlers.items()}
 
+    def own_table(self, page: KeyedPage, address: str, requires: Requirement) -> Mapping[str, Page]:
+        """List the pages of a key that has a page of its own, as `table`; its address has the part `key`."""
+        handlers = {f"{address}/rotate": self.rotate, f"{address}/revoke": self.revoke}
+        return {path: Page(requires, _FORM, partial(handler, page), Dialect.PAGE) for path, handler in handlers.items()}
+
     async def generate(self, page: KeyedPage, call: Call) -> Response:
         """Say what a new secret for the first key stops, and make it."""
         home = await self._judge(page, call, Action.CREATE)

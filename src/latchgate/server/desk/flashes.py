@@ -11,6 +11,8 @@ DONE: Mapping[str, str] = {
     "created": "Created.",
     "deleted": "Deleted.",
     "revoked": "The key was revoked. Whatever still uses it is refused from now on.",
+    "keys-revoked": "The keys were revoked. Whatever still uses them is refused from now on.",
+    "former-ended": "The former secret was ended. The present one goes on.",
     "rotated": "The key has a new secret.",
     "password": "The password was changed.",
     "client-revoked": "The client was revoked. Nothing that it holds opens anything from now on.",

@@ -9,13 +9,14 @@ from starlette.responses import Response
 from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
-from latchgate.server.desk.navigation import Link
+from latchgate.server.desk.navigation import KEYS, Link
+from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 
-__all__ = ["KeyHome", "KeyServices", "KeyedPage", "filters_of", "read_keys"]
+__all__ = ["KeyHome", "KeyServices", "KeyedPage", "filters_of", "key_address", "read_keys"]
 
 _KEYS_MAX = 200
 
@@ -56,6 +57,11 @@ class KeyServices:
 
     documents: DocumentService
     api_keys: ApiKeyService
+
+
+def key_address(source: str, key_id: str) -> str:
+    """Give the address of a key's own page."""
+    return f"{KEYS}/{segment(source)}/{segment(key_id)}"
 
 
 def filters_of(owner: Owner) -> list[list[str]]:

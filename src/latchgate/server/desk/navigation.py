@@ -8,7 +8,7 @@ from latchgate.core.users import DESK_USER
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 
-__all__ = ["DESK", "ENTRIES", "HOME", "Entry", "Link", "Navigation"]
+__all__ = ["DESK", "ENTRIES", "HOME", "KEYS", "Entry", "Link", "Navigation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Link:
 DESK = Requirement(user=True, roles=frozenset({DESK_USER}))
 """Who may come to the desk at all; what they see there, the services judge."""
 HOME = Link("Home", "/app")
+KEYS = "/app/api-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Entry:
 
 ENTRIES = (
     Entry("Users", "/app/user", "User"),
-    Entry("API Keys", "/app/api-key", "API Key"),
+    Entry("API Keys", KEYS, "API Key", own=True),
     Entry("Roles", "/app/role", "Role"),
     Entry("Sources", "/app/source", "Authorization Source"),
     Entry("OAuth Clients", "/app/oauth-client", "OAuth Client"),

@@ -5,6 +5,7 @@ __all__ = ["OPERATIONS", "operation_words"]
 OPERATIONS: dict[str, str] = {
     "access_token.imported": "Access token imported",
     "access_token.revoked": "Access token revoked",
+    "api_key.former_secret_ended": "API key's former secret ended",
     "api_key.generated": "API key generated",
     "api_key.imported": "API key imported",
     "api_key.relabelled": "API key labelled anew",

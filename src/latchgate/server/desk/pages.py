@@ -1,6 +1,6 @@
 """All pages for people, by address."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import SIGNED_IN
@@ -10,9 +10,13 @@ from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
+from latchgate.server.desk.concerns import Concerns, KeyConcerns, RefusalConcerns
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
+from latchgate.server.desk.key_ends import KeyEnds
+from latchgate.server.desk.key_list import KeyListPages
+from latchgate.server.desk.key_page import KEY, KeyPage
 from latchgate.server.desk.log_overviews import LogOverviews
 from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
@@ -28,6 +32,9 @@ from latchgate.server.desk.users import UserPages
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
+from latchgate.services.former_secrets import FormerSecrets
+from latchgate.services.key_findings import KeyFindings
+from latchgate.services.refusals import RefusalService
 
 __all__ = ["build_pages"]
 
@@ -53,10 +60,11 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     tails = LogTails(documents, latchgate.request_log)
     logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
     pages = {
-        **HomePages(frame).table(),
+        **HomePages(frame, _concerns(latchgate), charts).table(),
         **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
         **UserPages(frame, documents, users).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
+        **_key_pages(latchgate, frame, keys, charts),
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),
@@ -75,3 +83,27 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     }
     frame.navigation.addresses.update(pages)
     return {address: frame.before(page) if page.dialect is Dialect.PAGE else page for address, page in pages.items()}
+
+
+def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Charts) -> dict[str, Page]:
+    documents, clock, findings = latchgate.documents, latchgate.clock, _findings(latchgate)
+    former = FormerSecrets(latchgate.request_log, clock)
+    one = KeyPage(frame, documents, latchgate.api_keys, findings, former, charts, clock)
+    return {
+        **KeyListPages(frame, documents, latchgate.api_keys, findings, clock).table(),
+        **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
+        **one.table(),
+        **keys.own_table(one, KEY, DESK),
+    }
+
+
+def _findings(latchgate: Latchgate) -> KeyFindings:
+    return KeyFindings(latchgate.documents, latchgate.request_log, latchgate.clock)
+
+
+def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
+    """Give all parts of the house that tell the first page what needs attention, the gravest first."""
+    return (
+        RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
+        KeyConcerns(latchgate.documents, _findings(latchgate)),
+    )

@@ -1,0 +1,131 @@
+"""Keys as an administrator looks after them: found by what deserves a look, ended together, rotated to the end."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import requests
+from playwright.sync_api import Page, StorageState, expect
+
+from support.running import RunningLatchgate
+
+OpenPage = Callable[..., Page]
+KEYS = "/app/api-key"
+
+
+def _ask(running: RunningLatchgate, key: str, secret: str) -> int:
+    headers = {"Authorization": f"token {key}:{secret}"}
+    return requests.get(f"{running.base}/api/method/ping", headers=headers, timeout=30).status_code
+
+
+def _make(running: RunningLatchgate, user: str, *labels: str) -> dict[str, tuple[str, str]]:
+    running.ask("user", "create", user)
+    made = {label: running.ask("key", "generate", user, "--label", label) for label in labels}
+    return {label: (str(one["api_key"]), str(one["api_secret"])) for label, one in made.items()}
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_keys_are_ended_together(
+    open_page: OpenPage,
+    running: RunningLatchgate,
+    signed_in: StorageState,
+    scripted: bool,
+) -> None:
+    """Ticked by the keyboard, told what stops, and only then ended; with a script and without one."""
+    user = f"{'scripted' if scripted else 'plain'}@example.com"
+    made = _make(running, user, "One", "Two", "Three")
+    assert _ask(running, *made["One"]) == 200
+    page = open_page(storage_state=signed_in, java_script_enabled=scripted)
+    page.goto(f"{KEYS}?owner={user}&sort=label")
+    for label in ("One", "Two"):
+        box = page.get_by_role("checkbox", name=f"Choose {label}")
+        box.focus()
+        page.keyboard.press("Space")
+        expect(box).to_be_checked()
+    page.get_by_role("button", name="Revoke keys").click()
+
+    expect(page.get_by_text("2 keys will end for good.")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("One"))).to_contain_text("Used once within a day by 1 address.")
+    expect(page.get_by_role("row", name=re.compile("Two"))).to_contain_text("Not used within a day.")
+    assert _ask(running, *made["One"]) == 200
+    page.get_by_role("button", name="Revoke 2 keys").click()
+
+    expect(page.locator(".flash")).to_have_text(re.compile("The keys were revoked"))
+    assert [_ask(running, *made[label]) for label in ("One", "Two", "Three")] == [401, 401, 200]
+    page.goto(f"{KEYS}?owner={user}&state=ended")
+    expect(page.locator(".rows tbody tr")).to_have_count(2)
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_filters_are_chips_in_the_address(
+    open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState, width: int
+) -> None:
+    """Chosen one after the other, taken away one by one; a row opens its key."""
+    user = f"filtered{width}@example.com"
+    made = _make(running, user, "Kept")
+    page = open_page(storage_state=signed_in, viewport={"width": width, "height": 800})
+    page.goto(KEYS)
+    page.get_by_label("Owner", exact=True).fill(user)
+    page.get_by_label("Owner", exact=True).press("Tab")
+    expect(page.locator(".rows tbody tr")).to_have_count(1)
+    page.get_by_label("State", exact=True).select_option("Live")
+    chips = page.get_by_role("list", name="Filters").get_by_role("listitem")
+    expect(chips).to_have_count(2)
+    page.get_by_label("Needs a look", exact=True).select_option("Never used, older than 7 days")
+    expect(page.get_by_text("No keys match.")).to_be_visible()
+    assert "finding=never-used" in page.url
+    page.get_by_role("link", name="Take away: Never used").click()
+    page.get_by_role("link", name="Kept").click()
+
+    expect(page.get_by_role("heading", name="Kept")).to_be_visible()
+    expect(page.get_by_text(f"This key can do everything that {user} may")).to_be_visible()
+    expect(page.get_by_text(made["Kept"][0])).to_be_visible()
+
+
+def test_a_key_is_rotated_on_its_page(open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState) -> None:
+    """The new secret in a dialog, the page beneath it already telling of both; then that the former is in use."""
+    key, secret = _make(running, "rotated@example.com", "Nightly")["Nightly"]
+    page = open_page(storage_state=signed_in)
+    page.goto(f"{KEYS}/User/{key}")
+    page.get_by_role("link", name="Rotate key").click()
+    page.get_by_role("dialog", name="Rotate key").get_by_role("button", name="Rotate key").click()
+    dialog = page.get_by_role("dialog", name="API Secret")
+    new = dialog.locator("#secret").inner_text()
+    expect(page.get_by_text("The former was not used since it was replaced.")).to_be_attached()
+    for _ in range(2):
+        dialog.get_by_role("button", name="Close").click()
+    assert [_ask(running, key, one) for one in (secret, new)] == [200, 200]
+    page.reload()
+
+    expect(page.get_by_text("The former was last used just now from 127.0.0.1.")).to_be_visible()
+    expect(page.get_by_text("Once it has rested for a day")).to_be_visible()
+    expect(page.get_by_role("figure", name=re.compile("Requests"))).to_be_visible()
+    page.get_by_role("link", name="All of them in the Request Log").click()
+    expect(page.locator(".rows.log tbody tr")).to_have_count(2)
+    page.goto(f"{KEYS}/User/{key}")
+    page.get_by_role("link", name="Revoke key").click()
+    asks = page.get_by_role("dialog", name="Revoke key")
+    expect(asks.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(asks).to_contain_text("It was used 2 times within a day, from one address")
+    asks.get_by_role("button", name="Revoke key").click()
+    expect(page.locator(".flash")).to_have_text(re.compile("The key was revoked"))
+    assert [_ask(running, key, one) for one in (secret, new)] == [401, 401]
+
+
+def test_home_says_that_all_is_calm_or_what_is_not(
+    open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState
+) -> None:
+    """An address that tries secrets is named, and its requests are one step away."""
+    key, _ = _make(running, "tried@example.com", "Tried")["Tried"]
+    page = open_page(storage_state=signed_in)
+    page.goto("/app")
+    calm = page.get_by_text("Nothing needs attention.")
+    expect(calm).to_be_visible()
+    for number in range(25):
+        _ask(running, key, f"guess-{number}")
+    page.reload()
+    expect(calm).to_have_count(0)
+    page.get_by_role("link", name=re.compile(r"127\.0\.0\.1 was refused \d+ times within the last hour")).click()
+    expect(page.locator(".rows.log tbody tr").first).to_be_visible()
+    expect(page.get_by_role("list", name="Filters")).to_contain_text("Address: 127.0.0.1")
