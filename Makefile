@@ -74,6 +74,7 @@ lock: $(VENV)/lock
 	@$(LOCK) --group lock -o requirements/lock.txt
 	@$(LOCK) pyproject.toml --extra server --extra postgres --group build -o requirements/server.txt
 	@$(LOCK) pyproject.toml --extra server --extra postgres --group dev -c requirements/server.txt --no-annotate -o requirements/dev.txt
+	@$(LOCK) --group docs -c requirements/dev.txt --no-annotate -o requirements/docs.txt
 	@! grep -nE '://|--find-links|--index|--extra-index' requirements/*.txt
 
 clean:
@@ -96,7 +97,7 @@ $(VENV)/made:
 	fi; exit 1
 
 # The package itself is installed as a link to src/, so that a changed file needs no second installation.
-$(VENV)/server $(VENV)/dev $(VENV)/lock: $(VENV)/%: $(VENV)/made requirements/%.txt pyproject.toml
+$(VENV)/server $(VENV)/dev $(VENV)/docs $(VENV)/lock: $(VENV)/%: $(VENV)/made requirements/%.txt pyproject.toml
 	@echo "Installing requirements/$*.txt; the first time takes a minute ..."
 	@$(PIP) --require-hashes -r requirements/$*.txt \
 		&& { [ $* = lock ] || $(PIP) --no-deps --no-build-isolation -e .; } \

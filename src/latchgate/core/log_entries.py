@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "Asked", "Caller", "LogEntry", "blank_secrets", "blank_texts", "escape", "use_name"]
+__all__ = ["ActivityEntry", "Asked", "Caller", "LogEntry", "blank_secrets", "blank_texts", "escape", "holds_secret", "use_name"]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF
@@ -139,6 +139,11 @@ def blank_secrets(target: str) -> str:
 def blank_texts(text: str) -> str:
     """Replace by `***` what is a secret wherever it stands, and leave its beginning or its key id."""
     return _SECRET_TEXT.sub(r"\1\2***", text)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text that a person typed holds what `blank_texts` would blank; a name such as olga_p is none."""
+    return any(not text[: found.start()][-1:].isalnum() for found in _SECRET_TEXT.finditer(text))
 
 
 def _blank_parameter(piece: str) -> str:

@@ -225,6 +225,7 @@ PAGES: Mapping[str, str] = {
     "/": "Home",
     "/login": "Sign in",
     "/app": "Home of whoever is signed in",
+    "/app/search": "Search users, keys and clients",
     "/app/components": "What pages are made of, to be looked at together; in development only",
     "/app/user": "Users",
     "/app/user/new": "A new user",

@@ -132,6 +132,7 @@ class Frame:
                 "principal": call.principal,
                 "csrf_token": self.csrf_token(call),
                 "here": call.path,
+                "in_desk": call.principal.user_type is UserType.SYSTEM,
             },
         )
         response.headers["Content-Security-Policy"] = DESK_POLICY

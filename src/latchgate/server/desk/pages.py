@@ -17,6 +17,7 @@ from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
+from latchgate.server.desk.search import SearchPages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.source_records import RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
@@ -63,6 +64,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **passwords.table(),
         **roles.table(),
         **LogPages(frame, documents, latchgate.clock).table(),
+        **SearchPages(frame, documents).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
