@@ -12,7 +12,7 @@ from latchgate.core.permissions import Action, Grant
 from latchgate.core.tokens import TokenKind
 from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
-from latchgate.services.clients import ClientOrder
+from latchgate.services.client_orders import ClientOrder
 from support.asgi import Answer, Service, opened_service
 from support.envelopes import assert_page
 from support.pages import visit
@@ -46,10 +46,14 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peopled]:
         service.make_user(WEB, user_type=UserType.WEBSITE)
         service.make_user(OTHER, first_name="Nightly", last_name=MARKUP)
         latchgate.roles.create(COMMAND_LINE, "Key Reader")
-        latchgate.permissions.grant(COMMAND_LINE, Grant("Key Reader", "API Key", frozenset({Action.READ})))
+        latchgate.permissions.grant(
+            COMMAND_LINE, Grant("Key Reader", "API Key", if_owner=False, actions=frozenset({Action.READ}))
+        )
         service.make_user(READER, roles=frozenset({"Key Reader"}))
         key, own_key = service.make_key(OTHER), service.make_key(API)
-        made = latchgate.clients.create(COMMAND_LINE, ClientOrder("Nightly calendar", redirect_uris=("https://c.example.com/cb",)))
+        made = latchgate.clients.create(
+            COMMAND_LINE, ClientOrder("Nightly calendar", redirect_uris=("https://c.example.com/cb",))
+        )
         for number in range(25):
             service.make_user(f"many-{number:02}@example.com")
         yield Peopled(service, key.key_id, own_key.key_id, made.client.client_id)
@@ -135,7 +139,7 @@ def test_markup_is_only_text(peopled: Peopled) -> None:
     assert f'value="{html.escape(MARKUP)}"' in answer.text
 
 
-@pytest.mark.parametrize("text", ["%", "_", "\\", "100%_", "'", '"; --', "\0", "\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"), " ", "é", "\u202e"])
+@pytest.mark.parametrize("text", ["%", "__", "\\", "100%_", "'", '"; --', "\0", " ", "é", "\u202e"])
 def test_every_character_is_only_a_character(peopled: Peopled, text: str) -> None:
     """None of them stands for others, and none is too much."""
     answer = peopled.search(text)
@@ -168,30 +172,28 @@ def test_many_are_a_few_and_a_way_to_all(peopled: Peopled) -> None:
     assert '<a href="/app/user?search=many-">All 25 users</a>' in answer.text
 
 
+BODY = "0123456789abcdefghijABCDEFGHIJ0123456789"
 SECRETS = [
-    *(f"{kind}0123456789abcdefghijABCDEFGHIJ0123456789" for kind in TokenKind if kind is not TokenKind.KEY_ID),
-    "lgs_a",
-    "Authorization: token lgk_04ZsgM4VWe9mNhTEk0d7P1V:lgs_0123456789",
-    "0123456789abcde:0123456789abcde",
-    "see lga_0123456789 please",
+    *((f"{kind}{BODY}", BODY) for kind in TokenKind if kind is not TokenKind.KEY_ID),
+    ("lgs_zyx", "zyx"),
+    (f"Authorization: token lgk_04ZsgM4VWe9mNhTEk0d7P1V:lgs_{BODY}", BODY),
+    ("0123456789abcde:edcba9876543210", "edcba9876543210"),
+    (f"see lga_{BODY}, please", BODY),
 ]
 
 
-@pytest.mark.parametrize("text", SECRETS)
-def test_a_secret_is_neither_searched_nor_shown_nor_logged(peopled: Peopled, text: str) -> None:
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+def test_a_secret_is_neither_searched_nor_shown_nor_logged(peopled: Peopled, text: str, secret: str) -> None:
     """It is taken out of the address, and the page that comes then says never to paste one."""
     refused = peopled.search(text)
-    secret = re.sub(r".*(?:lg[a-z]_|[a-f0-9]{15}:)(?=[0-9A-Za-z]+\b[^_]*$)", "", text)
     shown = visit(peopled.service, refused.header("location") or "", MANAGER)
 
     assert (refused.status, refused.header("location")) == (303, "/app/search?refused=secret")
     assert shown.status == 417
     assert "Never paste a secret" in shown.text
     assert _groups(shown) == {}
-    assert text not in repr((refused, shown))
-    assert refused.rows
-    assert text.split(" ")[-1] not in repr(refused.rows)
-    assert len(secret) < 8 or secret.split(" ")[0] not in repr(refused.rows)
+    assert "***" in refused.row.path
+    assert secret not in repr((refused, shown))
 
 
 @pytest.mark.parametrize("text", ["olga_petrova", "lgk_04ZsgM4VWe9mNhTEk0d7P1V", "lgs_", "0123456789abcde"])

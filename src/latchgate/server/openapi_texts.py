@@ -281,6 +281,9 @@ PAGES: Mapping[str, str] = {
     "/.well-known/jwks.json": "The public keys by which ID tokens are verified",
     "/device": "Connect a device by the code that it shows",
     "/end-session": "Take the answer to whether to sign out for an application too",
+    "/help": "What documents there are",
+    "/help/{name}": "A document",
+    "/help/{folder}/{name}": "A document of a kind, or a picture",
     "/api/openapi.json": "This document",
     "/api/docs": "A page to read this document, and to try what is in it",
 }

@@ -13,6 +13,7 @@ from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
 from latchgate.server.desk.logs import LogPages
+from latchgate.server.desk.manual_pages import ManualPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
@@ -65,6 +66,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **roles.table(),
         **LogPages(frame, documents, latchgate.clock).table(),
         **SearchPages(frame, documents).table(),
+        **ManualPages(frame).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
