@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage check fmt soak bench bench-more screenshots lock clean postgresql chromium
+.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -20,6 +20,8 @@ help:
 	@echo "make soak    the long forms of the truth, crash and fuzz tests"
 	@echo "make bench   measure all that a figure was promised for, and write docs/performance.md"
 	@echo "make bench-more  measure records of a large instance, and OAuth 2 beside a peer"
+	@echo "make docs    the documents as a site that can be searched, in build/docs"
+	@echo "make pictures  the pictures of the tour, by walking it"
 	@echo "make screenshots  pictures of every page, light and dark, wide and narrow"
 	@echo "make lock    write requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)"
 	@echo "make clean   remove .venv and what the tools left; never data/"
@@ -65,6 +67,10 @@ bench: $(VENV)/dev
 # What no figure was promised for: time as a side channel, records of a large instance, OAuth 2 beside a peer.
 bench-more: $(VENV)/dev
 	@$(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py && echo && $(BIN)/python bench/oauth.py
+
+# The tour's pictures are committed; whoever changes what they show makes them anew.
+pictures: $(VENV)/dev chromium
+	@PYTHONPATH=tests $(BIN)/python tools/pictures.py
 
 screenshots: $(VENV)/dev chromium
 	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py
