@@ -68,6 +68,11 @@ bench: $(VENV)/dev
 bench-more: $(VENV)/dev
 	@$(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py && echo && $(BIN)/python bench/oauth.py
 
+# A link that leads nowhere, or a page that docs/README.md does not list, is an error.
+docs: $(VENV)/dev $(VENV)/docs
+	@$(BIN)/python tools/site.py
+	@echo "The site is in build/docs; open build/docs/index.html"
+
 # The tour's pictures are committed; whoever changes what they show makes them anew.
 pictures: $(VENV)/dev chromium
 	@PYTHONPATH=tests $(BIN)/python tools/pictures.py
