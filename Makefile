@@ -70,7 +70,7 @@ bench-more: $(VENV)/dev
 
 # A link that leads nowhere, or a page that docs/README.md does not list, is an error.
 docs: $(VENV)/dev $(VENV)/docs
-	@$(BIN)/python tools/site.py
+	@$(BIN)/python tools/docs_site.py
 	@echo "The site is in build/docs; open build/docs/index.html"
 
 # The tour's pictures are committed; whoever changes what they show makes them anew.

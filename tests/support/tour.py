@@ -232,6 +232,7 @@ class Tour:
 
 def script_runner(folder: Path, python: str) -> RunScript:
     """Run the script in a folder, as a reader does, by this Python."""
+
     def run(script: str, header: str) -> tuple[int, str]:
         (folder / "nightly.header").write_text(header)
         (folder / "nightly.py").write_text(script)

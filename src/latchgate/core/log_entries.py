@@ -8,7 +8,17 @@ from urllib.parse import unquote
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.tokens import TokenKind
 
-__all__ = ["ActivityEntry", "Asked", "Caller", "LogEntry", "blank_secrets", "blank_texts", "escape", "holds_secret", "use_name"]
+__all__ = [
+    "ActivityEntry",
+    "Asked",
+    "Caller",
+    "LogEntry",
+    "blank_secrets",
+    "blank_texts",
+    "escape",
+    "holds_secret",
+    "use_name",
+]
 
 _LATIN_1_LAST = 0xFF
 _PLANE_0_LAST = 0xFFFF

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from os.path import relpath
 from pathlib import Path, PurePosixPath
 
-from sphinx.cmd.build import main as sphinx_build
-
 from api_reference import read_document, write_pages
+from sphinx.cmd.build import main as sphinx_build
 
 _ROOT = Path(__file__).parents[1]
 _BUILD = _ROOT / "build"
@@ -61,7 +60,7 @@ def main(output: Path = _BUILD / "docs") -> int:
 
 
 def stage(folder: Path) -> None:
-    """Write all that the site is made of into a folder: the documents, the API's reference, and how they are ordered."""
+    """Write all that the site is made of: the documents, the API's reference, and the order of both."""
     staged = {path: _staged_at(path) for path in _documents()}
     for path, place in staged.items():
         target = folder / place
