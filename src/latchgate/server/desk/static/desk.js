@@ -230,6 +230,14 @@
     else localStorage.setItem(switchedOff, "1");
   });
 
+  // A browser would only empty the field.
+  document.addEventListener("keydown", (event) => {
+    const dialog = event.key === "Escape" && event.target.closest("#search:modal");
+    if (!dialog) return;
+    event.preventDefault();
+    dialog.close();
+  });
+
   // From the field to the results and back by the arrows. Tab goes the same way, and beyond.
   document.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
