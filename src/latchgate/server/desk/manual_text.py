@@ -48,9 +48,10 @@ def render_text(text: str, folder: str, resolve: Resolver) -> RenderedText:
     if tokens and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
         title, tokens = tokens[1].content, tokens[3:]
     named: Counter[str] = Counter()
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.type == "heading_open" and following is not None:
-            slug = slug_of(following.content)
+    for number, token in enumerate(tokens):
+        if token.type == "heading_open":
+            # The text comes between its two ends.
+            slug = slug_of(tokens[number + 1].content)
             token.attrSet("id", slug if not named[slug] else f"{slug}-{named[slug]}")
             named[slug] += 1
         if token.type in {"th_open", "td_open"}:
@@ -59,7 +60,7 @@ def render_text(text: str, folder: str, resolve: Resolver) -> RenderedText:
             token.children = list(_linked(token.children, folder, resolve))
     body = parser.renderer.render(tokens, parser.options, {})
     # A table that is wider than its window is moved within itself, by the keyboard too.
-    body = body.replace("<table>", '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table>')
+    body = body.replace("<table>", '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>')
     return RenderedText(_plain(title), body.replace("</table>", "</table></div>"))
 
 
@@ -100,7 +101,10 @@ def _linked(tokens: "list[Token]", folder: str, resolve: Resolver) -> "Iterator[
 
 
 def _address(target: str, folder: str, resolve: Resolver) -> str:
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return ""
     if parts.scheme or parts.netloc or not parts.path:
         return target
     address = resolve(posixpath.normpath(posixpath.join(folder, parts.path)))
