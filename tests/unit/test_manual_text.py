@@ -60,6 +60,7 @@ def test_a_table_can_be_moved_and_has_no_style() -> None:
     assert 'class="scroll" role="group" aria-label="Table" tabindex="0"><table>' in html
     assert '<td class="number">2</td>' in html
     assert "style" not in html
+    assert "<th></th>" not in _html("| a | |\n|---|---|\n| 1 | 2 |\n")
 
 
 @pytest.mark.parametrize(

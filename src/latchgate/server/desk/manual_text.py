@@ -59,6 +59,8 @@ def render_text(text: str, folder: str, resolve: Resolver) -> RenderedText:
         if token.children:
             token.children = list(_linked(token.children, folder, resolve))
     body = parser.renderer.render(tokens, parser.options, {})
+    # An empty head is the head of nothing.
+    body = re.sub(r"<th( [^>]*)?></th>", "<td></td>", body)
     # A table that is wider than its window is moved within itself, by the keyboard too.
     body = body.replace("<table>", '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>')
     return RenderedText(_plain(title), body.replace("</table>", "</table></div>"))
