@@ -62,14 +62,16 @@ def write_pages(document: Mapping[str, Any], folder: Path) -> None:
 
 def _fields(document: Mapping[str, Any], tag: str) -> Iterator[str]:
     """Tell the fields of a document type."""
-    schema = document["components"]["schemas"].get(tag.replace(" ", ""), {})
-    if "properties" not in schema:
+    schemas, name = document["components"]["schemas"], tag.replace(" ", "")
+    shown = schemas.get(name, {}).get("properties", {})
+    taken = schemas.get(f"New{name}", {}).get("properties", {})
+    if not shown:
         return
     yield from ("## Fields", "", "| field | kind | what it is |", "|---|---|---|")
-    for name, field in schema["properties"].items():
-        fixed = " Set by Latchgate alone." if field.get("readOnly") else ""
+    for name, field in {**taken, **shown}.items():
+        bound = " Set by Latchgate alone." if field.get("readOnly") else ""
         told = f"{field.get('description') or field.get('title', '')}".rstrip(".")
-        yield f"| `{name}` | {_kind(document, field)} | {_cell(told)}.{fixed} |"
+        yield f"| `{name}` | {_kind(document, field)} | {_cell(told)}.{bound} |"
     yield ""
 
 
