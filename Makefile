@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage check fmt soak bench bench-more screenshots lock clean postgresql chromium
+.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -20,6 +20,8 @@ help:
 	@echo "make soak    the long forms of the truth, crash and fuzz tests"
 	@echo "make bench   measure all that a figure was promised for, and write docs/performance.md"
 	@echo "make bench-more  measure records of a large instance, and OAuth 2 beside a peer"
+	@echo "make docs    the documents as a site that can be searched, in build/docs"
+	@echo "make pictures  the pictures of the tour, by walking it"
 	@echo "make screenshots  pictures of every page, light and dark, wide and narrow"
 	@echo "make lock    write requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)"
 	@echo "make clean   remove .venv and what the tools left; never data/"
@@ -32,7 +34,7 @@ serve: $(VENV)/server
 # than processors.
 AT_ONCE := -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/dev postgresql chromium
+test: $(VENV)/dev $(VENV)/docs postgresql chromium
 	@$(BIN)/python -m pytest $(AT_ONCE)
 
 # The rules and the uses are covered wholly, branches too; the rest nearly. Measuring takes half as long again, so it is apart
@@ -48,7 +50,7 @@ check: $(VENV)/dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest --quiet tests/architecture tests/docs --ignore=tests/docs/test_examples.py \
-		--ignore=tests/docs/test_oauth_examples.py
+		--ignore=tests/docs/test_oauth_examples.py --ignore=tests/docs/test_site.py
 
 fmt: $(VENV)/dev
 	@$(BIN)/ruff check --fix
@@ -66,6 +68,15 @@ bench: $(VENV)/dev
 bench-more: $(VENV)/dev
 	@$(BIN)/python bench/timing.py && echo && $(BIN)/python bench/resources.py && echo && $(BIN)/python bench/oauth.py
 
+# A link that leads nowhere, or a page that docs/README.md does not list, is an error.
+docs: $(VENV)/dev $(VENV)/docs
+	@$(BIN)/python tools/docs_site.py
+	@echo "The site is in build/docs; open build/docs/index.html"
+
+# The tour's pictures are committed; whoever changes what they show makes them anew.
+pictures: $(VENV)/dev chromium
+	@PYTHONPATH=tests $(BIN)/python tools/pictures.py
+
 screenshots: $(VENV)/dev chromium
 	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py
 
@@ -74,6 +85,7 @@ lock: $(VENV)/lock
 	@$(LOCK) --group lock -o requirements/lock.txt
 	@$(LOCK) pyproject.toml --extra server --extra postgres --group build -o requirements/server.txt
 	@$(LOCK) pyproject.toml --extra server --extra postgres --group dev -c requirements/server.txt --no-annotate -o requirements/dev.txt
+	@$(LOCK) --group docs -c requirements/dev.txt --no-annotate -o requirements/docs.txt
 	@! grep -nE '://|--find-links|--index|--extra-index' requirements/*.txt
 
 clean:
@@ -96,7 +108,7 @@ $(VENV)/made:
 	fi; exit 1
 
 # The package itself is installed as a link to src/, so that a changed file needs no second installation.
-$(VENV)/server $(VENV)/dev $(VENV)/lock: $(VENV)/%: $(VENV)/made requirements/%.txt pyproject.toml
+$(VENV)/server $(VENV)/dev $(VENV)/docs $(VENV)/lock: $(VENV)/%: $(VENV)/made requirements/%.txt pyproject.toml
 	@echo "Installing requirements/$*.txt; the first time takes a minute ..."
 	@$(PIP) --require-hashes -r requirements/$*.txt \
 		&& { [ $* = lock ] || $(PIP) --no-deps --no-build-isolation -e .; } \

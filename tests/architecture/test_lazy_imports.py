@@ -44,6 +44,7 @@ from latchgate.oauth.assertions import unverified_client_id
 from latchgate.oauth.client_keys import parse_client_keys
 from latchgate.oauth.protocol import provider_on
 from latchgate.oauth.signing_keys import generate_signing_key
+from latchgate.server.desk.manual_text import render_text
 
 frame = application.site.render_fault_page.__self__
 description = application.table.pages["/api/openapi.json"].handler
@@ -71,7 +72,10 @@ def document():
 def count():
     assert b"latchgate_requests_total" in application.table.pages["/metrics"].handler.write()
 
-kinds = [seal, sign, exchange, read, page, document, count]
+def manual():
+    assert render_text("# T", "", str).title == "T"
+
+kinds = [seal, sign, exchange, read, page, document, count, manual]
 together = threading.Barrier(3 * len(kinds))
 done, failures = [], []
 
@@ -145,4 +149,4 @@ def test_the_first_requests_may_come_all_at_once(home: Path) -> None:
     done, failures = json.loads(_run(home, _BEGIN, _FIRST_REQUESTS))
 
     assert failures == []
-    assert done == sorted(["seal", "sign", "exchange", "read", "page", "document", "count"] * 3)
+    assert done == sorted(["seal", "sign", "exchange", "read", "page", "document", "count", "manual"] * 3)

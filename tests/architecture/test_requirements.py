@@ -14,10 +14,11 @@ _PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^ ;]+)(?: ; [^\
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 
 
-def _declared(extras: tuple[str, ...], groups: tuple[str, ...]) -> list[Requirement]:
+def _declared(extras: tuple[str, ...] | None, groups: tuple[str, ...]) -> list[Requirement]:
+    """List what is declared: the package's own with these extras, none of it for None, and these groups."""
     settings = tomllib.loads((_ROOT / "pyproject.toml").read_text())
-    lines: list[str] = list(settings["project"]["dependencies"])
-    for extra in extras:
+    lines: list[str] = [] if extras is None else list(settings["project"]["dependencies"])
+    for extra in extras or ():
         lines += settings["project"]["optional-dependencies"][extra]
     for group in groups:
         lines += settings["dependency-groups"][group]
@@ -33,15 +34,27 @@ def test_every_line_is_a_pin_a_hash_or_a_comment(path: Path) -> None:
     assert "://" not in path.read_text()
 
 
-@pytest.mark.parametrize(("name", "groups"), [("server.txt", ("build",)), ("dev.txt", ("build", "test", "check"))])
-def test_every_declared_dependency_is_pinned(name: str, groups: tuple[str, ...]) -> None:
+_SERVICE = ("server", "postgres")
+
+
+@pytest.mark.parametrize(
+    ("name", "extras", "groups"),
+    [
+        ("server.txt", _SERVICE, ("build",)),
+        ("dev.txt", _SERVICE, ("build", "test", "check")),
+        ("docs.txt", None, ("docs",)),
+    ],
+)
+def test_every_declared_dependency_is_pinned(
+    name: str, extras: tuple[str, ...] | None, groups: tuple[str, ...]
+) -> None:
     """A dependency added to pyproject.toml without `make lock` is noticed."""
     text = (_ROOT / "requirements" / name).read_text()
     pinned = {match[1]: match[2] for match in map(_PIN.match, text.splitlines()) if match}
 
     missing = [
         str(requirement)
-        for requirement in _declared(("server", "postgres"), groups)
+        for requirement in _declared(extras, groups)
         if pinned.get(canonicalize_name(requirement.name), "0") not in requirement.specifier
     ]
 

@@ -19,7 +19,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _modules() -> list[Path]:
-    folders = [_ROOT / "src", _ROOT / "tests", _ROOT / "bench"]
+    folders = [_ROOT / "src", _ROOT / "tests", _ROOT / "bench", _ROOT / "tools"]
     return sorted(path for folder in folders for path in folder.rglob("*.py") if not _is_free(path))
 
 

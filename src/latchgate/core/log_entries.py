@@ -17,6 +17,7 @@ __all__ = [
     "blank_texts",
     "escape",
     "former_use_name",
+    "holds_secret",
     "use_name",
 ]
 
@@ -162,6 +163,11 @@ def blank_secrets(target: str) -> str:
 def blank_texts(text: str) -> str:
     """Replace by `***` what is a secret wherever it stands, and leave its beginning or its key id."""
     return _SECRET_TEXT.sub(r"\1\2***", text)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text that a person typed holds what `blank_texts` would blank; a name such as olga_p is none."""
+    return any(not text[: found.start()][-1:].isalnum() for found in _SECRET_TEXT.finditer(text))
 
 
 def _blank_parameter(piece: str) -> str:

@@ -225,6 +225,7 @@ PAGES: Mapping[str, str] = {
     "/": "Home",
     "/login": "Sign in",
     "/app": "Home of whoever is signed in",
+    "/app/search": "Search users, keys and clients",
     "/app/components": "What pages are made of, to be looked at together; in development only",
     "/app/user": "Users",
     "/app/user/new": "A new user",
@@ -289,6 +290,9 @@ PAGES: Mapping[str, str] = {
     "/.well-known/jwks.json": "The public keys by which ID tokens are verified",
     "/device": "Connect a device by the code that it shows",
     "/end-session": "Take the answer to whether to sign out for an application too",
+    "/help": "What documents there are",
+    "/help/{name}": "A document",
+    "/help/{folder}/{name}": "A document of a kind, or a picture",
     "/api/openapi.json": "This document",
     "/api/docs": "A page to read this document, and to try what is in it",
 }

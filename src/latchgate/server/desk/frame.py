@@ -13,6 +13,7 @@ from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import UserType
 from latchgate.server.desk.flashes import flash_of
+from latchgate.server.desk.help_topics import help_about
 from latchgate.server.desk.key_words import key_sentence
 from latchgate.server.desk.navigation import Link, Navigation
 from latchgate.server.desk.operations import operation_words
@@ -132,6 +133,8 @@ class Frame:
                 "principal": call.principal,
                 "csrf_token": self.csrf_token(call),
                 "here": call.path,
+                "help_address": help_about(call.path),
+                "in_desk": call.principal.user_type is UserType.SYSTEM,
             },
         )
         response.headers["Content-Security-Policy"] = DESK_POLICY

@@ -20,10 +20,12 @@ from latchgate.server.desk.key_page import KEY, KeyPage
 from latchgate.server.desk.log_overviews import LogOverviews
 from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
+from latchgate.server.desk.manual_pages import ManualPages
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
+from latchgate.server.desk.search import SearchPages
 from latchgate.server.desk.sign_in import SignInPages
 from latchgate.server.desk.source_records import RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
@@ -77,6 +79,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **passwords.table(),
         **roles.table(),
         **logs.table(),
+        **SearchPages(frame, documents).table(),
+        **ManualPages(frame).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

@@ -196,4 +196,97 @@
     else return;
     event.preventDefault();
   });
+
+  // --- Keys of the whole desk: "/" searches, "?" tells of all; both can be switched off, as some speak their keys.
+
+  const switchedOff = "latchgate.shortcuts-off";
+  const isOff = () => localStorage.getItem(switchedOff) !== null;
+  const types = (element) => element.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+
+  function openSearch() {
+    const field = document.getElementById("q");
+    if (field) field.select();
+    else raise("quick-search");
+  }
+
+  function openShortcuts() {
+    raise("shortcut-list");
+    const box = document.getElementById("shortcuts-on");
+    if (box) box.checked = !isOff();
+  }
+
+  function raise(name) {
+    const template = document.getElementById(name);
+    const dialogs = document.getElementById("dialogs");
+    if (!template || document.querySelector("dialog:modal")) return false;
+    document.getElementById("menu")?.hidePopover?.();
+    opener = document.activeElement?.id || opener;
+    dialogs.replaceChildren(template.content.cloneNode(true));
+    htmx.process(dialogs);
+    raiseDialogs();
+    return true;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isOff() || types(event.target)) return;
+    const open = { "/": openSearch, "?": openShortcuts }[event.key];
+    if (!open || document.querySelector("dialog:modal")) return;
+    event.preventDefault();
+    open();
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#shortcuts-opener")) openShortcuts();
+    else if (event.target.closest("#to-search") && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      openSearch();
+    }
+  }, true);
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "shortcuts-on") return;
+    if (event.target.checked) localStorage.removeItem(switchedOff);
+    else localStorage.setItem(switchedOff, "1");
+  });
+
+  // A browser would only empty the field.
+  document.addEventListener("keydown", (event) => {
+    const dialog = event.key === "Escape" && event.target.closest("#search:modal");
+    if (!dialog) return;
+    event.preventDefault();
+    dialog.close();
+  });
+
+  // From the field to the results and back by the arrows. Tab goes the same way, and beyond.
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const form = step && document.querySelector("[data-finds]");
+    if (!form || !(event.target.closest("[data-finds], .found a"))) return;
+    const stops = [form.querySelector("input"), ...document.querySelectorAll(".found a")];
+    const next = stops.indexOf(event.target) + step;
+    if (next < 0 || next >= stops.length) return;
+    event.preventDefault();
+    stops[next].focus();
+  });
+
+  // A secret is not sent, since it would stand in an address. The server refuses it too.
+  const secret = /(?:^|[^0-9A-Za-z])lg[sarclod]_[0-9A-Za-z]/;
+
+  function keepsBack(form) {
+    const field = form.querySelector("input");
+    if (!secret.test(field.value)) return false;
+    field.value = "";
+    const told = document.getElementById("told");
+    told.textContent = "That looks like a secret: it was taken away, and nothing was sent. Search for the API key, its public half.";
+    return true;
+  }
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-finds]") && keepsBack(event.target)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.target.matches("[data-finds]") && keepsBack(event.target)) event.preventDefault();
+  });
 })();
