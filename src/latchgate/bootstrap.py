@@ -339,7 +339,7 @@ def _wire(
     users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
-    system_settings = SystemSettingsService(store, clock, standing, find_origins() if standing.operator else {})
+    system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
     lifetimes, consents = standing.lifetimes, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)

@@ -1,4 +1,4 @@
-"""What the ingester does beside moving rows: what is too old goes, and addresses become networks, a little at a time."""
+"""What the ingester does beside moving rows: what is too old goes, addresses become networks, a little at a time."""
 
 import time
 from collections.abc import Callable
@@ -96,7 +96,7 @@ class Cleaning:
         return bool(deleted or shortened or activity)
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer | None:
-        """Ask the accounts' database; what it cannot answer is told once, and rows of the log are moved all the same."""
+        """Ask the accounts' database; that it cannot answer is told once, and rows are moved all the same."""
         try:
             answer = question()
         except StorageError as error:

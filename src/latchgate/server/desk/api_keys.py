@@ -164,7 +164,9 @@ class KeyPages:
 
     def _about_key(self, call: Call, home: KeyHome, kind: str) -> dict[str, Any]:
         key = self._get_key(call, home)
-        return {"kind": kind, "key": key, "overlaps": _OVERLAPS, "use": self._use(call, key)}
+        most = self.api_keys.get_policy().overlap_seconds_max
+        overlaps = [(seconds, words) for seconds, words in _OVERLAPS if most is None or int(seconds) <= most]
+        return {"kind": kind, "key": key, "overlaps": overlaps, "use": self._use(call, key)}
 
     def _get_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         key = self._find_key(call, home, call.parts["key"])

@@ -33,6 +33,7 @@ _EXPIRIES = (("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), (
 _MAY = (("all", "Everything that {} may"), ("read", "Read only"), ("pick", "What is picked here"))
 _SCOPE = "scope:"
 _AS_TYPED = ("label", "allowed_networks", "limit_per_minute")
+_DAYS = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -49,6 +50,10 @@ class NewKeyForm:
     ) -> Response:
         """Render the form with what was typed, why it was refused, and what the key would come to."""
         allowed = await anyio.to_thread.run_sync(self.documents.list_allowed, call.actor)
+        policy = await anyio.to_thread.run_sync(self.documents.api_keys.get_policy)
+        expiries = _offered(policy.days_max)
+        if typed.get("expires") not in dict(expiries):
+            typed = {**typed, "expires": expiries[0][0]}
         return await self.frame.show(
             call,
             "new_key.html",
@@ -57,7 +62,8 @@ class NewKeyForm:
             keyed=home,
             typed=typed,
             told=told or Told(),
-            expiries=_EXPIRIES,
+            expiries=expiries,
+            lasting=_lasting_words(policy.days_max),
             may=[(value, words.format(home.acts_as or "its user")) for value, words in _MAY],
             rights=sorted(allowed.items()),
             actions=list(Action),
@@ -79,7 +85,9 @@ class NewKeyForm:
         return wanted
 
     def _expires(self, typed: Mapping[str, Any]) -> str | None:
-        chosen = choice("expires", typed, _EXPIRIES)
+        chosen = typed.get("expires")
+        if not (isinstance(chosen, str) and _DAYS.fullmatch(chosen)):
+            chosen = choice("expires", typed, _EXPIRIES)
         if chosen != "date":
             return _text_of(self.clock.now() + int(chosen) * _DAY_SECONDS) if chosen else None
         try:
@@ -112,6 +120,21 @@ class NewKeyForm:
             "expires": wanted["expires"],
             "limit_per_minute": limit,
         }
+
+
+def _offered(days_max: int | None) -> list[tuple[str, str]]:
+    """Offer what the settings allow, the longest of all by its own name if no other is as long."""
+    if days_max is None:
+        return list(_EXPIRIES)
+    shorter = [(days, words) for days, words in _EXPIRIES if days.isdigit() and int(days) < days_max]
+    known = dict(_EXPIRIES).get(str(days_max), f"In {days_max} day{'' if days_max == 1 else 's'}")
+    return [*shorter, (str(days_max), known), ("date", "On a date")]
+
+
+def _lasting_words(days_max: int | None) -> str:
+    if days_max is None:
+        return "A key that never expires works for whoever finds it years from now."
+    return f"Within {days_max} day{'' if days_max == 1 else 's'}: the settings let no key live longer."
 
 
 def choice(name: str, sent: Mapping[str, Any], offered: Sequence[tuple[str, str]]) -> str:

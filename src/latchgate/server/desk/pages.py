@@ -18,8 +18,9 @@ from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.sign_in import SignInPages
-from latchgate.server.desk.source_records import RECORD, RecordPages
+from latchgate.server.desk.source_records import CONSUMER, RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
+from latchgate.server.desk.system_settings import SystemSettingsPages
 from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.users import UserPages
 from latchgate.server.replies import Dialect
@@ -54,6 +55,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),
+        **keys.table(records, CONSUMER, DESK),
         **account.table(),
         **keys.table(account, ACCOUNT, SIGNED_IN),
         **apps.table(users, f"{USERS}/{{name}}", DESK),
@@ -62,6 +64,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
         **roles.table(),
+        **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
         **LogPages(frame, documents, latchgate.clock).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
