@@ -87,7 +87,8 @@ class KeyPages:
     async def new(self, page: KeyedPage, call: Call) -> Response:
         """Show the form of a new key, say what it would come to, and make one of it."""
         home = await self._judge(page, call, Action.CREATE)
-        form = NewKeyForm(self.frame, self.documents, self.clock)
+        policy = await anyio.to_thread.run_sync(self.api_keys.get_policy)
+        form = NewKeyForm(self.frame, self.documents, self.clock, policy.days_max)
         if call.request.method != "POST":
             return await form.show(call, home, FIRST)
         typed = await call.read_arguments()
