@@ -71,10 +71,7 @@ def read_number(name: str, typed: Mapping[str, Any]) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
         raise Invalid({name: _must_be(name)})
-    unit = typed.get(f"{name}_unit", "1")
-    if "_seconds" in name and unit not in dict(UNITS):
-        raise Invalid({name: "must be in days, hours, minutes or seconds"})
-    number = int(text) * (int(unit) if "_seconds" in name else 1)
+    number = int(text) * (_unit_of(name, typed) if "_seconds" in name else 1)
     bounds = bounds_of(name)
     if not (bounds.least or 0) <= number <= (number if bounds.most is None else bounds.most):
         raise Invalid({name: _must_be(name)})
@@ -94,6 +91,14 @@ def words_of(name: str, value: SettingValue) -> str:
     if "_seconds" in name:
         return _duration(value)
     return _counted(value, "days") if name.endswith(("_days", "_days_max")) else f"{value:,}"
+
+
+def _unit_of(name: str, typed: Mapping[str, Any]) -> int:
+    sent = typed.get(f"{name}_unit", "1")
+    for seconds, _ in UNITS:
+        if sent == seconds:
+            return int(seconds)
+    raise Invalid({name: "must be in days, hours, minutes or seconds"})
 
 
 def _split(name: str, value: SettingValue) -> tuple[str, str]:
