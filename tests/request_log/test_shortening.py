@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from support.house import FakeClock
 
 from latchgate.core.system_settings import LogPolicy
 from latchgate.errors import StorageError
@@ -20,6 +19,7 @@ from latchgate.request_log.rows import row_of
 from latchgate.request_log.schema import request_log
 from latchgate.request_log.shortening import ROWS_AT_ONCE, Shortening
 from latchgate.services.port_values import LogQuery
+from support.house import FakeClock
 from support.log_rows import NOON, make_row
 
 _DAY_US = 86_400_000_000

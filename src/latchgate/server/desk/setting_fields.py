@@ -54,7 +54,7 @@ def field_of(name: str, value: SettingValue, typed: Mapping[str, Any] | None, or
     return SettingField(
         name=name,
         label=spec.access.label,
-        hint=f"{_sentence(spec.description)} {_bounds(name)} Default: {words_of(name, default_of(name)).lower()}.",
+        hint=f"{_meaning(spec.description)} {_bounds(name)} Default: {words_of(name, default_of(name)).lower()}.",
         value=number,
         unit=unit,
         after="days" if name.endswith(("_days", "_days_max")) else "",
@@ -112,7 +112,7 @@ def _split(name: str, value: SettingValue) -> tuple[str, str]:
 
 def _bounds(name: str) -> str:
     bounds = bounds_of(name)
-    none = " Empty: none." if bounds.optional else ""
+    none = f" Empty: {words_of(name, None).lower()}." if bounds.optional else ""
     if name in _ZERO:
         return f"From 0, which is {_ZERO[name]}, to {words_of(name, bounds.most)}."
     return f"From {words_of(name, bounds.least)} to {words_of(name, bounds.most)}.{none}"
@@ -138,5 +138,6 @@ def _counted(number: int, words: str) -> str:
     return f"1 {_ONE[words]}" if number == 1 else f"{number:,} {words}"
 
 
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+def _meaning(description: str) -> str:
+    # What a program needs to know of none and 0 is said of the field in other words.
+    return description.partition("; none")[0].partition("; 0: for ever")[0] + "."
