@@ -80,9 +80,9 @@ class SystemSettingsService:
         require_system_manager(actor)
         require_right(tx, actor, SYSTEM_SETTINGS, Action.WRITE)
         present = self.standing.find(tx)
-        wanted = {name: value for name, value in changes.items() if present[name] != value}
+        wanted = {name: value for name, value in _parse(changes).items() if present[name] != value}
         self._require_open(wanted)
-        _require_sound(tx, wanted)
+        _require_roles(tx, wanted.get("own_key_roles"))
         for name, value in wanted.items():
             tx.instance.set_fact(fact_of(name), json.dumps(value))
         self._note(tx, actor, [f"{name}: {_told(value)}" for name, value in wanted.items()])
@@ -125,17 +125,21 @@ class SystemSettingsService:
             note(tx, self.clock, actor, "settings.changed", SYSTEM_SETTINGS, detail="; ".join(told))
 
 
-def _require_sound(tx: Transaction, wanted: Mapping[str, SettingValue]) -> None:
-    """Check values once more, whoever gives them. Raises Invalid."""
+def _parse(changes: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
+    """Read values as the document's fields are read, whoever gives them. Raises Invalid."""
+    parsed: dict[str, SettingValue] = {}
     problems: dict[str, str] = {}
-    for name, value in wanted.items():
+    for name, value in changes.items():
         try:
-            DOCUMENT_TYPES[SYSTEM_SETTINGS].fields[name].parse(value)
+            parsed[name] = DOCUMENT_TYPES[SYSTEM_SETTINGS].fields[name].parse(value)
         except ValueError as error:
             problems[name] = str(error)
     if problems:
         raise Invalid(problems)
-    roles = wanted.get("own_key_roles") or []
+    return parsed
+
+
+def _require_roles(tx: Transaction, roles: SettingValue) -> None:
     for role in roles if isinstance(roles, list) else []:
         if not tx.roles.exists(role):
             raise Invalid({"own_key_roles": f"Could not find Role: {role}"}, Flaw.LINK)
