@@ -52,7 +52,7 @@ from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
 from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
-from latchgate.services.throttles import SignInLimits, ThrottleRules, Throttles
+from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.tokens import TokenService
 from latchgate.services.users import UserService
 from latchgate.services.verified_cache import VerifiedCache
@@ -329,19 +329,17 @@ def _wire(
     store, entropy = SqlStore(database), SystemEntropy()
     clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    standing = _standing(settings)
-    rules = _rules(settings, standing)
-    throttles = _throttles(settings, clock, slot, partial(standing.sign_in_limits, store))
+    rules, throttles = _rules(settings), _throttles(settings, clock, slot, store)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
-    access_tokens = AccessTokenService(store, peppers, clock, entropy)
+    standing, access_tokens = _standing(settings), AccessTokenService(store, peppers, clock, entropy)
     users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    lifetimes, consents = standing.lifetimes, ConsentService(store, clock)
+    lifetimes, policy, consents = standing.lifetimes, standing.key_policy, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
     return Latchgate(
@@ -370,9 +368,7 @@ def _wire(
         log_outs=LogOutService(store, entropy, issuer, signing_keys),
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
-        imports=ImportService(
-            store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, standing.key_policy
-        ),
+        imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, policy),
         gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,
         gate_may_wait=settings.database_path is None,
@@ -442,19 +438,18 @@ def _standing(settings: Settings) -> StandingSettings:
     return StandingSettings.of({name: getattr(settings, name) for name in settings.model_fields_set})
 
 
-def _rules(settings: Settings, standing: StandingSettings) -> Rules:
+def _rules(settings: Settings) -> Rules:
     issuer = settings.public_url
     return Rules(
         zone=settings.zone,
-        lifetime=standing.session_lifetime,
+        lifetime=_standing(settings).session_lifetime,
         issuer=issuer,
         client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
     )
 
 
-def _throttles(
-    settings: Settings, clock: SystemClock, slot: Slot | None, find_limits: Callable[[], SignInLimits]
-) -> Throttles:
+def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None, store: SqlStore) -> Throttles:
+    find_limits = partial(_standing(settings).sign_in_limits, store)
     rules = ThrottleRules(
         sign_ins_per_user=settings.sign_in_failures_per_user,
         sign_ins_per_address=settings.sign_in_failures_per_address,
