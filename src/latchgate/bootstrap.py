@@ -1,16 +1,16 @@
 """The only wiring: opens what the settings name and joins store, log and services."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Semaphore
 
 from argon2 import Parameters
 
 from latchgate.core.passwords import PROFILES, SALT_BYTES
-from latchgate.core.sessions import SessionLifetime
 from latchgate.core.tokens import PEPPER_BYTES, Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, SettingsError, StorageError
@@ -39,8 +39,8 @@ from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
 from latchgate.services.key_checks import bind_key_file
 from latchgate.services.log_outs import LogOutService
+from latchgate.services.log_upkeep import LogUpkeep
 from latchgate.services.measures import Measures, RequestMeasures
-from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.request_counts import RequestCountService
@@ -51,13 +51,14 @@ from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
 from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
+from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.tokens import TokenService
 from latchgate.services.users import UserService
 from latchgate.services.verified_cache import VerifiedCache
 from latchgate.services.watchers import Watcher
-from latchgate.settings import Settings
+from latchgate.settings import Settings, find_origins
 from latchgate.storage.changes import open_feed
 from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
 from latchgate.storage.database import Database, open_database
@@ -68,7 +69,15 @@ from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["Inherited", "Latchgate", "open_latchgate", "prepare_home", "share_memory", "upgrade_latchgate"]
+__all__ = [
+    "Inherited",
+    "Latchgate",
+    "open_latchgate",
+    "open_upkeep",
+    "prepare_home",
+    "share_memory",
+    "upgrade_latchgate",
+]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
@@ -188,6 +197,14 @@ def open_latchgate(
         stack.close()
         raise
     return latchgate
+
+
+@contextmanager
+def open_upkeep(settings: Settings) -> Iterator[LogUpkeep]:
+    """Give the process that moves rows what it has to know of the accounts' database, and to clean there."""
+    database = open_database(settings.database_url.get_secret_value())
+    with closing(database):
+        yield LogUpkeep(SqlStore(database), _standing(settings))
 
 
 def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
@@ -318,17 +335,17 @@ def _wire(
     store, entropy = SqlStore(database), SystemEntropy()
     clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    rules, throttles = _rules(settings), _throttles(settings, clock, slot)
+    rules, throttles = _rules(settings), _throttles(settings, clock, slot, store)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
-    access_tokens = AccessTokenService(store, peppers, clock, entropy)
+    standing, access_tokens = _standing(settings), AccessTokenService(store, peppers, clock, entropy)
     users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
-    api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, settings.allow_own_keys)
-    system_settings = SystemSettingsService(store, clock, settings.allow_own_keys)
+    api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
+    system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    lifetimes, consents = _lifetimes(settings), ConsentService(store, clock)
+    lifetimes, policy, consents = standing.lifetimes, standing.key_policy, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
     return Latchgate(
@@ -357,7 +374,7 @@ def _wire(
         log_outs=LogOutService(store, entropy, issuer, signing_keys),
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
-        imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
+        imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, policy),
         gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,
         gate_may_wait=settings.database_path is None,
@@ -423,17 +440,22 @@ def _open_log(settings: Settings, measures: Measures) -> HostRequestLog:
     )
 
 
+def _standing(settings: Settings) -> StandingSettings:
+    return StandingSettings.of({name: getattr(settings, name) for name in settings.model_fields_set})
+
+
 def _rules(settings: Settings) -> Rules:
     issuer = settings.public_url
     return Rules(
         zone=settings.zone,
-        lifetime=SessionLifetime(settings.session_idle_seconds, settings.session_absolute_seconds),
+        lifetime=_standing(settings).session_lifetime,
         issuer=issuer,
         client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
     )
 
 
-def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None) -> Throttles:
+def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None, store: SqlStore) -> Throttles:
+    find_limits = partial(_standing(settings).sign_in_limits, store)
     rules = ThrottleRules(
         sign_ins_per_user=settings.sign_in_failures_per_user,
         sign_ins_per_address=settings.sign_in_failures_per_address,
@@ -441,17 +463,9 @@ def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None) -> Thr
         credentials_per_minute=settings.credential_failures_per_minute,
     )
     if slot is None:
-        return Throttles(clock, rules)
-    return Throttles(clock, rules, lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock))
-
-
-def _lifetimes(settings: Settings) -> Lifetimes:
-    return Lifetimes(
-        code_seconds=settings.authorization_code_seconds,
-        access_token_seconds=settings.access_token_seconds,
-        refresh_token_seconds=settings.refresh_token_seconds,
-        device_code_seconds=settings.device_code_seconds,
-        refresh_grace_seconds=settings.refresh_grace_seconds,
+        return Throttles(clock, rules, find_limits=find_limits)
+    return Throttles(
+        clock, rules, lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock), find_limits
     )
 
 

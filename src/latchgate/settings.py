@@ -82,6 +82,10 @@ def _read_networks(value: object) -> object:
     return networks
 
 
+def _read_names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 def _require_time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -105,6 +109,7 @@ def _default_public_url(values: dict[str, Any]) -> str:
 _Home = Annotated[Path, AfterValidator(_absolute)]
 _DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_database_url)]
 _Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_read_networks)]
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_names)]
 _Seconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -142,6 +147,9 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(default=90, ge=0, le=36_500)
     """How many days rows of the request log are kept, and reports of lost ones. 0: for ever. What was counted by minute
     is kept for 8 days, by hour for 100 days, by day for 5 years, whatever this says."""
+    log_address_days: int | None = Field(default=None, ge=1, le=36_500)
+    """After how many days the addresses in request log, activity log and last uses are cut to their network, an IPv4
+    address to 24 bits and an IPv6 address to 48, for good. Unset: never."""
     host: Annotated[str, AfterValidator(_require_host)] = "127.0.0.1"
     """The address to listen on. `0.0.0.0` or `::` means every address of the machine: then put https before it."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -183,8 +191,13 @@ class Settings(BaseSettings):
     """The cost of a password's hash: `standard` is RFC 9106's for little memory (64 MiB). `cheapest` is for tests
     alone: it is worth nothing against a stolen database."""
     allow_own_keys: bool = True
-    """Whether users may make keys for themselves; `false`: only whoever has the right on all keys. Counts until an
-    administrator decides it in System Settings."""
+    """Whether users may make keys for themselves; `false`: only whoever has the right on all keys."""
+    own_key_roles: _Names = ()
+    """Roles whose users may make keys for themselves, separated by commas. Empty: everybody's."""
+    key_days_max: int | None = Field(default=None, ge=1, le=3650)
+    """In how many days a key that is made, rotated or imported must end. Unset: no limit."""
+    key_overlap_seconds_max: int | None = Field(default=None, ge=0, le=365 * 86_400)
+    """How many seconds the secret before a rotation may work beside the new one. 0: none. Unset: no limit."""
     oauth_registration: Literal["off", "token", "open"] = "off"
     """Whether OAuth clients may register themselves (RFC 7591): `off`, `open` to anybody, or with a `token`: an API key
     or access token that may create an OAuth Client."""

@@ -14,6 +14,7 @@ from support.asgi import PASSWORD
 from support.running import RunningLatchgate
 
 USER, RECORD = "/app/user/api@example.com", "/app/source/API%20Device/record/Front%20door"
+CONSUMER = "/app/event-consumer/Billing%20system"
 PAGES = [
     "/app",
     "/me",
@@ -31,10 +32,16 @@ PAGES = [
     "/app/source?new=1",
     "/app/source/API%20Device",
     "/app/source/API%20Device/delete",
-    "/app/source/Event%20Consumer?new=1",
     RECORD,
     f"{RECORD}/delete",
     *(f"{RECORD}/{page}" for page in ("new-key", "generate-keys", "key/{door}/rotate", "key/{door}/revoke")),
+    "/app/event-consumer",
+    "/app/event-consumer?new=1",
+    CONSUMER,
+    f"{CONSUMER}/delete",
+    *(f"{CONSUMER}/{page}" for page in ("new-key", "generate-keys", "key/{bill}/rotate", "key/{bill}/revoke")),
+    "/app/settings",
+    "/app/settings?done=saved",
     *(f"/app/role{page}" for page in ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")),
     "/app/user/Administrator/app/{app}/disconnect",
     *(f"/app/oauth-client{page}" for page in ("", "?search=nothing&state=revoked", "/new")),
@@ -61,7 +68,7 @@ PAGES = [
 _SHOW_NOTHING = {
     *("/logout", "/me/session/{name}/end", "/me/end-other-sessions"),
     *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
-    "/app/api-key/{source}/{key}/end-former-secret",
+    *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
 }
 _ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}
 """Tested below, and with what they are for."""
@@ -87,13 +94,16 @@ def keys(running: RunningLatchgate) -> dict[str, str]:
     running.ask("user", "create", "api@example.com", "--first-name", "Maximiliane", "--last-name", "Mustermann " * 5)
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
+    running.ask("source", "record", "create", "Event Consumer", "Billing system", "--user", "api@example.com")
     made = {
         "own": running.ask("key", "generate", "Administrator", "--label", "Laptop"),
         "key": running.ask(
             "key", "generate", "api@example.com", "--label", "A label as long as nobody would type " * 3
         ),
         "door": running.ask("key", "generate", "Front door", "--source", "API Device", "--scope", "User:read"),
+        "bill": running.ask("key", "generate", "Billing system", "--source", "Event Consumer"),
     }
+    running.ask("setting", "set", "key_days_max", "400")
     running.ask("key", "rotate", str(made["key"]["api_key"]), "--overlap", "24h")
     app, token = connect_application(running, "Administrator", PASSWORD)
     return {"app": app, "token": token} | {name: str(one["api_key"]) for name, one in made.items()}

@@ -13,10 +13,10 @@ from latchgate.request_log.ingest_process import IngestLoop
 from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.records import encode
-from latchgate.request_log.retention import Retention
 from latchgate.request_log.revisions import upgrade
 from latchgate.services.clock import SystemClock
 from latchgate.services.port_values import LogQuery
+from support.cleanings import make_cleaning
 from support.host_log import open_segments
 from support.log_rows import make_row
 
@@ -56,7 +56,7 @@ def test_a_full_disk_loses_nothing(disk: Path, tmp_path: Path) -> None:
     with closing(connect(disk / "log.db", 1.0)) as database:
         upgrade(database)
         ingester = Ingester(tmp_path / "log", database, clock, told.warning, batch_rows=500)
-        loop = IngestLoop(ingester, Retention(database, 0), clock, told)
+        loop = IngestLoop(ingester, make_cleaning(database, clock, told), told)
         for _ in range(3):
             loop.step()
         reader = SqlRequestLog(database, Ingester(tmp_path / "log", database, clock), wait_seconds=0.01)

@@ -18,10 +18,10 @@ from latchgate.request_log.ingest_process import BACKOFF_SECONDS, PAUSE_SECONDS,
 from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.log_entries import SqlRequestLog
 from latchgate.request_log.records import encode
-from latchgate.request_log.retention import Retention
 from latchgate.request_log.revisions import upgrade
 from latchgate.services.clock import SystemClock
 from latchgate.services.port_values import LogQuery
+from support.cleanings import make_cleaning
 from support.host_log import open_segments
 from support.ingest_runner import RunnerSettings
 from support.log_processes import start_ingester, wait_for
@@ -59,7 +59,7 @@ def loop(tmp_path: Path, database: LogDatabase, told: _Told) -> IngestLoop:
     """The loop of the process, one step at a time."""
     clock = SystemClock()
     ingester = Ingester(tmp_path / "log", database, clock, told.warning)
-    return IngestLoop(ingester, Retention(database, 90), clock, told)
+    return IngestLoop(ingester, make_cleaning(database, clock, told, days=90), told)
 
 
 def _write(folder: Path, count: int = 1) -> None:
@@ -181,7 +181,7 @@ def test_what_it_cannot_move_at_its_end_is_told(tmp_path: Path, database: LogDat
     """Rows stay in their segments for the next start."""
     _write(tmp_path / "log", 5)
     clock = SystemClock()
-    loop = IngestLoop(Ingester(tmp_path / "log", database, clock), Retention(database, 0), clock, told)
+    loop = IngestLoop(Ingester(tmp_path / "log", database, clock), make_cleaning(database, clock, told), told)
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         loop.run(lambda: True, 1024**3)

@@ -16,7 +16,6 @@ from latchgate.request_log.ingester import Ingester
 from latchgate.request_log.log_entries import open_request_log
 from latchgate.request_log.refusal_quota import RefusalRules
 from latchgate.request_log.request_log import HostRequestLog
-from latchgate.request_log.retention import Retention
 from latchgate.request_log.segment_files import OpenSegment
 from latchgate.request_log.segment_layout import APPENDED_AT
 from latchgate.request_log.segment_writer import LogRules, SegmentLog
@@ -24,6 +23,7 @@ from latchgate.services.clock import SystemClock
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.measures import Measures
 from latchgate.services.operator_log import OperatorLog
+from support.cleanings import make_cleaning
 from support.log_rows import make_row
 
 _RULES = LogRules(segment_bytes=1024 * 1024, refusals=RefusalRules(per_address=2, in_all=100))
@@ -160,7 +160,7 @@ def test_an_ingester_that_cannot_move_rows_is_counted(tmp_path: Path, monkeypatc
     with _opened(tmp_path), closing(connect(tmp_path / "log.db", 1.0)) as database:
         measures = Measures.alone()
         ingester = Ingester(tmp_path / "log", database, SystemClock(), measures=measures)
-        loop = IngestLoop(ingester, Retention(database, 0), SystemClock(), OperatorLog(), measures)
+        loop = IngestLoop(ingester, make_cleaning(database, SystemClock(), OperatorLog()), OperatorLog(), measures)
 
         def fail() -> int:
             raise StorageError("The request log's database is full")

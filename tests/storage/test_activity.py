@@ -86,3 +86,26 @@ class TestActivityLog:
 
         with store.read() as tx:
             assert tx.activity.list_latest(10) == [ENTRY]
+
+    def test_addresses_are_walked_in_order_of_time_and_replaced(self, store: Store) -> None:
+        """From a place on, before a time, so many at most; rows of one time follow each other by their number."""
+        with store.write() as tx:
+            for time in (3_000, 1_000, 1_000, 2_000):
+                tx.activity.append(replace(ENTRY, time=time))
+
+        with store.read() as tx:
+            first = tx.activity.list_addresses((-1, -1), 3_000, 2)
+            rest = tx.activity.list_addresses(first[-1][:2], 3_000, 9)
+        with store.write() as tx:
+            tx.activity.replace_addresses({row_id: "192.0.2.0/24" for _, row_id, _ in rest})
+            tx.activity.replace_addresses({})
+
+        assert [row[0] for row in (*first, *rest)] == [1_000, 1_000, 2_000]
+        assert first[0][1] < first[1][1]
+        with store.read() as tx:
+            assert [(row.time, row.ip_address) for row in tx.activity.list_latest(9)] == [
+                (2_000, "192.0.2.0/24"),
+                (1_000, "192.0.2.1"),
+                (1_000, "192.0.2.1"),
+                (3_000, "192.0.2.1"),
+            ]

@@ -41,6 +41,7 @@ from latchgate.services.roles import RoleService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
 from latchgate.services.sources import SourceService
+from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.users import UserOrder, UserService
@@ -289,13 +290,14 @@ def open_houses(blank: Path, path: Path) -> Iterator[Callable[[], House]]:
 def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy: CountingEntropy) -> House:
     """Join the services over a database, as a start of the server does."""
     store, log, throttles = SqlStore(database), MemoryLog(), Throttles(clock, THROTTLES)
-    rules = Rules(UTC, LIFETIME, ISSUER, frozenset({ISSUER}))
+    standing = StandingSettings.undecided()
+    rules = Rules(UTC, lambda _tx: LIFETIME, ISSUER, frozenset({ISSUER}))
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, PROFILE, _DECOY_HASH)
     authenticator = Authenticator(store, peppers, clock, rules, sign_in.touch_session)
     users, roles = UserService(store, clock, entropy, PROFILE, Semaphore(2), Semaphore(2)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
-    keys = ApiKeyService(store, peppers, clock, entropy, log, own_keys=True)
-    system_settings = SystemSettingsService(store, clock, own_keys_default=True)
+    keys = ApiKeyService(store, peppers, clock, entropy, log, standing)
+    system_settings = SystemSettingsService(store, clock, standing)
     return House(
         database=database,
         store=store,

@@ -2,13 +2,15 @@
 
 import json
 
+from latchgate.core.system_settings import Lifetimes
 from latchgate.oauth.backing import Issued, Refusal
 from latchgate.oauth.provider import Provider
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.clients import ClientService
 from latchgate.services.import_reports import ImportReport
 from latchgate.services.imports import ImportService
-from latchgate.services.oauth_state import Lifetimes, OAuthState
+from latchgate.services.oauth_state import OAuthState
+from latchgate.services.standing_settings import StandingSettings
 from support.house import ADDRESS, ISSUER, PROFILE, House
 
 __all__ = ["REFRESH_SECONDS", "build_importer", "refresh", "take"]
@@ -21,7 +23,15 @@ def build_importer(house: House) -> ImportService:
     """Build the service of imports over a house."""
     clients = ClientService(house.store, house.peppers, house.clock, house.entropy, ISSUER, house.throttles)
     return ImportService(
-        house.store, house.peppers, house.clock, house.entropy, PROFILE, house.tokens, clients, _LIFETIMES
+        house.store,
+        house.peppers,
+        house.clock,
+        house.entropy,
+        PROFILE,
+        house.tokens,
+        clients,
+        lambda _tx: _LIFETIMES,
+        StandingSettings.undecided().key_policy,
     )
 
 

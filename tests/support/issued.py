@@ -2,12 +2,13 @@
 
 from typing import Protocol
 
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.token_families import Approval
 from latchgate.core.tokens import Peppers
 from latchgate.oauth.backing import CodeOrder, Issued, TokenOrder
 from latchgate.services.consents import keep_consent
 from latchgate.services.entropy import SystemEntropy
-from latchgate.services.oauth_state import Lifetimes, OAuthState
+from latchgate.services.oauth_state import OAuthState
 from latchgate.services.ports import Clock, Store
 
 __all__ = ["LIFETIMES", "approve"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.tokens import Secret
 from latchgate.oauth.backing import Issued, Refusal
 from latchgate.oauth.parameters import Parameters
@@ -16,7 +17,6 @@ from latchgate.services.clients import ClientService, NewlyMadeClient
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
 from latchgate.services.log_outs import LogOutService
-from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.tokens import TokenService
 from support.house import ADDRESS, ISSUER, USER, House, present_session, present_token
@@ -148,9 +148,11 @@ def build_oauth_house(house: House) -> OAuthHouse:
         house=house,
         clients=ClientService(store, peppers, clock, entropy, ISSUER, house.throttles),
         consents=ConsentService(store, clock),
-        authorizations=AuthorizationService(store, peppers, clock, entropy, ISSUER, LIFETIMES, keys),
-        tokens=TokenService(store, peppers, clock, entropy, ISSUER, LIFETIMES, keys, house.gate.authenticator),
-        devices=DeviceService(store, peppers, clock, entropy, ISSUER, LIFETIMES, house.throttles),
+        authorizations=AuthorizationService(store, peppers, clock, entropy, ISSUER, lambda _tx: LIFETIMES, keys),
+        tokens=TokenService(
+            store, peppers, clock, entropy, ISSUER, lambda _tx: LIFETIMES, keys, house.gate.authenticator
+        ),
+        devices=DeviceService(store, peppers, clock, entropy, ISSUER, lambda _tx: LIFETIMES, house.throttles),
         log_outs=LogOutService(store, entropy, ISSUER, keys),
         signing_keys=keys,
     )

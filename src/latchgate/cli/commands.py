@@ -13,6 +13,7 @@ from latchgate.cli import (
     settings,
     signing_keys,
     sources,
+    system_settings,
     users,
 )
 from latchgate.cli.app import app
@@ -31,4 +32,5 @@ app.add_typer(log.app, name="log")
 app.command("import", epilog="Example: latchgate import accounts.json")(imports.import_file)
 app.add_typer(database.app, name="database")
 app.add_typer(settings.app, name="config")
+app.add_typer(system_settings.app, name="setting")
 app.command("doctor", epilog="Example: latchgate doctor")(doctor.doctor)

@@ -4,13 +4,24 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-__all__ = ["Address", "Network", "covers", "normal_address", "parse_networks", "throttle_unit", "within"]
+__all__ = [
+    "Address",
+    "Network",
+    "covers",
+    "normal_address",
+    "parse_networks",
+    "shorten_address",
+    "throttle_unit",
+    "within",
+]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _IPV4_OCTETS = 4
 _SHORT = 64
+_KEPT_BITS = {4: 24, 6: 48}
+"""By version: how much of an address is left once it is shortened."""
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -69,6 +80,27 @@ def throttle_unit(address_text: str) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return str(address) if address else "unknown"
+
+
+def shorten_address(text: str) -> str:
+    """Cut an address to its network, an IPv4 address to 24 bits and an IPv6 address to 48: "192.0.2.0/24".
+
+    What is a network already is cut if it is smaller; what is neither stays as it is.
+    """
+    network = _read_network(text)
+    if network is None or network.prefixlen <= _KEPT_BITS[network.version]:
+        return text
+    return str(network.supernet(new_prefix=_KEPT_BITS[network.version]))
+
+
+def _read_network(text: str) -> Network | None:
+    if "/" in text:
+        try:
+            return ip_network(text)
+        except ValueError:
+            return None
+    address = normal_address(text)
+    return None if address is None else ip_network(address)
 
 
 def _parse_network(entry: str) -> Network:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from latchgate.core.document_types import Access, Kind
 
-__all__ = ["Check", "Hour", "PerMinute", "Record", "Row", "Text", "Texts"]
+__all__ = ["Check", "Hour", "PerMinute", "Record", "Row", "Text", "Texts", "whole"]
 
 _NAME_LENGTH_MAX = 140
 
@@ -19,7 +19,8 @@ def _check(value: object) -> object:
     raise ValueError("must be 0 or 1")
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """Let no fraction and no truth value pass for a whole number. Raises ValueError."""
     if isinstance(value, (bool, float)):
         raise ValueError("must be a whole number")  # noqa: TRY004  # one error for the caller
     return value
@@ -40,8 +41,8 @@ def _texts(value: object) -> object:
 
 Text = Annotated[str, Field(max_length=_NAME_LENGTH_MAX), BeforeValidator(_plain)]
 Check = Annotated[int, BeforeValidator(_check)]
-Hour = Annotated[int, Field(ge=0, le=24), BeforeValidator(_whole)]
-PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_whole)]
+Hour = Annotated[int, Field(ge=0, le=24), BeforeValidator(whole)]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(whole)]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from latchgate.core.document_fields import Check, Hour, PerMinute, Record, Row, Text, Texts
 from latchgate.core.document_types import Access, DocumentType, Kind, Reader, Writer
 from latchgate.core.oauth_documents import OAuthBearerToken, OAuthClient, OAuthConsent
+from latchgate.core.system_settings import SystemSettings
 from latchgate.core.users import UserType
 
 __all__ = ["API_KEY", "BEARER_TOKEN", "DOCUMENT_TYPES", "USER", "document_of", "source_type"]
@@ -198,14 +199,6 @@ class ActivityLog(Record):
     subject: Annotated[str, Access(Kind.DATA, "Subject")] = Field("", description="To what: a user, a key, a role …")
     detail: Annotated[str, Access(Kind.LONG, "Detail", compared=False)] = ""
     ip_address: Annotated[str, Access(Kind.DATA, "IP Address")] = ""
-
-
-class SystemSettings(Record):
-    """What administrators decide for everybody; the rest is set where the service starts."""
-
-    allow_own_keys: Annotated[Check, Access(Kind.CHECK, "Users manage their own keys", write=Writer.ANYONE)] = Field(
-        1, description="0: only who may change all keys may make, rotate and end any"
-    )
 
 
 _USER_FIELDS_IGNORED = frozenset({"send_welcome_email", "language", "time_zone", "username", "mobile_no", "phone"})

@@ -15,15 +15,15 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from latchgate.core.system_settings import LogPolicy
 from latchgate.errors import StorageError
+from latchgate.request_log.cleaning import Cleaning, FixedUpkeep, Upkeep
 from latchgate.request_log.database import LogDatabase, connect, storage_errors
 from latchgate.request_log.ingester import Ingester
-from latchgate.request_log.retention import Retention
 from latchgate.request_log.segment_files import used_bytes
 from latchgate.services.clock import SystemClock
 from latchgate.services.measures import Measures
 from latchgate.services.operator_log import OperatorLog
-from latchgate.services.ports import Clock
 
 __all__ = ["IngestLoop", "IngestSettings", "run_ingester"]
 
@@ -35,7 +35,6 @@ WAL_BYTES = 64 * 1024 * 1024
 """Beyond this the write-ahead file is folded back into log.db."""
 
 _LOCK_WAIT_SECONDS = 2.0
-_CLEANING_SECONDS = 600.0
 _FOLDING_SECONDS = 5.0
 _CACHE_KIB = 128 * 1024
 _CHECKPOINT_PAGES = 8_000
@@ -83,6 +82,7 @@ def run_ingester(
     stop: Callable[[], bool] | Event,
     log: Logger | None = None,
     measures: Measures | None = None,
+    upkeep: Upkeep | None = None,
 ) -> None:
     """Move rows until asked to stop, and then once more; whatever fails is told once, and tried again.
 
@@ -91,6 +91,7 @@ def run_ingester(
         stop: Whether to end; asked several times a second.
         log: Whom to tell; None: the operator's log.
         measures: Where to count; None: where nobody looks.
+        upkeep: Who knows what is decided; None: what the settings say counts, and the activity log is left alone.
 
     Raises:
         SettingsError: The database's address cannot be used.
@@ -103,7 +104,8 @@ def run_ingester(
     with closing(database):
         clock = SystemClock()
         ingester = Ingester(settings.log_folder, database, clock, log.warning, measures=measures)
-        loop = IngestLoop(ingester, Retention(database, settings.log_retention_days), clock, log, measures)
+        cleaning = Cleaning(database, clock, upkeep or FixedUpkeep(LogPolicy(settings.log_retention_days, None)), log)
+        loop = IngestLoop(ingester, cleaning, log, measures)
         loop.run(stop.is_set if isinstance(stop, Event) else stop, settings.log_backlog_bytes // _URGENT_SHARE)
 
 
@@ -111,16 +113,15 @@ class IngestLoop:
     """Ingesting, cleaning, folding: what is done in turn, and when again."""
 
     def __init__(  # what it does in turn, and all that these need
-        self, ingester: Ingester, retention: Retention, clock: Clock, log: Logger, measures: Measures | None = None
+        self, ingester: Ingester, cleaning: Cleaning, log: Logger, measures: Measures | None = None
     ) -> None:
         self._count_failure = (measures or Measures.alone()).counter("ingest_failures")
         self._ingester = ingester
-        self._retention = retention
-        self._clock = clock
+        self._cleaning = cleaning
         self._log = log
         self._pause = PAUSE_SECONDS[0]
         self._failing = False
-        self._clean_at = self._fold_at = time.monotonic()
+        self._fold_at = time.monotonic()
 
     def run(self, stop: Callable[[], bool], urgent_bytes: int) -> None:
         """Go on until asked to stop, gently unless segments take more than so many bytes; then make a last pass."""
@@ -135,7 +136,7 @@ class IngestLoop:
         """Do what there is to do; tell how many seconds to wait before the next step."""
         try:
             moved = self._ingester.ingest_once()
-            cleaned = self._clean()
+            cleaned = self._cleaning.do_some()
             self._fold()
         except StorageError as error:
             return self._failed(error)
@@ -163,15 +164,6 @@ class IngestLoop:
             self._fold(now=True)
         except StorageError as error:
             self._log.error("ingester_left_rows", reason=error.public, detail=error.detail)
-
-    def _clean(self) -> bool:
-        """Delete a little of what is too old; tell whether there may be more."""
-        now = time.monotonic()
-        if now < self._clean_at:
-            return False
-        more = self._retention.delete_some(self._clock.now_us()) > 0
-        self._clean_at = now if more else now + _CLEANING_SECONDS
-        return more
 
     def _fold(self, *, now: bool = False) -> None:
         """Fold the write-ahead file back, if it has grown; readers that are at it make it wait for the next time."""

@@ -53,7 +53,6 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     door = Door(
         sign_in=latchgate.sign_in,
         clock=latchgate.clock,
-        lifetime=latchgate.rules.lifetime,
         secure=settings.public_url.startswith("https://"),
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),
     )

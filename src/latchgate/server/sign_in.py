@@ -9,7 +9,6 @@ import anyio
 import anyio.to_thread
 
 from latchgate.core.addresses import throttle_unit
-from latchgate.core.sessions import SessionLifetime
 from latchgate.core.users import UserType
 from latchgate.errors import BadRequest, RateLimited
 from latchgate.server.requests import Call
@@ -34,7 +33,6 @@ class Door:
 
     sign_in: SignIn
     clock: Clock
-    lifetime: SessionLifetime
     secure: bool
     """Whether cookies may travel over https only."""
     limiter: anyio.CapacityLimiter
@@ -67,7 +65,7 @@ class Door:
         Source: recorded, area `login`.
         """
         user = signed_in.user
-        seconds = self.lifetime.absolute_seconds
+        seconds = signed_in.lasts_seconds
         expires = formatdate(self.clock.now() + seconds, usegmt=True)
         shown = {
             "system_user": "yes" if user.user_type is UserType.SYSTEM else "no",

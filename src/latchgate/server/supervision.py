@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from latchgate.bootstrap import Inherited, open_latchgate, share_memory
+from latchgate.bootstrap import Inherited, open_latchgate, open_upkeep, share_memory
 from latchgate.request_log.ingest_process import run_ingester
 from latchgate.server.families import INGESTER_SLOT, MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
 from latchgate.server.links import UpLink
@@ -77,6 +77,7 @@ def _ingester(settings: Settings, shared: SharedSlots) -> Work:
     def ingest(link: UpLink) -> None:
         # A service manager may tell every process to end; this one ends after those whose rows it moves.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        run_ingester(settings, link, measures=shared.slot(INGESTER_SLOT).measures())
+        with open_upkeep(settings) as upkeep:
+            run_ingester(settings, link, measures=shared.slot(INGESTER_SLOT).measures(), upkeep=upkeep)
 
     return ingest

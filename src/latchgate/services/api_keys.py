@@ -1,12 +1,13 @@
 """Generate, list, rotate, revoke and import API keys, for users and for the records of other sources."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from latchgate.core.api_keys import StoredKey, digest_secret
 from latchgate.core.document_types import format_time
 from latchgate.core.permissions import Action
+from latchgate.core.system_settings import KeyPolicy
 from latchgate.core.tokens import Peppers, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import Flaw, Invalid, NotFound, NotPermitted
 from latchgate.services.activity import note
@@ -19,6 +20,7 @@ from latchgate.services.key_orders import (
     import_pair,
     label_problems,
     make_new_key,
+    require_allowed,
     require_sound,
 )
 from latchgate.services.key_owners import Owner, OwnerIds
@@ -26,6 +28,7 @@ from latchgate.services.key_rights import KeyRights, only_key, user_of
 from latchgate.services.port_values import Stamp
 from latchgate.services.ports import Clock, Entropy, RequestLog, Store, Transaction
 from latchgate.services.rights import judge_early
+from latchgate.services.standing_settings import StandingSettings
 
 __all__ = ["ApiKeyService", "IssuedKey", "KeyName", "KeyOrder", "Owner", "PairText"]
 
@@ -45,8 +48,13 @@ class ApiKeyService:
     clock: Clock
     entropy: Entropy
     request_log: RequestLog
-    own_keys: bool
-    """Whether users may manage their own keys, until an administrator decides it."""
+    standing: StandingSettings
+    """What keys may be like, and who manages their own."""
+
+    def get_policy(self) -> KeyPolicy:
+        """Tell what a key may be like that is made now: what forms offer. It is asked again where a key is made."""
+        with self.store.read() as tx:
+            return self.standing.key_policy(tx)
 
     def require(self, actor: Actor, owner: Owner, action: Action) -> None:
         """Let nobody pass who may not do this to an owner's keys. Raises NotPermitted, NotFound, Invalid for Guest.
@@ -68,7 +76,7 @@ class ApiKeyService:
         Raises:
             NotFound: There is no such user, source or record; told only to whoever may manage any keys.
             NotPermitted: The actor may not, or the key would reach further than the actor's own credential.
-            Invalid: A label, limit or expiry that cannot be.
+            Invalid: A label, limit or expiry that cannot be, or that the settings do not allow.
         """
         require_sound(order, self.clock.now())
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
@@ -79,6 +87,7 @@ class ApiKeyService:
         """Make a key. Raises as `generate`."""
         require_sound(order, self.clock.now())
         ids = self._rights(tx, actor).require_owner(owner, Action.CREATE)
+        require_allowed(self.standing.key_policy(tx), order.limits, self.clock.now())
         require_within(actor, order.limits)
         primary = tx.api_keys.find_primary(owner.source, owner.record) is None
         return self._add(tx, actor, owner, (ids, order, primary))
@@ -106,9 +115,12 @@ class ApiKeyService:
                 # A new secret for a key that has expired would be handed out dead.
                 self._revoke(tx, actor, key)
                 key = None
-            require_within(actor, key.limits if key else UNLIMITED)
+            # Who asks in this way cannot say until when: it is as long as may be.
+            latest = self.standing.key_policy(tx).latest_end(self.clock.now())
+            limits = key.limits if key else replace(UNLIMITED, expires_at=latest)
+            require_within(actor, limits)
             if key is None:
-                return self._add(tx, actor, owner, (ids, KeyOrder("Generate Keys"), True))
+                return self._add(tx, actor, owner, (ids, KeyOrder("Generate Keys", limits), True))
             rights.require(ids.user, Action.WRITE)
             return self._replace_secret(tx, actor, key, None)
 
@@ -117,13 +129,14 @@ class ApiKeyService:
     ) -> IssuedKey:
         """Give a key a new secret; the one before works for `overlap_seconds` more, never longer than it would have.
 
+        The key itself ends no later than one that is made now could: a rotation prolongs nothing.
         The one before that ends now, should it still work. `seen` is as in `generate_primary`.
 
         Raises:
             NotFound: There is no such key that the actor may manage.
             Conflict: Several sources have one; name the source.
             NotPermitted: The actor may not, or the key reaches further than the actor's own credential.
-            Invalid: The key has ended, or the overlap is negative or without end.
+            Invalid: The key has ended, or the overlap is negative, without end or longer than the settings allow.
             Invalid: With Flaw.STALE, the key is not as it was seen.
         """
         now = self.clock.now()
@@ -136,6 +149,7 @@ class ApiKeyService:
             if self._has_ended(key):
                 raise Invalid({"key": f"{key_id} has ended; generate a new one"})
             _require_as_seen(key, seen)
+            _require_overlap(self.standing.key_policy(tx), overlap_seconds)
             until = min(now + overlap_seconds, key.limits.expires_at or now + overlap_seconds)
             return self._replace_secret(tx, actor, key, until if overlap_seconds else None)
 
@@ -213,6 +227,7 @@ class ApiKeyService:
         judge_early(self.store, actor, lambda tx: self._rights(tx, actor).require_owner(owner, Action.CREATE))
         with write_as(self.store, actor) as tx:
             self._rights(tx, actor).require_owner(owner, Action.CREATE)
+            require_allowed(self.standing.key_policy(tx), order.limits, self.clock.now())
             require_within(actor, order.limits)
             import_pair(tx, self.clock, self.peppers, actor, (owner, pair, order))
             return _get_key(tx, pair.key_id, owner.source)
@@ -231,6 +246,10 @@ class ApiKeyService:
         secret = Secret(self._issue(TokenKind.KEY_SECRET))
         digest = digest_secret(self.peppers, (key.id, key.source, key.key_id), secret)
         tx.api_keys.replace_secret(key.id, digest, until, self._stamp(actor))
+        end = self.standing.key_policy(tx).earlier_end(key.limits.expires_at, self.clock.now())
+        if end is not None and end != key.limits.expires_at:
+            # A new secret is a new key to whoever holds it, and lives no longer than one.
+            tx.api_keys.end_at(key.id, end)
         still = key.previous_until if key.previous_until and key.previous_until > self.clock.now() else None
         told = _told(key) + (f", former secret works until {until}" if until else "")
         note(tx, self.clock, actor, "api_key.rotated", key.key_id, detail=told)
@@ -248,7 +267,7 @@ class ApiKeyService:
         return issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind)))
 
     def _rights(self, tx: Transaction, actor: Actor) -> KeyRights:
-        return KeyRights(tx, actor, own_keys_default=self.own_keys)
+        return KeyRights(tx, actor, self.standing)
 
     def _stamp(self, actor: Actor) -> Stamp:
         return Stamp(actor.user, self.clock.now_us())
@@ -266,6 +285,12 @@ def _why_not(end: Callable[[], object]) -> str:
 def _require_as_seen(key: StoredKey | None, seen: str | None) -> None:
     if seen is not None and seen != (format_time(key.modified) if key else ""):
         raise Invalid({"seen": "The key was changed since it was looked at"}, Flaw.STALE)
+
+
+def _require_overlap(policy: KeyPolicy, overlap_seconds: int) -> None:
+    most = policy.overlap_seconds_max
+    if most is not None and overlap_seconds > most:
+        raise Invalid({"overlap": f"must be at most {most} seconds, as the settings have it"})
 
 
 def _get_key(tx: Transaction, key_id: str, source: str) -> StoredKey:

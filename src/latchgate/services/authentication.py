@@ -56,7 +56,8 @@ class Rules:
 
     zone: tzinfo
     """In which zone the users' hours are meant."""
-    lifetime: SessionLifetime
+    lifetime: Callable[[Transaction], SessionLifetime]
+    """How long sessions live: it may be decided anew at any time, and counts from then on."""
     issuer: str
     """The service's own address: what tokens must be for, if they name anything (RFC 8707)."""
     client_audiences: frozenset[str]
@@ -108,7 +109,8 @@ class Authenticator:
                 judged = self._judge_token(token, now, address) if token else None
             case Scheme.SESSION:
                 session = tx.sessions.find_public(principal.credential)
-                judged = self._judge_session(session, now, address) if session else None
+                lifetime = self.rules.lifetime(tx)
+                judged = self._judge_session(session, lifetime, now, address) if session else None
             case Scheme.CLIENT:
                 raise AssertionError("a client is no principal")
             case _:
@@ -203,8 +205,9 @@ class Authenticator:
     def _verify_session(self, cookie: SessionCookie, address: str) -> Principal | Rejected | Anonymous:
         with self.store.read() as tx:
             stored = tx.sessions.find(self.peppers.candidates(Purpose.SESSION, cookie.sid.text))
+            lifetime = self.rules.lifetime(tx)
         now = self.clock.now()
-        judged = self._judge_session(stored, now, address) if stored else None
+        judged = self._judge_session(stored, lifetime, now, address) if stored else None
         if stored is None or judged is None:
             # A session that ended makes a guest, as recorded: the sign-in page must remain within reach.
             return Anonymous(session_expired=True)
@@ -212,8 +215,10 @@ class Authenticator:
             self.touch_session(stored.id)
         return judged
 
-    def _judge_session(self, stored: StoredSession, now: int, address: str) -> Principal | Rejected | None:
-        if not is_alive(stored, self.rules.lifetime, now):
+    def _judge_session(
+        self, stored: StoredSession, lifetime: SessionLifetime, now: int, address: str
+    ) -> Principal | Rejected | None:
+        if not is_alive(stored, lifetime, now):
             return None
         reason = self._judge_user(stored.user, now, address)
         if reason:

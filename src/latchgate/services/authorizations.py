@@ -5,11 +5,12 @@ OpenID Connect Core, section 3.1.2; RFC 9700, section 2.1.
 """
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from latchgate.core.sessions import StoredSession
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.token_families import Approval, consent_covers
 from latchgate.core.tokens import Peppers, Purpose
 from latchgate.oauth.authorization_requests import (
@@ -26,7 +27,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.consents import keep_consent
 from latchgate.services.identities import prepare_subjects, subject_of
-from latchgate.services.oauth_state import Lifetimes, OAuthState, may_use
+from latchgate.services.oauth_state import OAuthState, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.signing_keys import SigningKeyService
 
@@ -78,7 +79,7 @@ class AuthorizationService:
     clock: Clock
     entropy: Entropy
     issuer: str
-    lifetimes: Lifetimes
+    lifetimes: Callable[[Transaction], Lifetimes]
     signing_keys: SigningKeyService
 
     def check(self, parameters: Parameters) -> AuthorizationRequest | RefusedRequest:
@@ -207,7 +208,8 @@ class AuthorizationService:
 
     def _provider(self, tx: Transaction) -> "Provider":
         # Nothing that this endpoint does names an address in the activity log.
-        return provider_on(OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, ""), self.issuer)
+        state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes(tx), "")
+        return provider_on(state, self.issuer)
 
 
 def _needs_answer(tx: Transaction, needed: ConsentNeeded) -> bool:

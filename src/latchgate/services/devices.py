@@ -1,9 +1,11 @@
 """Devices without a browser: they show a code, and their user types it elsewhere and allows them. Source: RFC 8628."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from latchgate.core.clients import GrantType, StoredClient
 from latchgate.core.scopes import asks_within
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.token_families import DeviceState, StoredDeviceCode
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.errors import NotFound, OAuthError, RateLimited
@@ -13,7 +15,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor, write_as
 from latchgate.services.consents import keep_consent
 from latchgate.services.oauth_ports import NewDeviceCode
-from latchgate.services.oauth_state import Lifetimes, may_use
+from latchgate.services.oauth_state import may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.throttles import Throttles
 
@@ -57,7 +59,7 @@ class DeviceService:
     clock: Clock
     entropy: Entropy
     issuer: str
-    lifetimes: Lifetimes
+    lifetimes: Callable[[Transaction], Lifetimes]
     throttles: Throttles
 
     def start(self, parameters: Parameters, client: StoredClient, address: str = "") -> StartedDevice:
@@ -90,6 +92,7 @@ class DeviceService:
         user_code, now = self._new_user_code(), self.clock.now()
         audience = frozenset(normal_resource(value) for name, value in parameters if name == "resource" and value)
         with self.store.write() as tx:
+            lives_seconds = self.lifetimes(tx).device_code_seconds
             if not audience <= tx.clients.list_resources() | {self.issuer} or not all(map(is_resource, audience)):
                 raise OAuthError("invalid_target", "There is no such resource here")
             tx.device_codes.add(
@@ -100,11 +103,11 @@ class DeviceService:
                     scopes=scopes or client.scopes,
                     audience=audience,
                     issued_at=now,
-                    expires_at=now + self.lifetimes.device_code_seconds,
+                    expires_at=now + lives_seconds,
                     interval_seconds=_INTERVAL_SECONDS,
                 )
             )
-        return StartedDevice(device_code, _shown(user_code), self.lifetimes.device_code_seconds, _INTERVAL_SECONDS)
+        return StartedDevice(device_code, _shown(user_code), lives_seconds, _INTERVAL_SECONDS)
 
     def find(self, actor: Actor, user_code: str) -> AskingDevice:
         """Find the device that shows a code.

@@ -168,8 +168,8 @@ class SettingsWriter:
         raise Invalid({"doctype": "There is one record of System Settings, which can be changed"})
 
     def change(self, tx: Transaction, actor: Actor, found: FoundDocument, changes: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Replace a setting."""
-        self.system_settings.change_in(tx, actor, allow_own_keys=bool(changes["allow_own_keys"]))
+        """Replace settings."""
+        self.system_settings.change_in(tx, actor, changes)
 
     def delete(self, tx: Transaction, actor: Actor, found: FoundDocument) -> None:  # noqa: ARG002
         """Refuse."""

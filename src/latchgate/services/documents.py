@@ -193,7 +193,7 @@ class DocumentService:
     def _reach(self, tx: Transaction, actor: Actor, doctype: DocumentType, action: Action) -> Reach:
         reach = require_action(tx, actor, doctype, action)
         if doctype is API_KEY and action is not Action.READ:
-            KeyRights(tx, actor, own_keys_default=self.api_keys.own_keys).require_any(action)
+            KeyRights(tx, actor, self.api_keys.standing).require_any(action)
         return reach
 
     def _documents(self, tx: Transaction, doctype: DocumentType) -> Documents:

@@ -1,7 +1,8 @@
 """Take users, keys, clients, tokens and sources over from another server: all of a document, or nothing of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from argon2 import Parameters
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from latchgate.core.api_keys import secret_matches
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.passwords import SALT_BYTES, hash_password, password_problem
 from latchgate.core.sources import SourceRecord
+from latchgate.core.system_settings import KeyPolicy, Lifetimes
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER, parse_user_name
 from latchgate.errors import Invalid
@@ -29,7 +31,6 @@ from latchgate.services.import_documents import (
 )
 from latchgate.services.import_reports import ImportReport, naming
 from latchgate.services.key_orders import import_pair
-from latchgate.services.oauth_state import Lifetimes
 from latchgate.services.port_values import UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.roles import add_role
@@ -64,8 +65,10 @@ class ImportService:
     profile: Parameters = field(repr=False)
     access_tokens: AccessTokenService
     clients: ClientService
-    lifetimes: Lifetimes
+    lifetimes: Callable[[Transaction], Lifetimes]
     """A refresh token that is taken over lives as long as one of our own."""
+    key_policy: Callable[[Transaction], KeyPolicy]
+    """A key that is taken over lives no longer than one of our own."""
 
     def import_document(self, actor: Actor, text: bytes, on_progress: Callable[[int, int], None]) -> ImportReport:
         """Take a document over, in one transaction. What exists already stays as it is.
@@ -132,7 +135,7 @@ class _Import:
             self.report,
             service.clients,
             service.access_tokens,
-            service.lifetimes.refresh_token_seconds,
+            service.lifetimes(self.tx).refresh_token_seconds,
         )
         for user_name in oauth.take(document):
             self._count_credential(user_name)
@@ -219,7 +222,11 @@ class _Import:
         elif ":" in secret or ":" in key_id:
             self.report.leave(f"{place}.api_secret", "it holds a colon, so that no header can present it")
         else:
-            order = KeyOrder("Imported")
+            # Keys of Frappe have no end: they get the latest that there is.
+            end = self.service.key_policy(self.tx).latest_end(self.service.clock.now())
+            order = KeyOrder("Imported", replace(UNLIMITED, expires_at=end))
+            if end is not None:
+                self.report.leave(f"{place}.api_key", f"it ends on {_day(end)}: the settings let no key live longer")
             pair = PairText(key_id, Secret(secret))
             import_pair(self.tx, self.service.clock, self.service.peppers, self.actor, (owner, pair, order))
             self.report.taken["api_keys"] += 1
@@ -246,3 +253,7 @@ class _Import:
             self.report.taken["records"] += 1
         if self._take_key(place, Owner(source, row.name), row.api_key, row.api_secret):
             self._count_credential(row.user)
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

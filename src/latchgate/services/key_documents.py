@@ -34,7 +34,7 @@ class ApiKeyWriter:
         if not record and source != USER_SOURCE:
             raise Invalid({"record": "Value missing for API Key: Record"}, Flaw.MISSING)
         owner = Owner(source, record or actor.user)
-        rights = KeyRights(tx, actor, own_keys_default=self.api_keys.own_keys)
+        rights = KeyRights(tx, actor, self.api_keys.standing)
         try:
             with in_fields(user="record"):
                 rights.require_owner(owner, Action.CREATE)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from latchgate.core.api_keys import Limits, StoredKey, digest_secret, parse_foreign_pair
+from latchgate.core.system_settings import KeyPolicy
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.errors import Invalid
 from latchgate.services.activity import note
@@ -19,6 +20,7 @@ __all__ = [
     "import_pair",
     "label_problems",
     "make_new_key",
+    "require_allowed",
     "require_sound",
 ]
 
@@ -67,6 +69,13 @@ def require_sound(order: KeyOrder, now: int) -> None:
         problems["scopes"] = "must name at least one; all for no limit"
     if problems:
         raise Invalid(problems)
+
+
+def require_allowed(policy: KeyPolicy, limits: Limits, now: int) -> None:
+    """Refuse a key that would live longer than the settings allow. Raises Invalid."""
+    if not policy.allows_end(limits.expires_at, now):
+        days = "a day" if policy.days_max == 1 else f"{policy.days_max} days"
+        raise Invalid({"expires": f"must be within {days} from now: the settings let no new key live longer"})
 
 
 def label_problems(label: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from latchgate.services.actors import Actor
 from latchgate.services.key_owners import Owner, OwnerIds, require_owner
 from latchgate.services.ports import Transaction
 from latchgate.services.rights import find_reach, is_manager, require_act_for
-from latchgate.services.system_settings import allow_own_keys
+from latchgate.services.standing_settings import StandingSettings
 
 __all__ = ["API_KEY", "KeyRights", "only_key", "user_of"]
 
@@ -23,10 +23,10 @@ class KeyRights:
     whoever does not learns of no other owner, and of no other key, that there is one.
     """
 
-    def __init__(self, tx: Transaction, actor: Actor, *, own_keys_default: bool) -> None:
+    def __init__(self, tx: Transaction, actor: Actor, standing: StandingSettings) -> None:
         self._tx = tx
         self._actor = actor
-        self._own_keys = allow_own_keys(tx, default=own_keys_default)
+        self._policy = standing.key_policy(tx)
 
     def require_owner(self, owner: Owner, action: Action) -> OwnerIds:
         """Find an owner whose keys the actor may do this to. Raises NotPermitted, NotFound, Invalid for Guest."""
@@ -89,7 +89,8 @@ class KeyRights:
         reach = find_reach(self._tx, self._actor, API_KEY, action)
         if isinstance(reach, Reason):
             return reach
-        return may_manage_keys(self._actor.principal, user, reach, own_keys=self._own_keys)
+        own_keys = self._policy.gives_own_keys(self._actor.principal.roles)
+        return may_manage_keys(self._actor.principal, user, reach, own_keys=own_keys)
 
     def _may_know(self, source: str) -> bool:
         """Whether an actor may hear that a source, or its record, is not there; System Managers may of any."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from latchgate.core.access_tokens import digest_token, lookup_values
 from latchgate.core.clients import StoredClient, roles_admit
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.token_families import (
     Approval,
     Redeemed,
@@ -39,19 +40,6 @@ _SLOWER_SECONDS = 5
 """By how much a device that asks too often must slow down. Source: RFC 8628, section 3.5."""
 _POLL_TOLERANCE_SECONDS = 1
 """Times are whole seconds: a device that waits just long enough may seem one early."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long what is issued lives, in seconds."""
-
-    code_seconds: int
-    access_token_seconds: int
-    refresh_token_seconds: int
-    """Since its last use: each successor lives that long anew."""
-    device_code_seconds: int
-    refresh_grace_seconds: int
-    """How long after its use a refresh token may be sent again, for a reply that was lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 times are Unix seconds but `creation`, `modified` and log times (microseconds).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -268,6 +268,10 @@ class ApiKeys(Protocol):
         """Give a key a new secret; the one before goes on working until `previous_until`, None ends it now."""
         ...
 
+    def end_at(self, key_row_id: int, expires_at: int) -> None:
+        """Let a key expire then."""
+        ...
+
     def relabel(self, key_row_id: int, label: str, stamp: Stamp) -> None:
         """Give a key another label."""
         ...
@@ -368,13 +372,29 @@ class Instance(Protocol):
         """Look a fact up."""
         ...
 
+    def find_facts(self, names: Sequence[str]) -> dict[str, str]:
+        """Look several facts up at once; those that nobody stated are left out."""
+        ...
+
     def set_fact(self, name: str, value: str) -> None:
         """State a fact, over whatever was stated before."""
+        ...
+
+    def forget_fact(self, name: str) -> bool:
+        """Take a fact back; False if nobody stated it."""
         ...
 
 
 class ActivityLog(Protocol):
     """The activity log of one transaction."""
+
+    def list_addresses(self, after: tuple[int, int], before_time: int, limit: int) -> list[tuple[int, int, str]]:
+        """List time, id and address of the rows after a place and before a time, the oldest first."""
+        ...
+
+    def replace_addresses(self, addresses: Mapping[int, str]) -> None:
+        """Let rows, by id, name another address."""
+        ...
 
     def append(self, entry: ActivityEntry) -> None:
         """Write a row; it stands or falls with the change it tells of."""

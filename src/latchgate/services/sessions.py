@@ -29,8 +29,8 @@ class SessionService:
         """
         now, own = self.clock.now(), _require_unlimited(actor)
         with read_as(self.store, actor) as tx:
-            found = tx.sessions.list_unrevoked(own.user_id)
-        return [session for session in found if is_alive(session, self.rules.lifetime, now)]
+            found, lifetime = tx.sessions.list_unrevoked(own.user_id), self.rules.lifetime(tx)
+        return [session for session in found if is_alive(session, lifetime, now)]
 
     def end_own(self, actor: Actor, public_id: str) -> None:
         """End one of one's sessions. Raises NotFound, also for another's, and NotPermitted as `list_own`."""

@@ -52,6 +52,8 @@ class SignedIn:
 
     user: StoredUser
     sid: Secret
+    lasts_seconds: int
+    """At most, as it is decided now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,8 @@ class SignIn:
                 tx.users.change(user.id, UserChanges(password_hash=rehashed), self.clock.now_us())
             actor = Actor(user.name, attempt.ip_address, None)
             note(tx, self.clock, actor, "session.started", session.public_id)
-        return SignedIn(user, sid)
+            lifetime = self.rules.lifetime(tx)
+        return SignedIn(user, sid, lifetime.absolute_seconds)
 
 
 def _awaits_password(tx: Transaction) -> StoredUser | None:

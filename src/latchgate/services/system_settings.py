@@ -1,22 +1,27 @@
-"""What administrators decide for everybody, kept in the database; the environment says what stands until then."""
+"""What administrators decide for everybody, kept in the database: how it is shown and changed."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Action
 from latchgate.core.queries import Scalar
+from latchgate.core.system_settings import SETTING_NAMES, SettingValue
 from latchgate.core.users import ADMINISTRATOR
+from latchgate.errors import Flaw, Invalid, NotFound
 from latchgate.services.activity import note
 from latchgate.services.actors import Actor, require_system_manager, write_as
 from latchgate.services.port_values import FoundDocument
 from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import require_right
+from latchgate.services.standing_settings import StandingSettings, fact_of
 from latchgate.services.user_rights import get_user
 
-__all__ = ["SYSTEM_SETTINGS", "SystemSettingsService", "allow_own_keys"]
+__all__ = ["SYSTEM_SETTINGS", "SystemSettingsService"]
 
 SYSTEM_SETTINGS = "System Settings"
 """The document type, and the name of its one record."""
-_ALLOW_OWN_KEYS = "allow_own_keys"
 _MODIFIED = "system_settings_modified"
 _MODIFIED_BY = "system_settings_modified_by"
 
@@ -27,8 +32,9 @@ class SystemSettingsService:
 
     store: Store
     clock: Clock
-    own_keys_default: bool
-    """Whether users may manage their own keys, until somebody decides it."""
+    standing: StandingSettings
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """By setting: where the operator set it, for those that the operator did set."""
 
     def get(self, actor: Actor) -> FoundDocument:
         """Give the settings. Raises NotPermitted."""
@@ -45,30 +51,105 @@ class SystemSettingsService:
             "creation": administrator.creation,
             "modified": int(tx.instance.find_fact(_MODIFIED) or administrator.creation),
             "modified_by": tx.instance.find_fact(_MODIFIED_BY) or ADMINISTRATOR,
-            "allow_own_keys": int(allow_own_keys(tx, default=self.own_keys_default)),
+            **self.standing.find(tx),
         }
         return FoundDocument(id=1, values=values, owned_by=ADMINISTRATOR)
 
-    def change(self, actor: Actor, *, allow_own_keys: bool) -> None:
-        """Decide whether users may manage their own keys. Raises NotPermitted."""
+    def list_decided(self, actor: Actor) -> frozenset[str]:
+        """List the settings that somebody decided and that count. Raises NotPermitted."""
+        with self.store.read() as tx:
+            require_right(tx, actor, SYSTEM_SETTINGS, Action.READ)
+            facts = tx.instance.find_facts([fact_of(name) for name in SETTING_NAMES])
+        return frozenset(
+            name for name in SETTING_NAMES if fact_of(name) in facts and name not in self.standing.operator
+        )
+
+    def change(self, actor: Actor, **changes: SettingValue) -> None:
+        """Decide settings. Raises as `change_in`."""
         require_system_manager(actor)
         with write_as(self.store, actor) as tx:
-            self.change_in(tx, actor, allow_own_keys=allow_own_keys)
+            self.change_in(tx, actor, changes)
 
-    def change_in(self, tx: Transaction, actor: Actor, *, allow_own_keys: bool) -> None:
-        """Do as `change`, in a caller's transaction."""
+    def change_in(self, tx: Transaction, actor: Actor, changes: Mapping[str, SettingValue]) -> None:
+        """Decide settings, in a caller's transaction; what holds its value already is left alone.
+
+        Raises:
+            NotPermitted: The actor is no System Manager, or its credential does not reach so far.
+            Invalid: A value that cannot be, a role that is none, or what the operator has set.
+        """
         require_system_manager(actor)
         require_right(tx, actor, SYSTEM_SETTINGS, Action.WRITE)
-        stated = str(int(allow_own_keys))
-        if tx.instance.find_fact(_ALLOW_OWN_KEYS) == stated:
-            return
-        tx.instance.set_fact(_ALLOW_OWN_KEYS, stated)
-        tx.instance.set_fact(_MODIFIED, str(self.clock.now_us()))
-        tx.instance.set_fact(_MODIFIED_BY, actor.user)
-        note(tx, self.clock, actor, "settings.changed", SYSTEM_SETTINGS, detail=f"allow_own_keys: {allow_own_keys}")
+        present = self.standing.find(tx)
+        wanted = {name: value for name, value in _parse(changes).items() if present[name] != value}
+        self._require_open(wanted)
+        _require_roles(tx, wanted.get("own_key_roles"))
+        for name, value in wanted.items():
+            tx.instance.set_fact(fact_of(name), json.dumps(value))
+        self._note(tx, actor, [f"{name}: {_told(value)}" for name, value in wanted.items()])
+
+    def reset(self, actor: Actor, name: str) -> bool:
+        """Let the default of a setting count again; False if nobody had decided it.
+
+        Raises:
+            NotFound: There is no such setting.
+            NotPermitted, Invalid: As `change_in`.
+        """
+        require_system_manager(actor)
+        if name not in SETTING_NAMES:
+            raise NotFound(f"There is no setting {name[:60]}")
+        with write_as(self.store, actor) as tx:
+            require_right(tx, actor, SYSTEM_SETTINGS, Action.WRITE)
+            self._require_open({name: None})
+            forgotten = tx.instance.forget_fact(fact_of(name))
+            self._note(tx, actor, [f"{name}: default"] if forgotten else [])
+        return forgotten
+
+    def origin(self, name: str) -> str:
+        """Tell where the operator set a setting; empty where the operator did not."""
+        if name not in self.standing.operator:
+            return ""
+        found = self.origins.get(name, "default")
+        # An option of who opened the instance stands in no file.
+        return found if found != "default" else "its start"
+
+    def _require_open(self, wanted: Mapping[str, object]) -> None:
+        told = "is set by the operator, in {}, and is changed there alone"
+        fixed = {name: told.format(self.origin(name)) for name in wanted if name in self.standing.operator}
+        if fixed:
+            raise Invalid(fixed)
+
+    def _note(self, tx: Transaction, actor: Actor, told: list[str]) -> None:
+        if told:
+            tx.instance.set_fact(_MODIFIED, str(self.clock.now_us()))
+            tx.instance.set_fact(_MODIFIED_BY, actor.user)
+            note(tx, self.clock, actor, "settings.changed", SYSTEM_SETTINGS, detail="; ".join(told))
 
 
-def allow_own_keys(tx: Transaction, *, default: bool) -> bool:
-    """Tell whether users may manage their own keys; `default` until an administrator decides it."""
-    stated = tx.instance.find_fact(_ALLOW_OWN_KEYS)
-    return default if stated is None else stated == "1"
+def _parse(changes: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
+    """Read values as the document's fields are read, whoever gives them. Raises Invalid."""
+    parsed: dict[str, SettingValue] = {}
+    problems: dict[str, str] = {}
+    for name, value in changes.items():
+        try:
+            parsed[name] = DOCUMENT_TYPES[SYSTEM_SETTINGS].fields[name].parse(value)
+        except ValueError as error:
+            problems[name] = str(error)
+    if problems:
+        raise Invalid(problems)
+    return parsed
+
+
+def _require_roles(tx: Transaction, roles: SettingValue) -> None:
+    for role in roles if isinstance(roles, list) else []:
+        if not tx.roles.exists(role):
+            raise Invalid({"own_key_roles": f"Could not find Role: {role}"}, Flaw.LINK)
+
+
+def _told(value: SettingValue) -> str:
+    match value:
+        case None:
+            return "none"
+        case list():
+            return ", ".join(value) or "none"
+        case _:
+            return str(value)

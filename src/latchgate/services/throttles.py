@@ -17,7 +17,7 @@ from limits.strategies import FixedWindowRateLimiter
 from latchgate.core.addresses import throttle_unit
 from latchgate.services.ports import Clock
 
-__all__ = ["BoundedStorage", "ThrottleRules", "Throttles"]
+__all__ = ["BoundedStorage", "SignInLimits", "ThrottleRules", "Throttles"]
 
 COUNTERS_MAX = 100_000
 _MINUTE_SECONDS = 60
@@ -90,6 +90,17 @@ class BoundedStorage(Storage):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInLimits:
+    """How many failed sign-ins are answered as such in a window; beyond, they are answered with "too many"."""
+
+    per_user: int
+    """For one user from one address."""
+    per_address: int
+    """From one address, whoever the user."""
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class ThrottleRules:
     """How many failures are answered as such; beyond, they are answered with "too many"."""
 
@@ -105,13 +116,27 @@ class ThrottleRules:
 class Throttles:
     """All counters of the service. Each method that counts tells 0, or after how many seconds to come back."""
 
-    def __init__(self, clock: Clock, rules: ThrottleRules, storage_of: Callable[[str], Storage] | None = None) -> None:
-        """Count in what `storage_of` gives for each kind of counter; without it, in this process alone."""
+    def __init__(
+        self,
+        clock: Clock,
+        rules: ThrottleRules,
+        storage_of: Callable[[str], Storage] | None = None,
+        find_limits: Callable[[], SignInLimits] | None = None,
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            clock: For the windows.
+            rules: What is counted until when.
+            storage_of: Where each kind is counted; without it, in this process alone.
+            find_limits: What counts for sign-ins, asked at each attempt; without it, the rules. A limit that has
+                become another counts anew.
+        """
         self._clock = clock
         storage_of = storage_of or (lambda _kind: BoundedStorage(clock))
-        window = rules.sign_in_window_seconds
-        self._per_user = RateLimitItemPerSecond(rules.sign_ins_per_user, window, namespace="user")
-        self._per_address = RateLimitItemPerSecond(rules.sign_ins_per_address, window, namespace="address")
+        given = SignInLimits(rules.sign_ins_per_user, rules.sign_ins_per_address, rules.sign_in_window_seconds)
+        self._find_limits = find_limits or (lambda: given)
+        self._latest = given
         self._credentials = RateLimitItemPerSecond(rules.credentials_per_minute, _MINUTE_SECONDS, namespace="key")
         # Apart, so that nobody pushes out the counters of one kind with those of another.
         self._guesses = FixedWindowRateLimiter(storage_of("guesses"))
@@ -132,15 +157,15 @@ class Throttles:
 
     def count_sign_in(self, user: str, address: str) -> int:
         """Count an attempt to sign in, before any work: of many at once no more get through than of many in turn."""
-        return self._hit(self._sign_ins, self._per_user, user, throttle_unit(address))
+        return self._hit(self._sign_ins, _per_user(self._limits()), user, throttle_unit(address))
 
     def forget_sign_ins(self, user: str, address: str) -> None:
         """Forget the attempts of a user who then signed in."""
-        self._sign_ins.clear(self._per_user, user, throttle_unit(address))
+        self._sign_ins.clear(_per_user(self._limits()), user, throttle_unit(address))
 
     def count_wrong_password(self, address: str) -> int:
         """Count a wrong password from an address, whoever was named."""
-        return self._hit(self._wrong_passwords, self._per_address, throttle_unit(address))
+        return self._hit(self._wrong_passwords, _per_address(self._limits()), throttle_unit(address))
 
     def count_user_code(self, user: str) -> int:
         """Count a device's code that a user typed. Source: RFC 8628, section 5.1."""
@@ -155,10 +180,25 @@ class Throttles:
         return self._hit(self._devices, _DEVICES, throttle_unit(address))
 
     def has_failed_often(self, address: str) -> bool:
-        """Whether an address has had its share of wrong passwords in this window."""
-        return not self._wrong_passwords.test(self._per_address, throttle_unit(address))
+        """Whether an address has had its share of wrong passwords in this window, by the limits of the last attempt.
+
+        It decides who waits for whom, and so asks nothing that would have to be waited for itself.
+        """
+        return not self._wrong_passwords.test(_per_address(self._latest), throttle_unit(address))
+
+    def _limits(self) -> SignInLimits:
+        self._latest = self._find_limits()
+        return self._latest
 
     def _hit(self, limiter: FixedWindowRateLimiter, item: RateLimitItem, *identifiers: str) -> int:
         if limiter.hit(item, *identifiers):
             return 0
         return max(1, int(limiter.get_window_stats(item, *identifiers).reset_time) - self._clock.now())
+
+
+def _per_user(limits: SignInLimits) -> RateLimitItem:
+    return RateLimitItemPerSecond(limits.per_user, limits.window_seconds, namespace="user")
+
+
+def _per_address(limits: SignInLimits) -> RateLimitItem:
+    return RateLimitItemPerSecond(limits.per_address, limits.window_seconds, namespace="address")

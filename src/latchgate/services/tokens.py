@@ -1,10 +1,12 @@
 """The token endpoint and its siblings: exchange, revoke, introspect. The gate has proved which client calls."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.clients import SigningAlgorithm, StoredClient
+from latchgate.core.system_settings import Lifetimes
 from latchgate.core.token_families import Approval, Redeemed, StoredRefreshToken, judge_refresh_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import StoredUser
@@ -17,7 +19,7 @@ from latchgate.services.activity import note
 from latchgate.services.actors import Actor
 from latchgate.services.authentication import Authenticator
 from latchgate.services.identities import claims_of, prepare_subjects, subject_of
-from latchgate.services.oauth_state import Lifetimes, OAuthState, find_refresh_token, may_use
+from latchgate.services.oauth_state import OAuthState, find_refresh_token, may_use
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
 from latchgate.services.signing_keys import SigningKeyService
 
@@ -38,7 +40,7 @@ class TokenService:
     clock: Clock
     entropy: Entropy
     issuer: str
-    lifetimes: Lifetimes
+    lifetimes: Callable[[Transaction], Lifetimes]
     signing_keys: SigningKeyService
     authenticator: Authenticator
 
@@ -52,7 +54,7 @@ class TokenService:
             if present is None or present.revoked_at is not None:
                 return Refusal("invalid_client", "The client was revoked")
             sign = partial(self._sign, tx, client.id_token_alg)
-            state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes, address, sign)
+            state = OAuthState(tx, self.peppers, self.clock, self.entropy, self.lifetimes(tx), address, sign)
             return provider_on(state, self.issuer).exchange(parameters, present)
 
     def _sign(
@@ -70,7 +72,7 @@ class TokenService:
             subject=subject_of(tx, order.user.id),
             client_id=order.client.client_id,
             issued_at=now,
-            expires_at=now + self.lifetimes.access_token_seconds,
+            expires_at=now + self.lifetimes(tx).access_token_seconds,
             auth_time=approval.auth_time,
             nonce=approval.nonce,
             further=claims_of(order.user),

@@ -89,6 +89,7 @@ _REPLACE = (
 _REPLACE_NOW = _REPLACE.values(previous_pepper=None, previous_hash=None)
 _REPLACE_LATER = _REPLACE.values(previous_pepper=api_key.c.pepper, previous_hash=api_key.c.hash)
 _RELABEL = update(api_key).where(api_key.c.id == bindparam("row_id")).values(label=bindparam("new_label"))
+_END_AT = update(api_key).where(api_key.c.id == bindparam("row_id")).values(expires_at=bindparam("end"))
 _STAMP = (
     update(api_key)
     .where(api_key.c.id == bindparam("row_id"))
@@ -161,6 +162,9 @@ class SqlApiKeys:
         values = {"new_pepper": digest.pepper, "new_hash": digest.value, "until": previous_until}
         change_row(self._connection, statement, {"row_id": key_row_id, **values})
         self._stamp(key_row_id, stamp)
+
+    def end_at(self, key_row_id: int, expires_at: int) -> None:
+        change_row(self._connection, _END_AT, {"row_id": key_row_id, "end": expires_at})
 
     def relabel(self, key_row_id: int, label: str, stamp: Stamp) -> None:
         change_row(self._connection, _RELABEL, {"row_id": key_row_id, "new_label": label})

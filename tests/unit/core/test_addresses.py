@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchgate.core.addresses import Address, Network, covers, normal_address, parse_networks, throttle_unit, within
+from latchgate.core.addresses import (
+    Address,
+    Network,
+    covers,
+    normal_address,
+    parse_networks,
+    shorten_address,
+    throttle_unit,
+    within,
+)
 
 
 def _around(address: Address, prefix: int) -> Network:
@@ -220,3 +229,36 @@ def test_an_ipv6_address_lies_in_its_unit(address: IPv6Address) -> None:
         assert address in IPv6Network(throttle_unit(str(address)))
     else:
         assert address.ipv4_mapped in IPv4Network(throttle_unit(str(address)))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("192.0.2.0/24", "192.0.2.0/24"),
+        ("192.0.0.0/16", "192.0.0.0/16"),
+        ("192.0.2.128/25", "192.0.2.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("", ""),
+        ("unknown", "unknown"),
+        ("192.0.2.1/24", "192.0.2.1/24"),
+        ("a/b", "a/b"),
+    ],
+)
+def test_shorten_address(address: str, shown: str) -> None:
+    """To the network that is left of it; what is neither address nor network stays."""
+    assert shorten_address(address) == shown
+
+
+@given(st.ip_addresses())
+def test_a_shortened_address_holds_the_address_and_stays(address: Address) -> None:
+    """Once more changes nothing, and every neighbour of the network is cut alike."""
+    shown = shorten_address(str(address))
+
+    assert shorten_address(shown) == shown
+    networks = parse_networks(shown)
+    assert not isinstance(networks, str)
+    assert covers(networks, str(address))

@@ -13,6 +13,7 @@ from latchgate.core.users import ADMINISTRATOR, GUEST
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
+from latchgate.services.standing_settings import StandingSettings
 from support.house import ADDRESS, USER, House, present_pair
 
 _OWN = Owner("User", USER)
@@ -73,7 +74,7 @@ def test_an_administrator_may_keep_keys_to_managers(house: House) -> None:
     house.roles.grant(COMMAND_LINE, "manager@example.com", "System Manager")
     key_id = house.add_key().key.key_id
     user, manager = house.actor(), house.actor("manager@example.com")
-    strict = replace(house, keys=replace(house.keys, own_keys=False))
+    strict = replace(house, keys=replace(house.keys, standing=StandingSettings.undecided(allow_own_keys=0)))
 
     by_user = _attempts(strict, user, _OWN, key_id)
     by_manager = _attempts(strict, manager, _OWN, key_id)
@@ -100,7 +101,7 @@ def test_a_user_learns_nothing_of_others(house: House, existing: Owner, missing:
     _add_consumer(house, _OTHER)
     others_key = house.add_key(_OTHER)
     user = house.actor()
-    asked = replace(house, keys=replace(house.keys, own_keys=own_keys))
+    asked = replace(house, keys=replace(house.keys, standing=StandingSettings.undecided(allow_own_keys=int(own_keys))))
 
     of_existing = _attempts(asked, user, existing, others_key.key.key_id)
     of_missing = _attempts(asked, user, missing, "no-such-key")

@@ -92,7 +92,8 @@ class KeyPages:
     async def new(self, page: KeyedPage, call: Call) -> Response:
         """Show the form of a new key, say what it would come to, and make one of it."""
         home = await self._judge(page, call, Action.CREATE)
-        form = NewKeyForm(self.frame, self.documents, self.clock)
+        policy = await anyio.to_thread.run_sync(self.api_keys.get_policy)
+        form = NewKeyForm(self.frame, self.documents, self.clock, policy.days_max)
         if call.request.method != "POST":
             return await form.show(call, home, FIRST)
         typed = await call.read_arguments()
@@ -169,7 +170,9 @@ class KeyPages:
 
     def _about_key(self, call: Call, home: KeyHome, kind: str) -> dict[str, Any]:
         key = self._get_key(call, home)
-        return {"kind": kind, "key": key, "overlaps": _OVERLAPS, "use": self._use(call, key)}
+        most = self.api_keys.get_policy().overlap_seconds_max
+        overlaps = [(seconds, words) for seconds, words in _OVERLAPS if most is None or int(seconds) <= most]
+        return {"kind": kind, "key": key, "overlaps": overlaps, "use": self._use(call, key)}
 
     def _get_key(self, call: Call, home: KeyHome) -> dict[str, Any]:
         key = self._find_key(call, home, call.parts["key"])

@@ -48,6 +48,7 @@ ENTRIES = (
     Entry("Roles", "/app/role", "Role"),
     Entry("Sources", "/app/source", "Authorization Source"),
     Entry("OAuth Clients", "/app/oauth-client", "OAuth Client"),
+    Entry("Event Consumers", "/app/event-consumer", "Event Consumer"),
     Entry("Request Log", "/app/request-log", "API Request Log", own=True),
     Entry("Activity", "/app/activity", "Activity Log", own=True),
     Entry("Settings", "/app/settings", "System Settings"),

@@ -43,12 +43,17 @@ class NewKeyForm:
     frame: Frame
     documents: DocumentService
     clock: Clock
+    days_max: int | None = None
+    """In how many days a key must end; None for no limit."""
 
     async def show(
         self, call: Call, home: KeyHome, typed: Mapping[str, Any], told: Told | None = None, status: int = 200
     ) -> Response:
         """Render the form with what was typed, why it was refused, and what the key would come to."""
         allowed = await anyio.to_thread.run_sync(self.documents.list_allowed, call.actor)
+        expiries = _offered(self.days_max)
+        if typed.get("expires") not in [value for value, _ in expiries]:
+            typed = {**typed, "expires": expiries[0][0]}
         return await self.frame.show(
             call,
             "new_key.html",
@@ -57,7 +62,8 @@ class NewKeyForm:
             keyed=home,
             typed=typed,
             told=told or Told(),
-            expiries=_EXPIRIES,
+            expiries=expiries,
+            lasting=_lasting_words(self.days_max),
             may=[(value, words.format(home.acts_as or "its user")) for value, words in _MAY],
             rights=sorted(allowed.items()),
             actions=list(Action),
@@ -79,7 +85,7 @@ class NewKeyForm:
         return wanted
 
     def _expires(self, typed: Mapping[str, Any]) -> str | None:
-        chosen = choice("expires", typed, _EXPIRIES)
+        chosen = choice("expires", typed, _offered(self.days_max))
         if chosen != "date":
             return _text_of(self.clock.now() + int(chosen) * _DAY_SECONDS) if chosen else None
         try:
@@ -112,6 +118,21 @@ class NewKeyForm:
             "expires": wanted["expires"],
             "limit_per_minute": limit,
         }
+
+
+def _offered(days_max: int | None) -> list[tuple[str, str]]:
+    """Offer what the settings allow, the longest of all by its own name if no other is as long."""
+    if days_max is None:
+        return list(_EXPIRIES)
+    shorter = [(days, words) for days, words in _EXPIRIES if days.isdigit() and int(days) < days_max]
+    known = dict(_EXPIRIES).get(str(days_max), f"In {days_max} day{'' if days_max == 1 else 's'}")
+    return [*shorter, (str(days_max), known), ("date", "On a date")]
+
+
+def _lasting_words(days_max: int | None) -> str:
+    if days_max is None:
+        return "A key that never expires works for whoever finds it years from now."
+    return f"Within {days_max} day{'' if days_max == 1 else 's'}: the settings let no key live longer."
 
 
 def choice(name: str, sent: Mapping[str, Any], offered: Sequence[tuple[str, str]]) -> str:

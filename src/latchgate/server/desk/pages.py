@@ -27,8 +27,9 @@ from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.search import SearchPages
 from latchgate.server.desk.sign_in import SignInPages
-from latchgate.server.desk.source_records import RECORD, RecordPages
+from latchgate.server.desk.source_records import CONSUMER, RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
+from latchgate.server.desk.system_settings import SystemSettingsPages
 from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.users import UserPages
 from latchgate.server.replies import Dialect
@@ -70,6 +71,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SourcePages(frame, documents).table(),
         **records.table(),
         **keys.table(records, RECORD, DESK),
+        **keys.table(records, CONSUMER, DESK),
         **account.table(),
         **keys.table(account, ACCOUNT, SIGNED_IN),
         **apps.table(users, f"{USERS}/{{name}}", DESK),
@@ -81,6 +83,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **logs.table(),
         **SearchPages(frame, documents).table(),
         **ManualPages(frame).table(),
+        **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),

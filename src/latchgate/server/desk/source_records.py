@@ -13,8 +13,9 @@ from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
-from latchgate.server.desk.navigation import DESK, HOME
-from latchgate.server.desk.sources import SOURCES, record_address, source_address, source_of
+from latchgate.server.desk.navigation import DESK
+from latchgate.server.desk.source_words import CONSUMERS, SOURCES, words_of_source
+from latchgate.server.desk.sources import record_address, source_address, source_of
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -22,9 +23,10 @@ from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
 
-__all__ = ["RECORD", "RecordPages"]
+__all__ = ["CONSUMER", "RECORD", "RecordPages"]
 
 RECORD = f"{SOURCES}/{{source}}/record/{{name}}"
+CONSUMER = f"{CONSUMERS}/{{name}}"
 _FORM = frozenset({"GET", "POST"})
 _FIELDS = ("user", "enabled")
 
@@ -42,6 +44,8 @@ class RecordPages:
         return {
             RECORD: Page(DESK, _FORM, self.one, Dialect.PAGE),
             f"{RECORD}/delete": Page(DESK, _FORM, self.delete, Dialect.PAGE),
+            CONSUMER: Page(DESK, _FORM, self.one, Dialect.PAGE),
+            f"{CONSUMER}/delete": Page(DESK, _FORM, self.delete, Dialect.PAGE),
         }
 
     async def one(self, call: Call) -> Response:
@@ -96,14 +100,14 @@ class RecordPages:
         dialog: Mapping[str, Any] | None = None,
     ) -> Response:
         record, values = await anyio.to_thread.run_sync(self._read, call)
-        source = source_of(call)
-        trail = (HOME, Link("Sources", SOURCES), Link(source, source_address(source)))
+        trail = _trail(source_of(call))
         return await self.frame.show(
             call,
             "source_record.html",
             Heading(record["name"], trail),
             status=status,
             record=record,
+            words=words_of_source(source_of(call)),
             typed=typed if typed is not None else record,
             told=told or Told(),
             dialog=dialog or {"kind": ""},
@@ -125,5 +129,10 @@ class RecordPages:
 def _home_of(call: Call, record: Mapping[str, Any]) -> KeyHome:
     source, name = source_of(call), str(record["name"])
     address = record_address(source, name)
-    trail = (HOME, Link("Sources", SOURCES), Link(source, source_address(source)), Link(name, address))
+    trail = (*_trail(source), Link(name, address))
     return KeyHome(Owner(source, name), name, record["user"] or "", address, address, trail)
+
+
+def _trail(source: str) -> tuple[Link, ...]:
+    words = words_of_source(source)
+    return (*words.above, Link(words.title, source_address(source)))

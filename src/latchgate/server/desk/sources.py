@@ -12,11 +12,12 @@ from latchgate.core.credentials import USER_SOURCE
 from latchgate.core.documents import API_KEY, DOCUMENT_TYPES
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
-from latchgate.core.sources import BUILT_IN_SOURCES
+from latchgate.core.sources import BUILT_IN_SOURCES, EVENT_CONSUMER
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.navigation import DESK, HOME
+from latchgate.server.desk.source_words import CONSUMERS, SOURCES, words_of_source
 from latchgate.server.desk.user_form import USERS
 from latchgate.server.desk.views import View, containing
 from latchgate.server.desk.wording import segment
@@ -25,9 +26,8 @@ from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.documents import DocumentService
 
-__all__ = ["SOURCE", "SOURCES", "SourcePages", "record_address", "source_address", "source_of"]
+__all__ = ["SOURCE", "SourcePages", "record_address", "source_address", "source_of"]
 
-SOURCES = "/app/source"
 SOURCE = "Authorization Source"
 _FORM = frozenset({"GET", "POST"})
 _PAGE_ROWS = 20
@@ -36,13 +36,16 @@ _SORTED = ("name", "user", "creation")
 
 
 def source_address(source: str) -> str:
-    """Give the address of a source's records; users have pages of their own."""
-    return USERS if source == USER_SOURCE else f"{SOURCES}/{segment(source)}"
+    """Give the address of a source's records; users and event consumers have pages of their own."""
+    return {USER_SOURCE: USERS, EVENT_CONSUMER: CONSUMERS}.get(source) or f"{SOURCES}/{segment(source)}"
 
 
 def source_of(call: Call) -> str:
-    """Give the source that an address names. Raises NotFound for document types whose records own no keys."""
-    source = call.parts["source"]
+    """Give the source that an address names; of those that name none, event consumers' own.
+
+    Raises NotFound for document types whose records own no keys.
+    """
+    source = call.parts.get("source", EVENT_CONSUMER)
     if source in DOCUMENT_TYPES:
         raise NotFound(f"There is no source {source} with records of its own.")
     return source
@@ -50,7 +53,8 @@ def source_of(call: Call) -> str:
 
 def record_address(source: str, name: str) -> str:
     """Give the address of a record's form."""
-    return f"{source_address(source)}/record/{segment(name)}"
+    between = "" if source == EVENT_CONSUMER else "/record"
+    return f"{source_address(source)}{between}/{segment(name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class SourcePages:
             SOURCES: Page(DESK, _FORM, self.list_sources, Dialect.PAGE),
             f"{SOURCES}/{{source}}": Page(DESK, _FORM, self.list_records, Dialect.PAGE),
             f"{SOURCES}/{{source}}/delete": Page(DESK, _FORM, self.delete, Dialect.PAGE),
+            CONSUMERS: Page(DESK, _FORM, self.list_records, Dialect.PAGE),
         }
 
     async def list_sources(self, call: Call) -> Response:
@@ -83,8 +88,8 @@ class SourcePages:
 
     async def list_records(self, call: Call) -> Response:
         """Show a source's records that the address's filters allow, and make one."""
-        if call.parts["source"] == USER_SOURCE:
-            return RedirectResponse(USERS, 303)
+        if call.parts.get("source") in {USER_SOURCE, EVENT_CONSUMER}:
+            return RedirectResponse(source_address(call.parts["source"]), 303)
         if call.request.method != "POST":
             return await self._show_records(call)
         typed = await call.read_arguments()
@@ -138,7 +143,8 @@ class SourcePages:
         source = source_of(call)
         view = View.of(call, "search", "enabled", offered={"enabled": _ENABLED})
         values = await anyio.to_thread.run_sync(self._records, call, view)
-        action = Link("New record", f"{source_address(source)}?new=1") if values["may_create"] else None
+        words = words_of_source(source)
+        action = Link(f"New {words.one}", f"{source_address(source)}?new=1") if values["may_create"] else None
         if dialog is None and "new" in call.request.query_params:
             dialog, wanted = {"kind": "new", "typed": {}, "told": Told()}, "may_create"
         if wanted and not values[wanted]:
@@ -146,11 +152,12 @@ class SourcePages:
         return await self.frame.show(
             call,
             "source_records.html",
-            Heading(source, (HOME, Link("Sources", SOURCES)), action, opens_dialog=True),
+            Heading(words.title, words.above, action, opens_dialog=True),
             status=status,
             view=view,
             size=_PAGE_ROWS,
             source=source,
+            words=words,
             address=source_address(source),
             dialog=dialog or {"kind": ""},
             **values,

@@ -1,0 +1,328 @@
+"""The page Settings: who sees and changes what, what is said of values that cannot be, and that it counts at once."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from latchgate.core.permissions import Action, Grant
+from latchgate.core.questions import Asked
+from latchgate.core.system_settings import SETTING_NAMES
+from latchgate.core.users import SYSTEM_MANAGER, UserType
+from latchgate.services.actors import COMMAND_LINE
+from support.asgi import LOGGED_USER, PASSWORD, Answer, Service, opened_service
+from support.envelopes import assert_page, assert_shown
+from support.pages import HTML, send_form, send_json, visit
+
+MANAGER, API, WEB, READER = "manager@example.com", "api@example.com", "web@example.com", "reader@example.com"
+PAGE, SETTINGS = "/app/settings", "System Settings"
+RECORD = "/api/resource/System%20Settings/System%20Settings"
+GENERATE = "/api/method/frappe.core.doctype.user.user.generate_keys"
+
+SIGN_IN = {
+    "session_idle_seconds": "2",
+    "session_idle_seconds_unit": "3600",
+    "session_absolute_seconds": "1",
+    "session_absolute_seconds_unit": "86400",
+    "sign_in_failures_per_user": "4",
+    "sign_in_failures_per_address": "40",
+    "sign_in_window_seconds": "5",
+    "sign_in_window_seconds_unit": "60",
+}
+_IDLE = "session_idle_seconds"
+KEYS = {"own_keys": "everybody", "own_key_roles": "", "key_days_max": "", "key_overlap_seconds_max": ""}
+LOG = {"log_retention_days": "90", "log_address_days": ""}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An instance with a user of every kind, one of whom may read the settings."""
+    with opened_service(tmp_path_factory.mktemp("settings") / "home") as service:
+        service.make_user(MANAGER, first_name="Mary", roles=frozenset({SYSTEM_MANAGER}))
+        service.make_user(API)
+        service.make_user(WEB, user_type=UserType.WEBSITE)
+        service.latchgate.roles.create(COMMAND_LINE, "Auditor")
+        service.make_user(READER, roles=frozenset({"Auditor"}))
+        every = frozenset({Action.READ, Action.WRITE})
+        service.latchgate.permissions.grant(COMMAND_LINE, Grant("Auditor", SETTINGS, if_owner=False, actions=every))
+        yield service
+
+
+@pytest.fixture
+def peopled(shared: Service) -> Iterator[Service]:
+    """The same with nothing decided, before and after."""
+    yield shared
+    for name in SETTING_NAMES:
+        shared.latchgate.system_settings.reset(COMMAND_LINE, name)
+
+
+def _values(service: Service) -> dict[str, object]:
+    return service.latchgate.documents.get(COMMAND_LINE, SETTINGS, SETTINGS)
+
+
+def _put(service: Service, token: str, changes: dict[str, object]) -> Answer:
+    headers = [("content-type", "application/json")]
+    return service.ask(RECORD, token, method="PUT", headers=headers, body=json.dumps(changes).encode())
+
+
+def _errors(text: str) -> list[str]:
+    return re.findall(r'<p class="error" id="([a-z_]+)-error">', text)
+
+
+# 200
+
+
+def test_every_setting_has_its_meaning_bounds_and_default(peopled: Service) -> None:
+    """In words; a section each, saved by itself."""
+    text = assert_page(visit(peopled, PAGE, MANAGER))
+
+    assert re.findall(r'<form method="post" action="/app/settings/([a-z-]+)"', text) == [
+        "sign-in",
+        "keys",
+        "oauth",
+        "log",
+    ]
+    for name in set(SETTING_NAMES) - {"allow_own_keys", "own_key_roles"}:
+        (hint,) = re.findall(rf'id="{name}-hint">([^<]+)<', text)
+        assert "From " in hint
+        assert "Default: " in hint
+    assert "Default: 3 days." in text
+    assert "From 1 minute to a year." in text
+
+
+@pytest.mark.parametrize(
+    ("section", "typed", "decided"),
+    [
+        (
+            "sign-in",
+            SIGN_IN,
+            {
+                "session_idle_seconds": 7200,
+                "session_absolute_seconds": 86_400,
+                "sign_in_failures_per_user": 4,
+                "sign_in_failures_per_address": 40,
+                "sign_in_window_seconds": 300,
+            },
+        ),
+        (
+            "keys",
+            {**KEYS, "own_keys": "roles", "own_key_roles": "Auditor, System Manager", "key_days_max": "90"},
+            {"allow_own_keys": 1, "own_key_roles": ["Auditor", "System Manager"], "key_days_max": 90},
+        ),
+        ("keys", {**KEYS, "own_keys": "managers"}, {"allow_own_keys": 0}),
+        (
+            "keys",
+            {**KEYS, "key_overlap_seconds_max": "0", "key_overlap_seconds_max_unit": "3600"},
+            {"key_overlap_seconds_max": 0, "key_days_max": None},
+        ),
+        ("log", {"log_retention_days": "0", "log_address_days": "7"}, {"log_retention_days": 0, "log_address_days": 7}),
+    ],
+)
+def test_a_section_is_saved_and_told(
+    peopled: Service, section: str, typed: dict[str, str], decided: dict[str, object]
+) -> None:
+    """What it holds is decided, what others hold is not, and the activity log says by whom."""
+    before = _values(peopled)
+
+    answer = send_form(peopled, f"{PAGE}/{section}", MANAGER, typed)
+
+    after = _values(peopled)
+    changed = {name for name in SETTING_NAMES if after[name] != before[name]}
+    assert (answer.status, answer.header("location")) == (303, f"{PAGE}?done=saved#{section}")
+    assert {name: after[name] for name in decided} == decided
+    assert changed <= set(decided)
+    rows = peopled.latchgate.documents.list_rows(
+        COMMAND_LINE,
+        "Activity Log",
+        Asked(["user", "detail"], {"operation": "settings.changed"}, order_by="time desc", limit=1),
+    ).documents()
+    assert rows[0]["user"] == MANAGER
+    assert all(name in rows[0]["detail"] for name in changed)
+
+
+def test_a_shorter_session_ends_those_that_outlived_it(peopled: Service) -> None:
+    """At the next request; and the cookie of a new one says how long it lasts."""
+    sid = peopled.sign_in(API).sid
+    began_earlier = "UPDATE session SET created_at = created_at - 301 WHERE revoked_at IS NULL AND user_id = :user"
+    with peopled.latchgate.store._database.writing.begin() as connection:  # as if time had passed
+        connection.execute(sqlalchemy.text(began_earlier), {"user": peopled.latchgate.users.get(API).id})
+    before = peopled.ask(LOGGED_USER, headers=[("cookie", f"sid={sid}")])
+
+    five_minutes = {"session_absolute_seconds": "5", "session_absolute_seconds_unit": "60"}
+    send_form(peopled, f"{PAGE}/sign-in", MANAGER, {**SIGN_IN, **five_minutes})
+
+    assert before.status == 200
+    assert peopled.ask(LOGGED_USER, headers=[("cookie", f"sid={sid}")]).status != 200
+    assert "Max-Age=300;" in peopled.sign_in(API).cookies["sid"]
+
+
+def test_fewer_failures_count_at_once(peopled: Service) -> None:
+    """The second wrong password meets a limit of one."""
+    peopled.latchgate.system_settings.change(COMMAND_LINE, sign_in_failures_per_user=1)
+    sent = {"usr": READER, "pwd": "wrong wrong wrong"}
+
+    statuses = [peopled.post("/api/method/login", sent).status for _ in range(2)]
+    peopled.latchgate.system_settings.change(COMMAND_LINE, sign_in_failures_per_user=9)
+
+    assert statuses == [401, 429]
+    assert peopled.post("/api/method/login", {"usr": READER, "pwd": PASSWORD}).status == 200
+
+
+def test_keys_that_live_longer_are_counted(peopled: Service) -> None:
+    """Those that never end among them; they go on working."""
+    pair = peopled.make_key(API)
+    send_form(peopled, f"{PAGE}/keys", MANAGER, {**KEYS, "key_days_max": "30"})
+
+    text = assert_page(visit(peopled, PAGE, MANAGER))
+
+    assert "later than one made now could" in text
+    assert "of them never" in text
+    assert peopled.ask(LOGGED_USER, pair.token).status == 200
+
+
+def test_a_reader_sees_and_changes_nothing(peopled: Service) -> None:
+    """Whatever a permission says, System Managers alone change the settings."""
+    text = assert_page(visit(peopled, PAGE, READER))
+
+    assert "3 days" in text
+    assert '<button type="submit">Save' not in text
+    assert send_form(peopled, f"{PAGE}/log", READER, LOG).status == 403
+
+
+# 303
+
+
+def test_a_section_alone_is_on_the_page(peopled: Service) -> None:
+    """Its address is a form's; whoever opens it, or goes back to it, is led to the page."""
+    assert visit(peopled, f"{PAGE}/keys", MANAGER).header("location") == f"{PAGE}#keys"
+
+
+# 400
+
+
+def test_another_sites_form_decides_nothing(peopled: Service) -> None:
+    """Without the session's token."""
+    sid = peopled.sign_in(MANAGER).sid
+
+    answer = peopled.post(f"{PAGE}/log", LOG, form=True, headers=[("cookie", f"sid={sid}"), HTML])
+
+    assert answer.status == 400
+    assert _values(peopled)["log_retention_days"] == 90
+
+
+# 403, 404
+
+
+@pytest.mark.parametrize("user", [API, WEB, ""])
+def test_nobody_else_sees_or_changes_them(peopled: Service, user: str) -> None:
+    """By no address."""
+    answers = [visit(peopled, PAGE, user), visit(peopled, f"{PAGE}/keys", user)]
+    if user:
+        answers.append(send_form(peopled, f"{PAGE}/keys", user, {**KEYS, "own_keys": "managers"}))
+        answers.append(_put(peopled, peopled.make_key(user).token, {"key_days_max": 1}))
+
+    assert all(answer.status in {303, 401, 403} for answer in answers), [answer.status for answer in answers]
+    assert "session_idle_seconds" not in "".join(answer.text for answer in answers)
+    assert (_values(peopled)["allow_own_keys"], _values(peopled)["key_days_max"]) == (1, None)
+
+
+def test_there_is_no_other_section(peopled: Service) -> None:
+    """Neither to see nor to save."""
+    assert visit(peopled, f"{PAGE}/colours", MANAGER).status == 404
+    assert send_form(peopled, f"{PAGE}/colours", MANAGER, {}).status == 404
+
+
+# 417
+
+
+@pytest.mark.parametrize(
+    ("section", "typed", "wrong", "kept"),
+    [
+        (
+            "sign-in",
+            {**SIGN_IN, "session_idle_seconds": "59", "session_idle_seconds_unit": "1"},
+            "session_idle_seconds",
+            "59",
+        ),
+        (
+            "sign-in",
+            {**SIGN_IN, "session_idle_seconds": "366", "session_idle_seconds_unit": "86400"},
+            "session_idle_seconds",
+            "366",
+        ),
+        ("sign-in", {**SIGN_IN, "session_idle_seconds": ""}, "session_idle_seconds", ""),
+        ("sign-in", {**SIGN_IN, "session_idle_seconds_unit": "7"}, "session_idle_seconds", "2"),
+        ("sign-in", {**SIGN_IN, "sign_in_failures_per_user": "-1"}, "sign_in_failures_per_user", "-1"),
+        ("sign-in", {**SIGN_IN, "sign_in_failures_per_user": "1e3"}, "sign_in_failures_per_user", "1e3"),
+        ("sign-in", {**SIGN_IN, "sign_in_failures_per_user": "9" * 400}, "sign_in_failures_per_user", "999"),
+        ("keys", {**KEYS, "key_days_max": "0"}, "key_days_max", "0"),
+        ("keys", {**KEYS, "own_keys": "roles"}, "own_key_roles", ""),
+        ("keys", {**KEYS, "own_keys": "roles", "own_key_roles": "<i>"}, "own_key_roles", "&lt;i&gt;"),
+        ("keys", {**KEYS, "own_keys": "me"}, "own_keys", ""),
+        ("log", {**LOG, "log_address_days": "0"}, "log_address_days", "0"),
+        ("log", {**LOG, "log_retention_days": "soon"}, "log_retention_days", "soon"),
+    ],
+)
+def test_what_cannot_be_is_told_at_its_field(
+    peopled: Service, section: str, typed: dict[str, str], wrong: str, kept: str
+) -> None:
+    """What was typed is still there, and nothing is decided."""
+    before = _values(peopled)
+
+    text = assert_shown(send_form(peopled, f"{PAGE}/{section}", MANAGER, typed), 417)
+
+    assert _errors(text) == [wrong]
+    assert f'value="{kept}' in text
+    assert _values(peopled) == before
+
+
+@pytest.mark.parametrize("name", [*SIGN_IN, *KEYS, *LOG, "modified"])
+@pytest.mark.parametrize("value", [None, [], {}, {"a": ["b"]}, True, 1.5])
+def test_what_no_form_sends_is_no_fault(peopled: Service, name: str, value: object) -> None:
+    """JSON may hold anything."""
+    section = next(found for found, typed in _FORMS.items() if name in {**typed, "modified": ""})
+
+    answer = send_json(peopled, f"{PAGE}/{section}", MANAGER, {**_FORMS[section], name: value})
+
+    assert answer.status in {303, 417}, answer.text
+
+
+_FORMS = {"sign-in": SIGN_IN, "keys": KEYS, "log": LOG}
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_lost(peopled: Service) -> None:
+    """Two who opened the page: the second is told, and nothing of theirs is saved."""
+    (seen,) = set(re.findall(r'name="modified" value="([^"]+)"', visit(peopled, PAGE, MANAGER).text))
+    peopled.latchgate.system_settings.change(COMMAND_LINE, log_retention_days=30)
+
+    text = assert_shown(send_form(peopled, f"{PAGE}/log", MANAGER, {**LOG, "modified": seen}), 417)
+
+    assert "Somebody else changed this" in text
+    assert _values(peopled)["log_retention_days"] == 30
+
+
+# What the operator set
+
+
+def test_what_the_operator_set_is_shown_as_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With where; a form that sends it all the same changes the rest alone, and the API says why not."""
+    monkeypatch.setenv("LATCHGATE_LOG_RETENTION_DAYS", "30")
+    monkeypatch.setenv("LATCHGATE_ALLOW_OWN_KEYS", "false")
+    with opened_service(tmp_path / "home") as service:
+        service.make_user(MANAGER, roles=frozenset({SYSTEM_MANAGER}))
+        text = assert_page(visit(service, PAGE, MANAGER))
+        saved = send_form(service, f"{PAGE}/log", MANAGER, {"log_retention_days": "9", "log_address_days": "7"})
+        refused = _put(service, service.make_key(MANAGER).token, {"log_retention_days": 9})
+        values = _values(service)
+
+    assert "set by the operator in <code>LATCHGATE_LOG_RETENTION_DAYS</code>" in text
+    assert "set by the operator in <code>LATCHGATE_ALLOW_OWN_KEYS</code>" in text
+    assert 'name="log_retention_days"' not in text
+    assert 'name="own_keys"' not in text
+    assert saved.status == 303
+    assert (values["log_retention_days"], values["log_address_days"]) == (30, 7)
+    assert refused.status == 417
+    assert "LATCHGATE_LOG_RETENTION_DAYS" in refused.text
