@@ -34,6 +34,7 @@ from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
 from latchgate.services.documents import DocumentService
+from latchgate.services.enrolments import Enrolments
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
@@ -46,8 +47,10 @@ from latchgate.services.permissions import PermissionService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
+from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
+from latchgate.services.sign_in_steps import SignInStepService
 from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
 from latchgate.services.system_settings import SystemSettingsService
@@ -117,6 +120,8 @@ class Latchgate:
     log_outs: LogOutService
     signing_keys: SigningKeyService
     passwords: PasswordService
+    second_factors: SecondFactorService
+    sign_in_steps: SignInStepService
     imports: ImportService
     gate: Gate
     cache: VerifiedCache | None
@@ -325,6 +330,7 @@ def _wire(
     lifetimes, consents = _lifetimes(settings), ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
+    enrolments = Enrolments(peppers, clock, entropy, issuer)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -351,6 +357,8 @@ def _wire(
         log_outs=LogOutService(store, entropy, issuer, signing_keys),
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
+        second_factors=SecondFactorService(sign_in, enrolments),
+        sign_in_steps=SignInStepService(sign_in, enrolments),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
         gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,

@@ -57,6 +57,9 @@ class User(Record):
     can_sign_in: Annotated[int, Access(Kind.CHECK, "Can Sign In", read=Reader.OWNER)] = Field(
         0, description="Whether it has a password; without one it is for API calls only"
     )
+    has_second_factor: Annotated[int, Access(Kind.CHECK, "Has Second Factor", read=Reader.OWNER)] = Field(
+        0, description="Whether a code is asked for at its sign-in besides the password"
+    )
     new_password: Annotated[
         str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=1000, description="A password to sign in with; it is kept as a hash and never answered")
@@ -73,6 +76,9 @@ class Role(Record):
     )
     disabled: Annotated[int, Access(Kind.CHECK, "Disabled")] = Field(0, description="Always 0")
     desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access")] = Field(1, description="Always 1")
+    two_factor_auth: Annotated[Check, Access(Kind.CHECK, "Two Factor Authentication", write=Writer.MANAGER)] = Field(
+        0, description="1: who has the role signs in with a second factor; System Managers alone change it"
+    )
 
 
 class RolePermission(Record):
