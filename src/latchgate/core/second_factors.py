@@ -117,7 +117,7 @@ def otpauth_address(key: bytes, user: str, issuer: str) -> str:
     """Write what a QR code tells an authenticator app: the key, whose, and for which service."""
     with ONE_AT_A_TIME:
         from pyotp import TOTP  # noqa: PLC0415  # as above
-    return TOTP(write_key(key)).provisioning_uri(user, issuer_name=issuer)
+    return TOTP(write_key(key)).provisioning_uri(name=user, issuer_name=issuer)
 
 
 def issue_recovery_code(entropy: bytes) -> str:

@@ -52,6 +52,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     settings = latchgate.settings
     door = Door(
         sign_in=latchgate.sign_in,
+        steps=latchgate.sign_in_steps,
         clock=latchgate.clock,
         lifetime=latchgate.rules.lifetime,
         secure=settings.public_url.startswith("https://"),

@@ -42,7 +42,7 @@ def context_of(user_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CodeChecker:
-    """Judges codes in a caller's transaction, which has to be committed whatever comes of it: wrong ones are counted."""
+    """Judges codes in a caller's transaction, to be committed whatever comes of it: wrong ones are counted."""
 
     peppers: Peppers = field(repr=False)
     clock: Clock

@@ -126,7 +126,9 @@ class Enrolments:
         except ValueError:
             return None
         opened = self.peppers.unseal(Purpose.ENROLMENT, sealed, _context(user, shown_to))
-        document = json.loads(opened) if opened is not None else {"until": 0}
+        if opened is None:
+            return None
+        document = json.loads(opened)
         return bytes.fromhex(document["key"]) if self.clock.now() < document["until"] else None
 
 

@@ -1,4 +1,4 @@
-"""What the services of the second factor need from the store; `services/ports.py` says how such ports are to be read."""
+"""What the services of the second factor need from the store; how to read such ports, says `services/ports.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

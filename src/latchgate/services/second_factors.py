@@ -1,4 +1,4 @@
-"""Second factors of people who are signed in: set up, replaced, turned off; ended by a System Manager where one is lost."""
+"""Second factors of who is signed in: set up, replaced, turned off; ended by a System Manager where one is lost."""
 
 from dataclasses import dataclass
 

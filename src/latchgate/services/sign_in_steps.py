@@ -7,7 +7,6 @@ before the code was right, or the second factor that must be is set up.
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from latchgate.core.second_factors import needs_second_factor
 from latchgate.core.tokens import Purpose, Secret
 from latchgate.core.users import StoredUser
 from latchgate.errors import Invalid, RateLimited, SignInFailed
@@ -89,7 +88,7 @@ class SignInStepService:
         return signed_in
 
     def begin_enrolment(self, step: Secret) -> ShownKey:
-        """Show a new key to a waiting sign-in whose user must have a second factor and has none. Raises SignInFailed."""
+        """Show a new key to a waiting sign-in whose user must set a second factor up. Raises SignInFailed."""
         waiting = self._get(step)
         if waiting.enrolled:
             raise SignInFailed(_ENDED)
@@ -168,7 +167,8 @@ class SignInStepService:
 
     def _name(self, step: Secret) -> str:
         # No secret: it stands in nothing but what is sealed.
-        return "step " + self.sign_in.peppers.digest(Purpose.SIGN_IN_STEP, step.text).value.hex()
+        digest = self.sign_in.peppers.digest(Purpose.SIGN_IN_STEP, step.text)
+        return f"step {digest.value.hex()}"
 
 
 def _told(tx: Transaction, user: StoredUser, outcome: CodeOutcome) -> str:

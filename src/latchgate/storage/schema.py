@@ -21,7 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
-    false,
+    text,
 )
 
 from latchgate.storage.encodings import StoredText
@@ -124,7 +124,7 @@ role = Table(
     _who("owner"),
     _when("modified"),
     _who("modified_by"),
-    Column("second_factor_required", Boolean, nullable=False, server_default=false()),
+    Column("second_factor_required", Boolean, nullable=False, server_default=text("false")),
     # A user's roles are read as one text, a role a line.
     CheckConstraint("name NOT LIKE '%\n%'", name="one_line"),
     sqlite_autoincrement=True,
@@ -404,7 +404,7 @@ session = Table(
     Column("ip_address", StoredText, nullable=False),
     Column("user_agent", StoredText, nullable=False),
     Column("revoked_at", BigInteger),
-    Column("second_factor", Boolean, nullable=False, server_default=false()),
+    Column("second_factor", Boolean, nullable=False, server_default=text("false")),
     sqlite_autoincrement=True,
 )
 

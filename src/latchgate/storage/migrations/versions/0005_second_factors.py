@@ -17,7 +17,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    no = sa.false()
+    no = sa.text("false")
     op.add_column("role", sa.Column("second_factor_required", sa.Boolean, nullable=False, server_default=no))
     op.add_column("session", sa.Column("second_factor", sa.Boolean, nullable=False, server_default=no))
     op.create_table(
