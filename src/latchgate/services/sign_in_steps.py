@@ -73,9 +73,10 @@ class SignInStepService:
         with self.sign_in.store.write() as tx:
             stored = self._count_attempt(tx, step)
             actor = Actor(stored.user.name, browser.ip_address, None)
+            # Before the code is looked at: from elsewhere nobody is told whether it is right.
+            self.sign_in.require_place_and_time(stored.user, browser.ip_address)
             outcome = self.enrolments.codes.check_in(tx, actor, stored.user, typed)
             if outcome.is_right:
-                self.sign_in.require_place_and_time(stored.user, browser.ip_address)
                 tx.sign_in_steps.end(stored.id)
                 told = _told(tx, stored.user, outcome)
                 signed_in = self.sign_in.open_session_in(tx, stored.user, browser, sid, proved_by=told)
@@ -108,16 +109,18 @@ class SignInStepService:
             RateLimited: Too many attempts.
         """
         waiting = self._get(step)
+        if waiting.enrolled:
+            raise SignInFailed(_ENDED)
         self._count(waiting.user, browser)
         sid, recovery_codes = self.sign_in.make_sid(), self.enrolments.make_codes()
         signed_in = None
         with self.sign_in.store.write() as tx:
             stored = self._count_attempt(tx, step)
             user = stored.user
+            self.sign_in.require_place_and_time(user, browser.ip_address)
             confirmed = self.enrolments.confirm(user, self._name(step), proof, typed)
             # Somebody else who knows the password may have been quicker: theirs counts, and its code is asked for.
             if confirmed is not None and tx.second_factors.find(user.id) is None:
-                self.sign_in.require_place_and_time(user, browser.ip_address)
                 self.enrolments.store_in(tx, user, confirmed, recovery_codes)
                 # What waits besides was begun before there was a second factor.
                 tx.sign_in_steps.end_all(user.id)
