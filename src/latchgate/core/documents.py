@@ -221,7 +221,7 @@ BEARER_TOKEN = DocumentType("OAuth Bearer Token", OAuthBearerToken, "user", issu
 
 _BUILT_IN = (
     USER,
-    DocumentType("Role", Role, "owner", "role_name", ignored=frozenset({"two_factor_auth", "is_custom", "home_page"})),
+    DocumentType("Role", Role, "owner", "role_name", ignored=frozenset({"is_custom", "home_page"})),
     DocumentType("Role Permission", RolePermission, "owner"),
     API_KEY,
     DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),

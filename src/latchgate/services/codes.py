@@ -1,7 +1,7 @@
 """Look at a code that somebody typed: the app's, or a recovery code, each good once."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from latchgate.core.second_factors import (
     RecoveryCode,
@@ -21,7 +21,7 @@ from latchgate.services.ports import Clock, Transaction
 __all__ = ["CodeChecker", "CodeOutcome", "context_of"]
 
 
-class CodeOutcome(Enum):
+class CodeOutcome(StrEnum):
     """What came of a code; the words are the activity log's."""
 
     BY_APP = "with a code of the app"

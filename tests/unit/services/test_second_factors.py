@@ -1,6 +1,8 @@
 """One's own second factor, and another's that was lost."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -35,6 +37,16 @@ def _opens(house: House, signed_in: SignedIn) -> bool:
 def _enter(house: House, device: Device, user: str = USER, steps: int = 0) -> SignedIn:
     code = device.code(house.clock.now(), steps)
     return house.sign_in_steps.finish(house.ask_code(user).step, code, Browser(ADDRESS, "browser"))
+
+
+def _outcome(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except Invalid:
+        return "invalid"
+    except RateLimited:
+        return "limited"
+    return "done"
 
 
 @pytest.fixture
@@ -80,10 +92,7 @@ def test_the_password_is_asked_for_again(house: House, own: Actor) -> None:
     """A session that somebody left open sets nothing up; and guessing there is slowed as at sign-in."""
     with pytest.raises(Invalid, match="current_password"):
         house.second_factors.begin(own, WRONG, "")
-    with pytest.raises(RateLimited):
-        for _ in range(10):
-            with pytest.raises(Invalid):
-                house.second_factors.begin(own, WRONG, "")
+    assert "limited" in [_outcome(lambda: house.second_factors.begin(own, WRONG, "")) for _ in range(10)]
 
 
 def test_a_wrong_code_confirms_nothing(house: House, own: Actor) -> None:
@@ -96,10 +105,8 @@ def test_a_wrong_code_confirms_nothing(house: House, own: Actor) -> None:
     again = house.second_factors.show_again(own, shown.proof)
     assert again is not None
     assert again.key == shown.key
-    with pytest.raises(RateLimited):
-        for _ in range(10):
-            with pytest.raises(Invalid):
-                house.second_factors.confirm(own, shown.proof, wrong)
+    confirm = partial(house.second_factors.confirm, own, shown.proof, wrong)
+    assert "limited" in [_outcome(confirm) for _ in range(10)]
     assert house.second_factors.get_own(own).since is None
 
 

@@ -77,7 +77,8 @@ def test_a_code_is_good_once_in_two_processes(house: House, device: Device) -> N
     """Of two that come with it at the same moment, one gets in."""
     both = [house, house.with_peppers(house.peppers)]
     asked = [house.ask_code() for _ in both]
-    code, barrier, came = device.code(house.clock.now()), Barrier(2), []
+    code, barrier = device.code(house.clock.now()), Barrier(2)
+    came: list[SignedIn | None] = []
 
     def finish(one: House, step: CodeAsked) -> None:
         barrier.wait()
@@ -202,9 +203,7 @@ def _delete(house: House) -> None:
 
 
 @pytest.mark.parametrize("happens", [_new_password, _disable, _reset, _delete])
-def test_a_step_ends_with_what_it_stands_on(
-    house: House, device: Device, happens: Callable[[House], None]
-) -> None:
+def test_a_step_ends_with_what_it_stands_on(house: House, device: Device, happens: Callable[[House], None]) -> None:
     """Another password, a disabled or deleted user, a second factor that was ended."""
     asked = house.ask_code()
     happens(house)

@@ -7,10 +7,11 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from latchgate.core.credentials import Scheme
 from latchgate.core.policy import Requirement
+from latchgate.core.second_factors import RECOVERY_CODES, RecoveryCode, parse_code
 from latchgate.core.tokens import Secret
 from latchgate.errors import Invalid, RateLimited
 from latchgate.server.desk.account import ACCOUNT
@@ -30,6 +31,8 @@ _PAGE = f"{ACCOUNT}/second-factor"
 _FORM = frozenset({"GET", "POST"})
 _FIELDS = ("current_password", "code")
 _INVALID, _TOO_MANY = 417, 429
+_FILE_NAME = "latchgate-recovery-codes.txt"
+_FILE_HEADING = "Latchgate recovery codes: each opens the account once."
 _AGAIN = "This key was shown too long ago. Begin again."
 _ABOVE = (Link("My account", ACCOUNT), Link("Second factor", _PAGE))
 
@@ -50,6 +53,7 @@ class SecondFactorPages:
             f"{_PAGE}/set-up": Page(_BY_SESSION, _FORM, self.set_up, Dialect.PAGE),
             f"{_PAGE}/confirm": Page(_BY_SESSION, _FORM, self.confirm, Dialect.PAGE),
             f"{_PAGE}/recovery-codes": Page(_BY_SESSION, _FORM, self.renew_codes, Dialect.PAGE),
+            f"{_PAGE}/download": Page(_BY_SESSION, frozenset({"POST"}), self.download, Dialect.PAGE),
             f"{_PAGE}/turn-off": Page(_BY_SESSION, _FORM, self.turn_off, Dialect.PAGE),
         }
 
@@ -88,6 +92,14 @@ class SecondFactorPages:
             return await self._ask(call, "recovery-codes")
         codes = await self._try(call, "recovery-codes", self.second_factors.renew_codes)
         return codes if isinstance(codes, Response) else await self._show_codes(call, codes)
+
+    async def download(self, call: Call) -> Response:
+        """Give recovery codes back as a file to the page that shows them: here they are digests alone."""
+        sent = _text(await call.read_arguments(), "codes").split()[:RECOVERY_CODES]
+        if not sent or not all(isinstance(parse_code(code), RecoveryCode) for code in sent):
+            raise Invalid({"codes": "must be the recovery codes that the page shows"})
+        text = "\n".join([_FILE_HEADING, "", *sent, ""])
+        return PlainTextResponse(text, headers={"Content-Disposition": f'attachment; filename="{_FILE_NAME}"'})
 
     async def turn_off(self, call: Call) -> Response:
         """End one's second factor."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
+from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Secret
 from latchgate.errors import Invalid, RateLimited, SignInFailed
 from latchgate.server.desk.frame import Frame
@@ -105,6 +106,7 @@ class SignInStepPages:
             "login_recovery_codes.html",
             codes=[code.text for code in enrolled.recovery_codes],
             goes_on=target or home_of(signed_in),
+            csrf_token=csrf_token(self.frame.peppers, signed_in.sid),
         )
         return with_cookies(response, (*self.door.cookies(signed_in), self.door.cleared_step()))
 
