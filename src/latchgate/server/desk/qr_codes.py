@@ -19,7 +19,5 @@ def draw_qr_code(text: str) -> "Markup":
         import segno  # noqa: PLC0415  # as the module says
         from markupsafe import Markup  # noqa: PLC0415  # comes with what renders pages, as late
     drawn = segno.make(text, error="m", micro=False)
-    element = drawn.svg_inline(
-        svgclass="qr", lineclass="", omitsize=True, dark="#000", light="#fff", title="QR code of the key below"
-    )
+    element = drawn.svg_inline(svgclass="qr", lineclass="", omitsize=True, dark="#000", light="#fff")
     return Markup(element)  # noqa: S704  # of paths that are all numbers
