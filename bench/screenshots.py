@@ -40,8 +40,14 @@ PRESSED = {
     "client-dialog-secret": ("/app/oauth-client/{name}/rotate", "/app/oauth-client/{app}/rotate", "Rotate secret"),
     "user-dialog-link": ("/app/user/{name}/reset-link", "/app/user/api@example.com?tab=settings", "Make reset link"),
 }
-_WITHOUT_PICTURE = frozenset({"/me/session/{name}/end", "/me/end-other-sessions"})
-"""They show nothing of their own."""
+_WITHOUT_PICTURE = frozenset(
+    {
+        *("/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
+        *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
+        *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
+    }
+)
+"""They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""
 _CLIENTS = "/app/oauth-client"
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
@@ -71,6 +77,15 @@ PICTURES = {
     "account-new-key": ("/me/new-key", "/me/new-key"),
     "account-dialog-rotate": ("/me/key/{key}/rotate", "/me/key/{own}/rotate"),
     "account-dialog-revoke": ("/me/key/{key}/revoke", "/me/key/{own}/revoke"),
+    "second-factor": ("/me/second-factor", "/me/second-factor"),
+    "second-factor-set-up": ("/me/second-factor/set-up", "/me/second-factor/set-up"),
+    "second-factor-codes": ("/me/second-factor/recovery-codes", "/me/second-factor/recovery-codes"),
+    "second-factor-off": ("/me/second-factor/turn-off", "/me/second-factor/turn-off"),
+    "user-sessions": ("/app/user/{name}", "/app/user/Administrator?tab=sessions"),
+    "user-dialog-second-factor": (
+        "/app/user/{name}/end-second-factor",
+        "/app/user/api@example.com/end-second-factor",
+    ),
     "sources": ("/app/source", "/app/source"),
     "sources-dialog-new": ("/app/source", "/app/source?new=1"),
     "source-records": ("/app/source/{source}", "/app/source/API%20Device?enabled=yes"),
