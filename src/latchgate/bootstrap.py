@@ -120,8 +120,6 @@ class Latchgate:
     log_outs: LogOutService
     signing_keys: SigningKeyService
     passwords: PasswordService
-    second_factors: SecondFactorService
-    sign_in_steps: SignInStepService
     imports: ImportService
     gate: Gate
     cache: VerifiedCache | None
@@ -135,6 +133,20 @@ class Latchgate:
     def reset_url(self, link: Secret) -> str:
         """Write a one-time link for a new password as the address that opens it."""
         return f"{self.settings.public_url}/reset-password/{link.text}"
+
+    @property
+    def second_factors(self) -> SecondFactorService:
+        """Second factors of people who are signed in."""
+        return SecondFactorService(self.sign_in, self._enrolments)
+
+    @property
+    def sign_in_steps(self) -> SignInStepService:
+        """Sign-ins between password and session."""
+        return SignInStepService(self.sign_in, self._enrolments)
+
+    @property
+    def _enrolments(self) -> Enrolments:
+        return Enrolments(self.peppers, self.clock, self.sign_in.entropy, self.settings.public_url)
 
     def setup_url(self, link: Secret) -> str:
         """Write a one-time set-up link as the address that opens it."""
@@ -330,7 +342,6 @@ def _wire(
     lifetimes, consents = _lifetimes(settings), ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
-    enrolments = Enrolments(peppers, clock, entropy, issuer)
     return Latchgate(
         settings=settings,
         clock=clock,
@@ -357,8 +368,6 @@ def _wire(
         log_outs=LogOutService(store, entropy, issuer, signing_keys),
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
-        second_factors=SecondFactorService(sign_in, enrolments),
-        sign_in_steps=SignInStepService(sign_in, enrolments),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes),
         gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
         cache=cache,

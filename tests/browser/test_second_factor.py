@@ -62,6 +62,27 @@ def test_set_up_asked_for_and_lost(
     user = _make(running, f"own{viewport['width']}{looked}@example.com".lower())
     page = open_page(viewport=viewport, watched=not looked, bypass_csp=looked)
     _enter(page, user)
+    device, codes = _set_up(page, looked)
+    assert len(codes) == 10
+    _look(page, "codes", looked)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as text").click()
+    assert download.value.path().read_text().split("\n")[2:12] == codes
+    page.get_by_role("link", name="I kept them").click()
+    expect(page.get_by_text("10 of 10 left")).to_be_visible()
+    _look(page, "on", looked)
+
+    _come_back_by_code(page, user, device, looked)
+    _come_back_by_recovery_code(page, user, codes[0], looked)
+    page.goto("/me/second-factor/turn-off")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("textbox", name="Code", exact=False).fill(codes[1])
+    _look(page, "turn-off", looked)
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.get_by_role("status")).to_contain_text("was turned off")
+
+
+def _set_up(page: Page, looked: bool) -> tuple[Device, list[str]]:
     page.goto("/me")
     page.get_by_role("link", name="Set up the second factor").click()
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
@@ -80,19 +101,13 @@ def test_set_up_asked_for_and_lost(
         expect(page.locator("#code-error")).to_be_visible()
         assert page.locator("#key").inner_text() == device.key
         _look(page, "key-refused", looked)
-    page.get_by_role("textbox", name="Code", exact=False).fill(_now_steps(device, -1))
+    page.get_by_role("textbox", name="Code", exact=False).fill(_now_steps(device))
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
-    codes = page.locator("#codes").inner_text().split()
-    assert len(codes) == 10
-    _look(page, "codes", looked)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download as text").click()
-    assert download.value.path().read_text().split("\n")[2:12] == codes
-    page.get_by_role("link", name="I kept them").click()
-    expect(page.get_by_text("10 of 10 left")).to_be_visible()
-    _look(page, "on", looked)
+    return device, page.locator("#codes").inner_text().split()
 
+
+def _come_back_by_code(page: Page, user: str, device: Device, looked: bool) -> None:
     page.context.clear_cookies()
     _enter(page, user)
     expect(page.get_by_role("heading", name="Enter your code")).to_be_visible()
@@ -100,27 +115,23 @@ def test_set_up_asked_for_and_lost(
     expect(page.get_by_label("Password")).to_be_visible()
     _enter(page, user)
     _look(page, "login-code", looked)
-    page.get_by_role("textbox", name="Code", exact=False).fill(_now_steps(device))
+    page.get_by_role("textbox", name="Code", exact=False).fill(_now_steps(device, 1))
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/app")
 
+
+def _come_back_by_recovery_code(page: Page, user: str, code: str, looked: bool) -> None:
     page.context.clear_cookies()
     _enter(page, user)
     page.get_by_role("link", name="Use a recovery code").click()
     expect(page.get_by_role("heading", name="Recovery code")).to_be_visible()
     _look(page, "login-recovery", looked)
-    page.get_by_label("Recovery code").fill(codes[0])
+    page.get_by_label("Recovery code").fill(code)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/app")
     page.goto("/me?tab=sessions")
     expect(page.get_by_role("heading", name="Last sign-ins")).to_be_visible()
     _look(page, "sessions", looked)
-    page.goto("/me/second-factor/turn-off")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("textbox", name="Code", exact=False).fill(codes[1])
-    _look(page, "turn-off", looked)
-    page.get_by_role("button", name="Turn off").click()
-    expect(page.get_by_role("status")).to_contain_text("was turned off")
 
 
 @pytest.mark.parametrize(("scripts", "looked"), [(True, False), (False, False), (True, True)])
