@@ -42,11 +42,13 @@ PRESSED = {
 }
 _WITHOUT_PICTURE = frozenset(
     {
-        *("/me/session/{name}/end", "/me/end-other-sessions"),
+        *("/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
+        *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
+        *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
         *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
     }
 )
-"""They show nothing of their own."""
+"""They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""
 _CLIENTS = "/app/oauth-client"
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
@@ -80,6 +82,15 @@ PICTURES = {
     "account-new-key": ("/me/new-key", "/me/new-key"),
     "account-dialog-rotate": ("/me/key/{key}/rotate", "/me/key/{own}/rotate"),
     "account-dialog-revoke": ("/me/key/{key}/revoke", "/me/key/{own}/revoke"),
+    "second-factor": ("/me/second-factor", "/me/second-factor"),
+    "second-factor-set-up": ("/me/second-factor/set-up", "/me/second-factor/set-up"),
+    "second-factor-codes": ("/me/second-factor/recovery-codes", "/me/second-factor/recovery-codes"),
+    "second-factor-off": ("/me/second-factor/turn-off", "/me/second-factor/turn-off"),
+    "user-sessions": ("/app/user/{name}", "/app/user/Administrator?tab=sessions"),
+    "user-dialog-second-factor": (
+        "/app/user/{name}/end-second-factor",
+        "/app/user/api@example.com/end-second-factor",
+    ),
     "sources": ("/app/source", "/app/source"),
     "sources-dialog-new": ("/app/source", "/app/source?new=1"),
     "source-records": ("/app/source/{source}", "/app/source/API%20Device?enabled=yes"),

@@ -11,10 +11,11 @@ from threading import Semaphore
 from argon2 import Parameters
 
 from latchgate.core.passwords import PROFILES, SALT_BYTES
-from latchgate.core.tokens import PEPPER_BYTES, Peppers, Secret
+from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
-from latchgate.errors import Invalid, SettingsError, StorageError
+from latchgate.errors import Invalid, SettingsError
 from latchgate.oauth.metadata import ServerAddresses
+from latchgate.opening import find_database, open_accounts, prepare_home
 from latchgate.request_log.database import connect
 from latchgate.request_log.log_entries import open_request_log
 from latchgate.request_log.refusal_quota import RefusalRules
@@ -34,10 +35,10 @@ from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
 from latchgate.services.documents import DocumentService
+from latchgate.services.enrolments import Enrolments
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
-from latchgate.services.key_checks import bind_key_file
 from latchgate.services.log_outs import LogOutService
 from latchgate.services.log_upkeep import LogUpkeep
 from latchgate.services.measures import Measures, RequestMeasures
@@ -47,8 +48,10 @@ from latchgate.services.request_counts import RequestCountService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
+from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
+from latchgate.services.sign_in_steps import SignInStepService
 from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
 from latchgate.services.standing_settings import StandingSettings
@@ -60,14 +63,13 @@ from latchgate.services.verified_cache import VerifiedCache
 from latchgate.services.watchers import Watcher
 from latchgate.settings import Settings, find_origins
 from latchgate.storage.changes import open_feed
-from latchgate.storage.data_folder import DataFolder, give_to_owner, prepare_folder
+from latchgate.storage.data_folder import DataFolder, give_to_owner
 from latchgate.storage.database import Database, open_database
-from latchgate.storage.key_file import load_key_file, make_key_file
-from latchgate.storage.revisions import check_revision, current_revision, head_revision, upgrade
+from latchgate.storage.key_file import load_key_file
+from latchgate.storage.revisions import current_revision, head_revision, upgrade
 from latchgate.storage.shared_counters import SharedCounters
 from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
-from latchgate.storage.whole_backups import staging_folder
 
 __all__ = [
     "Inherited",
@@ -146,6 +148,20 @@ class Latchgate:
         """Write a one-time link for a new password as the address that opens it."""
         return f"{self.settings.public_url}/reset-password/{link.text}"
 
+    @property
+    def second_factors(self) -> SecondFactorService:
+        """Second factors of people who are signed in."""
+        return SecondFactorService(self.sign_in, self._enrolments)
+
+    @property
+    def sign_in_steps(self) -> SignInStepService:
+        """Sign-ins between password and session."""
+        return SignInStepService(self.sign_in, self._enrolments)
+
+    @property
+    def _enrolments(self) -> Enrolments:
+        return Enrolments(self.peppers, self.clock, self.sign_in.entropy, self.settings.public_url)
+
     def setup_url(self, link: Secret) -> str:
         """Write a one-time set-up link as the address that opens it."""
         return f"{self.settings.public_url}/setup/{link.text}"
@@ -153,11 +169,6 @@ class Latchgate:
     def close(self) -> None:
         """Close every connection and let the data folder go; a second call does nothing."""
         self.opened.close()
-
-
-def prepare_home(settings: Settings) -> None:
-    """Make the data folder, mode 0700, if it is not there. Raises SettingsError if it cannot be used."""
-    prepare_folder(settings.home)
 
 
 def share_memory(settings: Settings, slots: int) -> SharedSlots:
@@ -185,7 +196,7 @@ def open_latchgate(
     """
     stack = ExitStack()
     try:
-        database, peppers = _open_accounts(settings, stack, create=create)
+        database, peppers = open_accounts(settings, stack, create=create)
         measures = inherited.slot.measures() if inherited else Measures.alone()
         request_log = _open_log(settings, measures)
         stack.callback(request_log.close)
@@ -220,7 +231,7 @@ def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
     before = None
     with ExitStack() as stack:
         stack.callback(DataFolder(settings.home).close)
-        database = _find_database(settings, stack)
+        database = find_database(settings, stack)
         if database is not None:
             load_key_file(settings.key_file)
             before = current_revision(database)
@@ -230,87 +241,6 @@ def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
             upgrade_request_log(log_database)
     open_latchgate(settings).close()
     return before, head_revision()
-
-
-def _open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tuple[Database, Peppers]:
-    if not create and not settings.home.exists():
-        raise _no_instance(settings)
-    prepare_home(settings)
-    folder = DataFolder(settings.home)
-    stack.callback(folder.close)
-    database = _find_database(settings, stack)
-    if database is None and not create:
-        _require_beginning(settings)
-        raise _no_instance(settings)
-    if database is None:
-        with folder.alone():
-            # Another process may have been quicker.
-            database = _find_database(settings, stack) or _make_instance(settings, stack)
-    check_revision(database)
-    peppers = load_key_file(settings.key_file)
-    if not bind_key_file(SqlStore(database), peppers):
-        raise SettingsError(
-            f"The key file {settings.key_file} is not the one that the database was made with; restore that one, or "
-            "nobody's key, token or session would open anything"
-        )
-    return database, peppers
-
-
-def _find_database(settings: Settings, stack: ExitStack) -> Database | None:
-    """Open the database if there is one with tables in it."""
-    path = settings.database_path
-    if path is not None and not path.exists():
-        return None
-    database = open_database(settings.database_url.get_secret_value())
-    stack.callback(database.close)
-    try:
-        return database if current_revision(database) is not None else None
-    except StorageError as error:
-        origin = getattr(error.__cause__, "orig", None)
-        if getattr(origin, "sqlite_errorname", None) == "SQLITE_NOTADB":
-            raise SettingsError(f"{path} is not a database; restore it from the backup") from None
-        raise
-
-
-def _make_instance(settings: Settings, stack: ExitStack) -> Database:
-    _require_beginning(settings)
-    # First an empty file, then the key file, then the tables: a database is never bound to a key file that is not
-    # safely on the disk, and wherever this is interrupted, the next start goes on from there.
-    database = open_database(settings.database_url.get_secret_value(), create=True)
-    stack.callback(database.close)
-    if not settings.key_file.exists():
-        make_key_file(settings.key_file, SystemEntropy().random_bytes(PEPPER_BYTES))
-    upgrade(database)
-    return database
-
-
-def _require_beginning(settings: Settings) -> None:
-    """Refuse to begin anew where there has been an instance. Raises SettingsError, which says the next step."""
-    if staging_folder(settings.home).exists():
-        raise SettingsError(
-            f"A restore into {settings.home} was interrupted; run it again: latchgate database restore DIR"
-        )
-    if not settings.key_file.exists():
-        return
-    log_path, path = settings.log_database_path, settings.database_path
-    if log_path is not None and log_path.exists():
-        raise SettingsError(
-            f"{settings.home} holds a key file and a request log but no database; restore it "
-            "(latchgate database restore DIR), or move the others away to begin anew"
-        )
-    if path is not None and not path.exists() and not settings.database_is_named:
-        # As beside a database on PostgreSQL whose address was forgotten: the key file would get a second database.
-        raise SettingsError(
-            f"{settings.home} holds a key file but no database; name its database with LATCHGATE_DATABASE_URL, restore "
-            f"it (latchgate database restore DIR), or begin anew with LATCHGATE_DATABASE_URL=sqlite:///{path}"
-        )
-
-
-def _no_instance(settings: Settings) -> SettingsError:
-    return SettingsError(
-        f"There is no instance of Latchgate in {settings.home}; start one with latchgate serve, or name its data folder"
-        " with LATCHGATE_HOME"
-    )
 
 
 def _set_first_password(latchgate: Latchgate) -> None:

@@ -7,12 +7,7 @@ _SERVICES = Path(__file__).parents[2] / "src" / "latchgate" / "services"
 # Where nobody has been let in yet: signing in and out, notes of use, the key file, what is made when first needed, what
 # grows old.
 _FOR_NOBODY = {
-    "actors.py",
-    "identities.py",
-    "key_checks.py",
-    "log_upkeep.py",
-    "passwords.py",
-    "sign_in.py",
+    *("actors.py", "identities.py", "key_checks.py", "log_upkeep.py", "passwords.py", "sign_in.py", "sign_in_steps.py"),
     "signing_keys.py",
 }
 # Where it is a client that asks, which has no rights that could change.

@@ -26,7 +26,9 @@ PAGES = [
     "/app/search?q=nothing+at+all",
     "/app/user",
     "/app/user/new",
-    *(f"{USER}?tab={tab}" for tab in ("details", "roles", "settings&done=revoked", "activity")),
+    *(f"{USER}?tab={tab}" for tab in ("details", "roles", "settings&done=revoked", "activity", "sessions")),
+    f"{USER}/end-second-factor",
+    *(f"/me/second-factor{page}" for page in ("", "/set-up", "/recovery-codes", "/turn-off")),
     *(f"{USER}/{page}" for page in ("new-key", "generate-keys", "key/{key}/rotate", "key/{key}/revoke")),
     "/app/source",
     "/app/source?new=1",
@@ -66,11 +68,15 @@ PAGES = [
     *(f"/app/components{view}" for view in ("", "?tab=lists&enabled=yes", "?tab=values", "?dialog=secret")),
 ]
 _SHOW_NOTHING = {
-    *("/logout", "/me/session/{name}/end", "/me/end-other-sessions"),
+    *("/logout", "/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
+    *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
     *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
     *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
 }
-_ELSEWHERE = {"/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"}
+_ELSEWHERE = {
+    *("/login/code", "/login/second-factor", "/me/second-factor/confirm"),
+    *("/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"),
+}
 """Tested below, and with what they are for."""
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _FIRST_LOAD_BYTES_MAX = 200_000

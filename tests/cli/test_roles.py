@@ -58,3 +58,14 @@ def test_what_was_typed_does_not_steer_the_terminal(ann: CommandLine) -> None:
     told = "\n".join(ann.lines("role", "grant", "\x0bann@example.com\x0c", "System Manager"))
 
     assert told == "Granted System Manager to \\x0bann@example.com\\x0c."
+
+
+def test_a_role_requires_a_second_factor(cli: CommandLine) -> None:
+    """From its start, or later; and no more."""
+    made = cli.json("role", "create", "Careful", "--second-factor")
+    assert made["two_factor_auth"] is True
+    assert cli.json("role", "create", "Plain")["two_factor_auth"] is False
+    assert cli.lines("role", "change", "Careful", "--no-second-factor") == ["Careful requires no second factor."]
+    assert cli.json("role", "change", "System Manager", "--second-factor")["two_factor_auth"] is True
+    assert "No Such Role" in cli.refusal("role", "change", "No Such Role", "--second-factor")
+    cli.run("role", "change", "Careful", code=2)

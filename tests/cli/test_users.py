@@ -3,6 +3,7 @@
 import pytest
 
 from support.command_line import CommandLine
+from support.second_factors import give_device
 
 
 def test_a_created_user_is_shown_as_ordered(cli: CommandLine) -> None:
@@ -183,3 +184,19 @@ def test_the_setup_link_opens_once(cli: CommandLine) -> None:
     assert second.startswith("http://127.0.0.1:8000/setup/lgl_")
     cli.run("user", "set-password", "Administrator", "--password-stdin", stdin="correct horse battery\n")
     assert "has a password already" in cli.refusal("user", "setup-link")
+
+
+@pytest.mark.parametrize("name", ["ann@example.com", "Administrator"])
+def test_a_lost_second_factor_is_ended(ann: CommandLine, name: str) -> None:
+    """Anybody's, from the host; a second time there is none, and it is logged."""
+    with ann.opened() as latchgate:
+        give_device(latchgate.store, latchgate.sign_in_steps.enrolments, name)
+    assert ann.json("user", "show", name)["has_second_factor"] is True
+
+    told = ann.lines("user", "reset-second-factor", name)
+
+    assert told == [f"Ended the second factor of {name}; its sessions have ended."]
+    assert ann.json("user", "reset-second-factor", name)["has_second_factor"] is False
+    assert ann.lines("user", "reset-second-factor", name) == [f"{name} has no second factor."]
+    assert "second_factor.ended" in ann.run("log", "activity").stdout
+    assert "nobody@example.com" in ann.refusal("user", "reset-second-factor", "nobody@example.com")

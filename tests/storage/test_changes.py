@@ -38,6 +38,9 @@ WITHOUT_VERDICTS = {
     "oauth_device_code",
     "oauth_refresh_token",
     "oauth_signing_key",
+    "recovery_code",
+    "second_factor",
+    "sign_in_step",
 }
 VERDICT_TABLE_COLUMNS = [(table, column.name) for table in VERDICT_COLUMNS for column in metadata.tables[table].c]
 

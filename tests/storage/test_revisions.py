@@ -97,7 +97,7 @@ def test_two_processes_upgrade_at_once(empty: Database) -> None:
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.map(upgrade, [empty, empty])
 
-    assert sorted(first + second) == ["0001", "0002", "0003", head_revision()]
+    assert sorted(first + second) == ["0001", "0002", "0003", "0004", head_revision()]
 
 
 def test_last_release_to_head(released: Database, release: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ def test_tokens_outlive_the_step_to_oauth(empty: Database, monkeypatch: pytest.M
         connection.execute(text("DELETE FROM oauth_token WHERE public_id <> 'token-2'"))
         stored = connection.execute(text("SELECT * FROM oauth_token")).all()
 
-    assert upgrade(empty) == ["0003", head_revision()]
+    assert upgrade(empty) == ["0003", "0004", head_revision()]
 
     with empty.change_tables() as connection:
         [row] = connection.execute(text("SELECT * FROM oauth_token")).all()
@@ -197,7 +197,7 @@ def _shape(connection: Connection) -> dict[str, list[str]]:
     for table, line in rows:
         # What SQLite adds to a table later stands on the line of the column before it.
         lines = re.split(
-            r"\n\t|(?<=NULL|GINT|CADE)\n?, (?=[a-z_]+ (?:TEXT|BIGINT|INTEGER))", re.sub(r"\n?\)$", "", line)
+            r"\n\t|(?<=NULL|GINT|CADE)\n?, (?=[a-z_]+ (?:TEXT|BIGINT|INTEGER|BOOLEAN))", re.sub(r"\n?\)$", "", line)
         )
         # A reference that was added with its column stands beside it, not below all columns.
         apart = [_ADDED_REFERENCE.sub(r"\1\n\3 FOREIGN KEY(\2) \4", part.strip().removesuffix(",")) for part in lines]

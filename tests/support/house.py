@@ -32,14 +32,17 @@ from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.clients import ClientService
 from latchgate.services.consents import ConsentService
 from latchgate.services.documents import DocumentService
+from latchgate.services.enrolments import Enrolments
 from latchgate.services.gate import Gate
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.roles import RoleService
+from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
-from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
+from latchgate.services.sign_in import CodeAsked, SignedIn, SignIn, SignInAttempt
+from latchgate.services.sign_in_steps import SignInStepService
 from latchgate.services.sources import SourceService
 from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
@@ -160,6 +163,9 @@ class House:
     sign_in: SignIn
     sessions: SessionService
     passwords: PasswordService
+    enrolments: Enrolments
+    second_factors: SecondFactorService
+    sign_in_steps: SignInStepService
     gate: Gate
 
     def add_user(self, wanted: str | UserOrder = USER) -> StoredUser:
@@ -184,7 +190,15 @@ class House:
 
     def open_session(self, user: str = USER, password: Secret = PASSWORD, address: str = ADDRESS) -> SignedIn:
         """Sign a user in. Raises as `SignIn.sign_in`."""
-        return self.sign_in.sign_in(SignInAttempt(user, password, address, "browser"))
+        opened = self.sign_in.sign_in(SignInAttempt(user, password, address, "browser"))
+        assert isinstance(opened, SignedIn)
+        return opened
+
+    def ask_code(self, user: str = USER, password: Secret = PASSWORD, address: str = ADDRESS) -> CodeAsked:
+        """Begin a sign-in that the password alone does not end."""
+        asked = self.sign_in.sign_in(SignInAttempt(user, password, address, "browser"))
+        assert isinstance(asked, CodeAsked)
+        return asked
 
     def carry(self, scheme: Scheme, user: str = USER) -> Presented:
         """Give a user a new credential of a scheme; tell what a request that carries it presents."""
@@ -298,6 +312,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     keys = ApiKeyService(store, peppers, clock, entropy, log, standing)
     system_settings = SystemSettingsService(store, clock, standing)
+    enrolments = Enrolments(peppers, clock, entropy, ISSUER)
     return House(
         database=database,
         store=store,
@@ -330,6 +345,9 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
+        enrolments=enrolments,
+        second_factors=SecondFactorService(sign_in, enrolments),
+        sign_in_steps=SignInStepService(sign_in, enrolments),
         gate=Gate(authenticator, throttles, log, clock, RequestIds(entropy), peppers),
     )
 

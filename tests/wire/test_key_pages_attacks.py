@@ -20,6 +20,7 @@ from latchgate.server.desk.account import AccountPages
 from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.key_owners import KeyHome
+from latchgate.server.desk.session_lists import SessionLists
 from latchgate.server.requests import Call
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
@@ -103,7 +104,8 @@ def test_a_secret_whose_page_fails_is_shown_on_a_plain_one(peopled: Service) -> 
     latchgate = peopled.latchgate
     frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
     keys = KeyPages(frame, latchgate.documents, latchgate.api_keys, latchgate.clock, "http://127.0.0.1")
-    services = latchgate.documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps
+    lists = SessionLists(latchgate.documents, latchgate.sessions, latchgate.second_factors)
+    services = latchgate.documents, latchgate.api_keys, lists, latchgate.connected_apps
     page = _Unshown(AccountPages(frame, *services))
     peopled.application.table.pages.update(keys.table(page, "/failing", SIGNED_IN))  # type: ignore[attr-defined]
 

@@ -25,13 +25,43 @@ _User = Annotated[str, typer.Argument(metavar="USER", help="The user's name.")]
 
 
 @app.command(epilog='Example: latchgate role create "Report Manager"')
-def create(role: _Role, as_json: JsonFlag = False) -> None:
+def create(
+    role: _Role,
+    *,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="Let its users sign in with a second factor alone.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Create a role."""
     from latchgate.services.actors import COMMAND_LINE
 
     with open_instance(_LISTS, makes=True) as latchgate:
-        made = read_record(latchgate, _ROLE, latchgate.roles.create(COMMAND_LINE, role))
+        name = latchgate.roles.create(COMMAND_LINE, role)
+        if second_factor:
+            latchgate.roles.require_second_factor(COMMAND_LINE, name, required=True)
+        made = read_record(latchgate, _ROLE, name)
     print_json({**made, "users": []}) if as_json else print_line(f"Created the role {made['name']}.")
+
+
+@app.command(epilog='Example: latchgate role change "System Manager" --second-factor')
+def change(
+    role: _Role,
+    *,
+    second_factor: Annotated[
+        bool,
+        typer.Option("--second-factor/--no-second-factor", help="Whether its users sign in with a second factor."),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a role require a second factor at sign-in, or not; whoever has none sets one up at their next sign-in."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LISTS) as latchgate:
+        latchgate.roles.require_second_factor(COMMAND_LINE, role, required=second_factor)
+        record = read_record(latchgate, _ROLE, role)
+    told = f"{role} requires {'a' if second_factor else 'no'} second factor."
+    print_json(record) if as_json else print_line(told)
 
 
 @app.command("list", epilog="Example: latchgate role list")

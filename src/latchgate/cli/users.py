@@ -185,6 +185,19 @@ def set_password(name: _Name, password_stdin: _PasswordStdin = False, as_json: J
     _tell(record, f"Set the password of {record['name']}; its sessions have ended.", as_json=as_json)
 
 
+@app.command("reset-second-factor", epilog="Example: latchgate user reset-second-factor ann@example.com")
+def reset_second_factor(name: _Name, as_json: JsonFlag = False) -> None:
+    """End a user's second factor, which they lost, with their sessions; Administrator's too."""
+    from latchgate.services.actors import COMMAND_LINE
+
+    with open_instance(_LIST) as latchgate:
+        user = latchgate.users.get(name).name
+        ended = latchgate.second_factors.end_for(COMMAND_LINE, user)
+        record = read_record(latchgate, _USER, user)
+    told = f"Ended the second factor of {user}; its sessions have ended." if ended else f"{user} has no second factor."
+    _tell(record, told, as_json=as_json)
+
+
 @app.command("setup-link", epilog="Example: latchgate user setup-link")
 def setup_link(as_json: JsonFlag = False) -> None:
     """Print a new one-time link that sets Administrator's first password; an older one ends."""

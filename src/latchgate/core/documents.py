@@ -58,6 +58,9 @@ class User(Record):
     can_sign_in: Annotated[int, Access(Kind.CHECK, "Can Sign In", read=Reader.OWNER)] = Field(
         0, description="Whether it has a password; without one it is for API calls only"
     )
+    has_second_factor: Annotated[int, Access(Kind.CHECK, "Has Second Factor", read=Reader.OWNER)] = Field(
+        0, description="Whether a code is asked for at its sign-in besides the password"
+    )
     new_password: Annotated[
         str, Access(Kind.PASSWORD, "Set New Password", read=Reader.NOBODY, write=Writer.MANAGER, compared=False)
     ] = Field("", max_length=1000, description="A password to sign in with; it is kept as a hash and never answered")
@@ -74,6 +77,9 @@ class Role(Record):
     )
     disabled: Annotated[int, Access(Kind.CHECK, "Disabled")] = Field(0, description="Always 0")
     desk_access: Annotated[int, Access(Kind.CHECK, "Desk Access")] = Field(1, description="Always 1")
+    two_factor_auth: Annotated[Check, Access(Kind.CHECK, "Two Factor Authentication", write=Writer.MANAGER)] = Field(
+        0, description="1: who has the role signs in with a second factor; System Managers alone change it"
+    )
 
 
 class RolePermission(Record):
@@ -208,7 +214,7 @@ BEARER_TOKEN = DocumentType("OAuth Bearer Token", OAuthBearerToken, "user", issu
 
 _BUILT_IN = (
     USER,
-    DocumentType("Role", Role, "owner", "role_name", ignored=frozenset({"two_factor_auth", "is_custom", "home_page"})),
+    DocumentType("Role", Role, "owner", "role_name", ignored=frozenset({"is_custom", "home_page"})),
     DocumentType("Role Permission", RolePermission, "owner"),
     API_KEY,
     DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),

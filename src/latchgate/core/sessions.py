@@ -37,11 +37,15 @@ class StoredSession:
     ip_address: str
     user_agent: str
     revoked_at: int | None
+    second_factor: bool = False
+    """Whether a second factor was given for it, not the password alone."""
+    second_factor_due: bool = False
+    """Whether its user has a second factor by now, or must have one: then the password alone opens nothing."""
 
 
 def is_alive(session: StoredSession, lifetime: SessionLifetime, now: int) -> bool:
     """Whether a session still opens anything."""
-    if session.revoked_at is not None:
+    if session.revoked_at is not None or (session.second_factor_due and not session.second_factor):
         return False
     idle_until = session.last_seen_at + lifetime.idle_seconds
     return now < min(idle_until, session.created_at + lifetime.absolute_seconds)

@@ -59,6 +59,7 @@ class TokenKind(StrEnum):
     LINK = "lgl_"
     AUTHORIZATION_CODE = "lgo_"
     DEVICE_CODE = "lgd_"
+    SIGN_IN_STEP = "lgi_"
 
 
 _PREFIXES = tuple(TokenKind)
@@ -114,6 +115,11 @@ class Purpose(StrEnum):
     USER_CODE = "user_code"
     ASSERTION = "assertion"
     SIGNING_KEY = "signing_key"
+    SECOND_FACTOR = "second_factor"
+    RECOVERY_CODE = "recovery_code"
+    SIGN_IN_STEP = "sign_in_step"
+    PASSWORD_MARK = "password_mark"
+    ENROLMENT = "enrolment"
 
 
 @dataclass(frozen=True, slots=True)

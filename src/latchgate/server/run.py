@@ -52,6 +52,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     settings = latchgate.settings
     door = Door(
         sign_in=latchgate.sign_in,
+        steps=latchgate.sign_in_steps,
         clock=latchgate.clock,
         secure=settings.public_url.startswith("https://"),
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),

@@ -9,16 +9,19 @@ import anyio
 import anyio.to_thread
 
 from latchgate.core.addresses import throttle_unit
+from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import BadRequest, RateLimited
 from latchgate.server.requests import Call
 from latchgate.services.ports import Clock
-from latchgate.services.sign_in import SignedIn, SignIn, SignInAttempt
+from latchgate.services.sign_in import STEP_SECONDS, CodeAsked, SignedIn, SignIn, SignInAttempt
+from latchgate.services.sign_in_steps import SignInStepService
 
 __all__ = ["Door", "cleared_cookies", "require_same_site"]
 
 _WAITING_PER_ADDRESS_MAX = 10
 _WAITING_MAX = 500
+_STEP = "sign_in_step"
 _NAMES = ("sid", "system_user", "full_name", "user_id", "user_lang")
 
 
@@ -32,6 +35,8 @@ class Door:
     """
 
     sign_in: SignIn
+    steps: SignInStepService
+    """What comes between the password and the session, where a second factor is asked for."""
     clock: Clock
     secure: bool
     """Whether cookies may travel over https only."""
@@ -39,7 +44,7 @@ class Door:
     _waiting: Counter[str] = field(default_factory=Counter)
     _turns: dict[str, anyio.Lock] = field(default_factory=dict)
 
-    async def open(self, attempt: SignInAttempt) -> SignedIn:
+    async def open(self, attempt: SignInAttempt) -> SignedIn | CodeAsked:
         """Sign in; raises as `SignIn.sign_in`, and RateLimited while an address has too many attempts waiting."""
         address = throttle_unit(attempt.ip_address)
         if self._waiting[address] >= _WAITING_PER_ADDRESS_MAX or self._waiting.total() >= _WAITING_MAX:
@@ -56,7 +61,7 @@ class Door:
                 del self._waiting[address]
                 self._turns.pop(address, None)
 
-    async def _check(self, attempt: SignInAttempt) -> SignedIn:
+    async def _check(self, attempt: SignInAttempt) -> SignedIn | CodeAsked:
         return await anyio.to_thread.run_sync(self.sign_in.sign_in, attempt, limiter=self.limiter)
 
     def cookies(self, signed_in: SignedIn) -> tuple[str, ...]:
@@ -73,9 +78,31 @@ class Door:
             "user_id": quote(user.name),
             "user_lang": "en",
         }
-        secure = "; Secure" if self.secure else ""
+        secure = self._secure
         sid = f"sid={signed_in.sid.text}; Expires={expires}; Max-Age={seconds}; HttpOnly; Path=/; SameSite=Lax{secure}"
         return sid, *(f"{name}={value}; Path=/; SameSite=Lax{secure}" for name, value in shown.items())
+
+    def step_cookie(self, asked: CodeAsked) -> str:
+        """Write the cookie that binds a half-way sign-in to the browser that began it."""
+        return f"{_STEP}={asked.step.text}; Max-Age={STEP_SECONDS}; {self._step_place}"
+
+    def cleared_step(self) -> str:
+        """Write the cookie that ends that one."""
+        return f"{_STEP}=; Max-Age=0; {self._step_place}"
+
+    def find_step(self, call: Call) -> Secret | None:
+        """Give what the browser holds of a half-way sign-in, unverified."""
+        held = call.request.cookies.get(_STEP)
+        return Secret(held) if held else None
+
+    @property
+    def _step_place(self) -> str:
+        # Sent to the sign-in's own pages alone, and never for another site's.
+        return f"HttpOnly; Path=/login; SameSite=Strict{self._secure}"
+
+    @property
+    def _secure(self) -> str:
+        return "; Secure" if self.secure else ""
 
 
 def cleared_cookies() -> tuple[str, ...]:

@@ -70,18 +70,22 @@ def in_fields(**names: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class RoleWriter:
-    """Roles; nothing of them changes."""
+    """Roles, of which nothing changes but whether they require a second factor."""
 
     roles: RoleService
 
     def create(self, tx: Transaction, actor: Actor, wanted: Mapping[str, Any]) -> Made:
         """Make a role."""
         with in_fields(role="role_name"):
-            return Made(self.roles.create_in(tx, actor, wanted["role_name"]))
+            name = self.roles.create_in(tx, actor, wanted["role_name"])
+        if wanted["two_factor_auth"]:
+            self.roles.require_second_factor_in(tx, actor, name, required=True)
+        return Made(name)
 
-    def change(self, tx: Transaction, actor: Actor, found: FoundDocument, changes: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Never happens: no field can be changed."""
-        raise AssertionError(changes)
+    def change(self, tx: Transaction, actor: Actor, found: FoundDocument, changes: Mapping[str, Any]) -> None:
+        """Let it require a second factor, or not."""
+        name, required = str(found.values["name"]), bool(changes["two_factor_auth"])
+        self.roles.require_second_factor_in(tx, actor, name, required=required)
 
     def delete(self, tx: Transaction, actor: Actor, found: FoundDocument) -> None:
         """Delete a role."""

@@ -130,6 +130,8 @@ class NewSession:
     user_id: int
     ip_address: str
     user_agent: str
+    second_factor: bool = False
+    """Whether a second factor was given for it."""
 
 
 @dataclass(frozen=True, slots=True)

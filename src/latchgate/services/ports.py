@@ -36,6 +36,7 @@ from latchgate.services.port_values import (
     Stamp,
     UserChanges,
 )
+from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
 
 __all__ = [
     "AccessTokens",
@@ -328,6 +329,10 @@ class Sessions(Protocol):
         """Store a session."""
         ...
 
+    def set_second_factor(self, session_id: int) -> None:
+        """Note that a second factor was given for a session."""
+        ...
+
     def touch(self, session_id: int, now: int) -> None:
         """Note that a session was used; this alters no verdict."""
         ...
@@ -441,6 +446,10 @@ class Transaction(Protocol):
     def signing_keys(self) -> SigningKeys: ...  # noqa: D102
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
+    @property
+    def second_factors(self) -> SecondFactors: ...  # noqa: D102
+    @property
+    def sign_in_steps(self) -> SignInSteps: ...  # noqa: D102
     @property
     def links(self) -> Links: ...  # noqa: D102
     @property

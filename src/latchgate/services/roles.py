@@ -79,6 +79,30 @@ class RoleService:
             tx.users.change(holder.id, UserChanges(modified_by=actor.user), self.clock.now_us())
         note(tx, self.clock, actor, "role.deleted", name, detail=f"{len(users)} users had it")
 
+    def require_second_factor(self, actor: Actor, name: str, *, required: bool) -> bool:
+        """Let a role require a second factor at sign-in, or not; False if that is so already.
+
+        Sessions of its users that were opened by the password alone end with that, and their users are led to set a
+        second factor up at their next sign-in.
+
+        Raises:
+            NotFound: There is no such role.
+            NotPermitted: The actor is no System Manager, or may not change roles.
+            Invalid: The role is the actor's own, who has no second factor yet and would be signed out.
+        """
+        judge_early(self.store, actor, lambda tx: _require_second_factor(tx, actor, name, required=required))
+        with write_as(self.store, actor) as tx:
+            return self.require_second_factor_in(tx, actor, name, required=required)
+
+    def require_second_factor_in(self, tx: Transaction, actor: Actor, name: str, *, required: bool) -> bool:
+        """Let a role require a second factor, or not. Raises as `require_second_factor`."""
+        _require_second_factor(tx, actor, name, required=required)
+        changed = tx.second_factors.require(name, actor.user, self.clock.now_us(), required=required)
+        if changed:
+            told = "a second factor is required" if required else "no second factor is required"
+            note(tx, self.clock, actor, "role.changed", name, detail=told)
+        return changed
+
     def list_roles(self) -> list[tuple[str, int]]:
         """List the roles by name, each with the number of users it was granted to."""
         with self.store.read() as tx:
@@ -186,6 +210,16 @@ def _require_delete(tx: Transaction, actor: Actor, name: str) -> None:
         require_system_manager(actor)
         # They end with it, and a credential that may not end them by themselves does not so either.
         require_right(tx, actor, "Role Permission", Action.DELETE)
+
+
+def _require_second_factor(tx: Transaction, actor: Actor, name: str, *, required: bool) -> None:
+    require_right(tx, actor, ROLE, Action.WRITE)
+    require_system_manager(actor)
+    _require_role(tx, name)
+    own = actor.principal
+    if required and own is not None and name in own.roles and tx.second_factors.find(own.user_id) is None:
+        told = "is a role of yours, and you have no second factor; set yours up first, or you would be signed out"
+        raise Invalid({"two_factor_auth": told})
 
 
 def _require_take(tx: Transaction, actor: Actor, name: str) -> None:

@@ -1,22 +1,25 @@
-"""The sessions of whoever asks: which there are, and their end."""
+"""Sessions: which there are, and their end; one's own, and for System Managers everybody's."""
 
 from dataclasses import dataclass
 
 from latchgate.core.api_keys import beyond
 from latchgate.core.principals import Principal
 from latchgate.core.sessions import StoredSession, is_alive
+from latchgate.core.users import StoredUser
 from latchgate.errors import NotFound, NotPermitted
 from latchgate.services.activity import note
-from latchgate.services.actors import UNLIMITED, Actor, read_as, write_as
+from latchgate.services.actors import UNLIMITED, Actor, read_as, require_system_manager, write_as
 from latchgate.services.authentication import Rules
-from latchgate.services.ports import Clock, Store
+from latchgate.services.ports import Clock, Store, Transaction
+from latchgate.services.rights import judge_early
+from latchgate.services.user_rights import get_user
 
 __all__ = ["SessionService"]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionService:
-    """One's own sessions; nobody sees or ends another's but by setting their password or disabling them."""
+    """One's own sessions; another's are seen and ended by System Managers alone."""
 
     store: Store
     clock: Clock
@@ -31,6 +34,41 @@ class SessionService:
         with read_as(self.store, actor) as tx:
             found, lifetime = tx.sessions.list_unrevoked(own.user_id), self.rules.lifetime(tx)
         return [session for session in found if is_alive(session, lifetime, now)]
+
+    def list_of(self, actor: Actor, name: str) -> list[StoredSession]:
+        """List the sessions of a user that still open something, the one used last first.
+
+        Raises:
+            NotFound: There is no such user.
+            NotPermitted: The actor is no System Manager, or uses a credential that is limited.
+        """
+        now = self.clock.now()
+        with read_as(self.store, actor) as tx:
+            found, lifetime = tx.sessions.list_unrevoked(_get_user(tx, actor, name).id), self.rules.lifetime(tx)
+        return [session for session in found if is_alive(session, lifetime, now)]
+
+    def end_of(self, actor: Actor, name: str, public_id: str) -> None:
+        """End one of a user's sessions. Raises as `list_of`, and NotFound if there is none of that id."""
+        judge_early(self.store, actor, lambda tx: _get_user(tx, actor, name))
+        with write_as(self.store, actor) as tx:
+            user, session = _get_user(tx, actor, name), tx.sessions.find_public(public_id)
+            if session is None or session.user.id != user.id:
+                raise NotFound("There is no such session")
+            if session.revoked_at is None:
+                tx.sessions.revoke(session.id, self.clock.now())
+                note(tx, self.clock, actor, "session.ended", session.public_id, detail=f"of {user.name}")
+
+    def end_all_of(self, actor: Actor, name: str) -> int:
+        """End a user's sessions, but the one that asks; tell how many. Raises as `list_of`."""
+        judge_early(self.store, actor, lambda tx: _get_user(tx, actor, name))
+        with write_as(self.store, actor) as tx:
+            user = _get_user(tx, actor, name)
+            kept = actor.principal.credential if actor.principal else None
+            tx.sign_in_steps.end_all(user.id)
+            ended = tx.sessions.revoke_all(user.id, self.clock.now(), but=kept)
+            if ended:
+                note(tx, self.clock, actor, "session.others_ended", user.name, detail=f"{ended} sessions ended")
+        return ended
 
     def end_own(self, actor: Actor, public_id: str) -> None:
         """End one of one's sessions. Raises NotFound, also for another's, and NotPermitted as `list_own`."""
@@ -52,6 +90,13 @@ class SessionService:
             if ended:
                 note(tx, self.clock, actor, "session.others_ended", own.user, detail=f"{ended} sessions ended")
         return ended
+
+
+def _get_user(tx: Transaction, actor: Actor, name: str) -> StoredUser:
+    require_system_manager(actor)
+    if actor.principal is not None:
+        _require_unlimited(actor)
+    return get_user(tx, name)
 
 
 def _require_unlimited(actor: Actor) -> Principal:

@@ -1,6 +1,6 @@
 """Sign users in and out by password, and the one-time links that let the first administrator in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from argon2 import Parameters
@@ -15,6 +15,7 @@ from latchgate.core.passwords import (
     password_verifies,
 )
 from latchgate.core.principals import Principal, Reason, judge_user
+from latchgate.core.second_factors import needs_second_factor
 from latchgate.core.sessions import SESSION_ENTROPY_BYTES
 from latchgate.core.tokens import Peppers, Purpose, Secret, TokenKind, entropy_bytes, issue_token
 from latchgate.core.users import ADMINISTRATOR, GUEST, StoredUser, parse_user_name
@@ -24,16 +25,27 @@ from latchgate.services.actors import Actor
 from latchgate.services.authentication import Rules
 from latchgate.services.port_values import NewSession, UserChanges
 from latchgate.services.ports import Clock, Entropy, Store, Transaction
+from latchgate.services.second_factor_ports import NewSignInStep
 from latchgate.services.throttles import Throttles
 
-__all__ = ["SETUP_LINK_SECONDS", "SignIn", "SignInAttempt", "SignedIn"]
+__all__ = ["SETUP_LINK_SECONDS", "STEP_SECONDS", "Browser", "CodeAsked", "SignIn", "SignInAttempt", "SignedIn"]
 
 SETUP_LINK_SECONDS = 3600
+STEP_SECONDS = 300
+"""How long a sign-in waits for its code: a phone must be found, and an app set up."""
 _SETUP = "setup"
 _PUBLIC_ID_BYTES = 8
 _INVALID = "Invalid login credentials"
 _UNKNOWN_USER = "unknown user"
 """What the activity log says of a name that is nobody's: whoever mistypes may have typed a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """From where somebody signs in, and by what."""
+
+    ip_address: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,11 @@ class SignInAttempt:
     ip_address: str
     user_agent: str
 
+    @property
+    def browser(self) -> Browser:
+        """From where it came, and by what."""
+        return Browser(self.ip_address, self.user_agent)
+
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
@@ -54,6 +71,15 @@ class SignedIn:
     sid: Secret
     lasts_seconds: int
     """At most, as it is decided now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAsked:
+    """The password was right, and opens nothing alone: `step` and a code do, see services/sign_in_steps.py."""
+
+    step: Secret
+    enrolled: bool
+    """Whether the user has a second factor; one who must have one and has none sets it up first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +96,8 @@ class SignIn:
     decoy_hash: str = field(repr=False)
     """What the password of an unknown user is compared with, so that it costs the same work."""
 
-    def sign_in(self, attempt: SignInAttempt) -> SignedIn:
-        """Open a session.
+    def sign_in(self, attempt: SignInAttempt) -> SignedIn | CodeAsked:
+        """Open a session, or ask for the code without which the password opens none.
 
         Raises:
             SignInFailed: In one wording for a wrong password, an unknown user and a disabled one; the address and the
@@ -80,9 +106,12 @@ class SignIn:
                 passwords from this address (instead of SignInFailed).
         """
         user = self.check_password(attempt)
-        self._require_place_and_time(user, attempt)
-        self.throttles.forget_sign_ins(user.name, attempt.ip_address)
-        return self._open_session(user, attempt)
+        self.require_place_and_time(user, attempt.ip_address)
+        opened = self._open(user, attempt)
+        if isinstance(opened, SignedIn):
+            # Else whoever knows the password could try codes for ever: it is the code that ends the count.
+            self.throttles.forget_sign_ins(user.name, attempt.ip_address)
+        return opened
 
     def check_password(self, attempt: SignInAttempt) -> StoredUser:
         """Give the enabled user whose password it is; opens nothing. Raises SignInFailed, RateLimited."""
@@ -95,6 +124,45 @@ class SignIn:
         if not self._password_opens(user, attempt.password) or user is None or not user.enabled:
             self._fail(user, attempt)
         return user
+
+    def require_place_and_time(self, user: StoredUser, ip_address: str) -> None:
+        """Let nobody pass who may not act now or from there. Raises SignInFailed, which says so."""
+        match judge_user(user, self.clock.now(), ip_address, self.rules.zone):
+            case Reason.USER_ADDRESS_NOT_ALLOWED:
+                raise SignInFailed(f"Access not allowed from this IP Address: {ip_address}", revealed=True)
+            case Reason.OUTSIDE_HOURS:
+                raise SignInFailed("Login not allowed at this time", revealed=True)
+            case _:
+                return
+
+    def make_sid(self) -> Secret:
+        """Make what a session's cookie holds."""
+        return Secret(self.entropy.random_bytes(SESSION_ENTROPY_BYTES).hex())
+
+    def open_session_in(
+        self, tx: Transaction, user: StoredUser, browser: Browser, sid: Secret, *, proved_by: str = ""
+    ) -> SignedIn:
+        """Open a session for whom nothing else is asked of.
+
+        Args:
+            tx: In which all that was proved holds.
+            user: Who.
+            browser: From where.
+            sid: From `make_sid`.
+            proved_by: The second factor that was given, as the log says it; empty if none was.
+        """
+        session = NewSession(
+            digest=self.peppers.digest(Purpose.SESSION, sid.text).value,
+            public_id="session-" + self.entropy.random_bytes(_PUBLIC_ID_BYTES).hex(),
+            user_id=user.id,
+            ip_address=browser.ip_address,
+            user_agent=escape(blank_texts(browser.user_agent), USER_AGENT_LENGTH_MAX),
+            second_factor=bool(proved_by),
+        )
+        tx.sessions.add(session, self.clock.now())
+        actor = Actor(user.name, browser.ip_address, None)
+        note(tx, self.clock, actor, "session.started", session.public_id, detail=proved_by)
+        return SignedIn(user, sid, self.rules.lifetime(tx).absolute_seconds)
 
     def sign_out(self, principal: Principal, sid: Secret, ip_address: str) -> None:
         """End the session that a request came with."""
@@ -170,40 +238,39 @@ class SignIn:
             note(tx, self.clock, actor, "session.refused", subject, detail="wrong password or disabled")
         raise SignInFailed(_INVALID)
 
-    def _require_place_and_time(self, user: StoredUser, attempt: SignInAttempt) -> None:
-        match judge_user(user, self.clock.now(), attempt.ip_address, self.rules.zone):
-            case Reason.USER_ADDRESS_NOT_ALLOWED:
-                raise SignInFailed(f"Access not allowed from this IP Address: {attempt.ip_address}", revealed=True)
-            case Reason.OUTSIDE_HOURS:
-                raise SignInFailed("Login not allowed at this time", revealed=True)
-            case _:
-                return
-
-    def _open_session(self, user: StoredUser, attempt: SignInAttempt) -> SignedIn:
-        sid = Secret(self.entropy.random_bytes(SESSION_ENTROPY_BYTES).hex())
+    def _open(self, user: StoredUser, attempt: SignInAttempt) -> SignedIn | CodeAsked:
         rehashed = None
         if user.password_hash and needs_rehash(user.password_hash, self.profile):
             salt = self.entropy.random_bytes(SALT_BYTES)
             rehashed = hash_password(attempt.password, salt, self.profile)
-        session = NewSession(
-            digest=self.peppers.digest(Purpose.SESSION, sid.text).value,
-            public_id="session-" + self.entropy.random_bytes(_PUBLIC_ID_BYTES).hex(),
-            user_id=user.id,
-            ip_address=attempt.ip_address,
-            user_agent=escape(blank_texts(attempt.user_agent), USER_AGENT_LENGTH_MAX),
-        )
+        sid = self.make_sid()
         with self.store.write() as tx:
             present = tx.users.find(user.name)
             if present is None or present.id != user.id or present.password_hash != user.password_hash:
                 # The password was changed while it was being checked.
                 raise SignInFailed(_INVALID)
-            tx.sessions.add(session, self.clock.now())
             if rehashed:
                 tx.users.change(user.id, UserChanges(password_hash=rehashed), self.clock.now_us())
-            actor = Actor(user.name, attempt.ip_address, None)
-            note(tx, self.clock, actor, "session.started", session.public_id)
-            lifetime = self.rules.lifetime(tx)
-        return SignedIn(user, sid, lifetime.absolute_seconds)
+                present = replace(present, password_hash=rehashed)
+            enrolled = tx.second_factors.find(user.id) is not None
+            if needs_second_factor(present, tx.second_factors.list_requiring(), enrolled=enrolled):
+                return self._ask_code(tx, present, attempt, enrolled=enrolled)
+            return self.open_session_in(tx, present, attempt.browser, sid)
+
+    def _ask_code(self, tx: Transaction, user: StoredUser, attempt: SignInAttempt, *, enrolled: bool) -> CodeAsked:
+        kind = TokenKind.SIGN_IN_STEP
+        step = Secret(issue_token(kind, self.entropy.random_bytes(entropy_bytes(kind))))
+        now = self.clock.now()
+        new = NewSignInStep(
+            digest=self.peppers.digest(Purpose.SIGN_IN_STEP, step.text).value,
+            user_id=user.id,
+            password_mark=self.peppers.digest(Purpose.PASSWORD_MARK, user.password_hash or "").value,
+            expires_at=now + STEP_SECONDS,
+        )
+        tx.sign_in_steps.add(new, now)
+        told = "" if enrolled else "a second factor has to be set up first"
+        note(tx, self.clock, Actor(user.name, attempt.ip_address, None), "session.code_asked", user.name, detail=told)
+        return CodeAsked(step, enrolled)
 
 
 def _awaits_password(tx: Transaction) -> StoredUser | None:

@@ -30,6 +30,7 @@ from latchgate.storage.schema import (
     authorization_source,
     permission,
     role,
+    second_factor,
     source_record,
     user,
     user_role,
@@ -71,6 +72,9 @@ _USER = DocumentSource(
         "api_key": _PRIMARY,
         "key_count": as_number(_KEY_COUNT),
         "can_sign_in": as_check(user.c.password_hash.is_not(None)),
+        "has_second_factor": as_check(
+            exists().select_from(second_factor).where(second_factor.c.user_id == user.c.id).correlate(user)
+        ),
     },
     owned_by=user.c.name,
     is_own=lambda own: user.c.id == own.user_id,
@@ -94,6 +98,7 @@ _ROLE = DocumentSource(
         "role_name": role.c.name,
         "disabled": constant(0),
         "desk_access": constant(1),
+        "two_factor_auth": as_check(role.c.second_factor_required),
     },
     owned_by=role.c.owner,
     is_own=owner_is(role),

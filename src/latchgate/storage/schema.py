@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from latchgate.storage.encodings import StoredText
@@ -46,8 +47,11 @@ __all__ = [
     "oauth_signing_key",
     "oauth_token",
     "permission",
+    "recovery_code",
     "role",
+    "second_factor",
     "session",
+    "sign_in_step",
     "source_record",
     "user",
     "user_role",
@@ -120,6 +124,7 @@ role = Table(
     _who("owner"),
     _when("modified"),
     _who("modified_by"),
+    Column("second_factor_required", Boolean, nullable=False, server_default=text("false")),
     # A user's roles are read as one text, a role a line.
     CheckConstraint("name NOT LIKE '%\n%'", name="one_line"),
     sqlite_autoincrement=True,
@@ -399,6 +404,42 @@ session = Table(
     Column("ip_address", StoredText, nullable=False),
     Column("user_agent", StoredText, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("second_factor", Boolean, nullable=False, server_default=text("false")),
+    sqlite_autoincrement=True,
+)
+
+# One of a user at most. Its key is encrypted: whoever has the database alone makes no codes of it.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("user_id", _ROW_ID, ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("pepper", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("wrong_codes", Integer, nullable=False),
+    Column("wrong_since", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# A used one is gone.
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    _row_id(),
+    _reference("user_id", "second_factor.user_id"),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+sign_in_step = Table(
+    "sign_in_step",
+    metadata,
+    _row_id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    _reference("user_id", "user.id"),
+    Column("password_mark", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -475,7 +516,9 @@ VERDICT_COLUMNS: dict[str, frozenset[str]] = {
     "oauth_client": frozenset({"id", "allowed_roles", "revoked_at"}),
     "oauth_family": frozenset({"id", "client_row_id", "user_id", "revoked_at"}),
     "oauth_token": frozenset(column.name for column in oauth_token.c),
-    "session": frozenset(column.name for column in session.c) - frozenset({"last_seen_at", "ip_address", "user_agent"}),
+    # No verdict on a session is remembered: what a second factor is to it, is read with it.
+    "session": frozenset(column.name for column in session.c)
+    - frozenset({"last_seen_at", "ip_address", "user_agent", "second_factor"}),
 }
 """The columns whose change may alter a verdict, by table: each such change adds a row to `change`."""
 

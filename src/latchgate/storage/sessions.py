@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, select, update
 
+from latchgate.core.second_factors import needs_second_factor
 from latchgate.core.sessions import StoredSession
 from latchgate.services.port_values import NewSession
+from latchgate.storage.encodings import decode_roles
 from latchgate.storage.rows import add_row, any_lookup, lookup_parameters
-from latchgate.storage.schema import session, user
+from latchgate.storage.schema import second_factor, session, user
+from latchgate.storage.second_factors import REQUIRING
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlSessions"]
@@ -22,6 +25,9 @@ _SESSION_COLUMNS = (
     session.c.ip_address,
     session.c.user_agent,
     session.c.revoked_at,
+    session.c.second_factor,
+    exists().select_from(second_factor).where(second_factor.c.user_id == user.c.id).correlate(user),
+    REQUIRING,
 )
 _WIDTH = len(_SESSION_COLUMNS)
 _ALL = select(*_SESSION_COLUMNS, *USER_COLUMNS).join_from(session, user, user.c.id == session.c.user_id)
@@ -34,6 +40,7 @@ _TOUCH = (
 _LIVE = update(session).where(session.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 _REVOKE = _LIVE.where(session.c.id == bindparam("row_id"))
 _REVOKE_ALL = _LIVE.where(session.c.user_id == bindparam("owner"), session.c.public_id != bindparam("kept"))
+_SECOND_FACTOR = update(session).where(session.c.id == bindparam("row_id")).values(second_factor=True)
 _LIST_UNREVOKED = _ALL.where(session.c.user_id == bindparam("owner"), session.c.revoked_at.is_(None)).order_by(
     session.c.last_seen_at.desc(), session.c.id.desc()
 )
@@ -62,8 +69,12 @@ class SqlSessions:
             "last_seen_at": now,
             "ip_address": new.ip_address,
             "user_agent": new.user_agent,
+            "second_factor": new.second_factor,
         }
         return add_row(self._connection, session, values, unique="digest", taken="There is such a session already")
+
+    def set_second_factor(self, session_id: int) -> None:
+        self._connection.execute(_SECOND_FACTOR, {"row_id": session_id})
 
     def touch(self, session_id: int, now: int) -> None:
         self._connection.execute(_TOUCH, {"row_id": session_id, "now": now})
@@ -85,6 +96,19 @@ def _find(count: int) -> Select[Any]:
 
 
 def _decode(row: Sequence[Any]) -> StoredSession:
-    id_, public_id, created_at, last_seen_at, ip_address, user_agent, revoked_at = row[:_WIDTH]
+    (id_, public_id, created_at, last_seen_at, ip_address, user_agent, revoked_at, proved, enrolled, requiring) = row[
+        :_WIDTH
+    ]
     stored_user = decode_user(row[_WIDTH:])
-    return StoredSession(id_, public_id, stored_user, created_at, last_seen_at, ip_address, user_agent, revoked_at)
+    return StoredSession(
+        id_,
+        public_id,
+        stored_user,
+        created_at,
+        last_seen_at,
+        ip_address,
+        user_agent,
+        revoked_at,
+        bool(proved),
+        needs_second_factor(stored_user, decode_roles(requiring), enrolled=bool(enrolled)),
+    )

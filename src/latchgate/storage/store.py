@@ -17,7 +17,9 @@ from latchgate.storage.instance import SqlInstance
 from latchgate.storage.links import SqlLinks
 from latchgate.storage.permissions import SqlPermissions
 from latchgate.storage.roles import SqlRoles
+from latchgate.storage.second_factors import SqlSecondFactors
 from latchgate.storage.sessions import SqlSessions
+from latchgate.storage.sign_in_steps import SqlSignInSteps
 from latchgate.storage.signing_keys import SqlSigningKeys
 from latchgate.storage.sources import SqlSources
 from latchgate.storage.token_families import SqlTokenFamilies
@@ -122,6 +124,16 @@ class SqlTransaction:
     def sessions(self) -> SqlSessions:
         """Sessions of signed-in browsers."""
         return SqlSessions(self._connection)
+
+    @property
+    def second_factors(self) -> SqlSecondFactors:
+        """Second factors, and which roles require one."""
+        return SqlSecondFactors(self._connection)
+
+    @property
+    def sign_in_steps(self) -> SqlSignInSteps:
+        """Sign-ins that wait for their code."""
+        return SqlSignInSteps(self._connection)
 
     @property
     def links(self) -> SqlLinks:

@@ -180,7 +180,7 @@ def test_whole_records_are_listed(house: House, boss: Actor, user: Actor) -> Non
     record = house.documents.get(boss, "User", USER)
     assert listed == [{name: value for name, value in record.items() if name not in {"doctype", "api_secret"}}]
     assert listed[0]["roles"][0]["role"] == "Stock"
-    hidden = {"restrict_ip", "login_after", "login_before", "api_key", "key_count", "can_sign_in"}
+    hidden = {"restrict_ip", "login_after", "login_before", "api_key", "key_count", "can_sign_in", "has_second_factor"}
     assert set(listed[0]) - set(seen[0]) == hidden
 
 

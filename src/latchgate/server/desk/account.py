@@ -18,6 +18,7 @@ from latchgate.server.desk.forms import Told, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList
+from latchgate.server.desk.session_lists import SessionLists
 from latchgate.server.desk.views import View
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -26,7 +27,7 @@ from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.documents import DocumentService
 from latchgate.services.key_owners import Owner
-from latchgate.services.sessions import SessionService
+from latchgate.services.second_factors import SecondFactorState
 
 __all__ = ["ACCOUNT", "AccountPages"]
 
@@ -54,7 +55,7 @@ class AccountPages:
     frame: Frame
     documents: DocumentService
     api_keys: ApiKeyService
-    sessions: SessionService
+    lists: SessionLists
     apps: ConnectedAppService
 
     def table(self) -> Mapping[str, Page]:
@@ -86,12 +87,12 @@ class AccountPages:
 
     async def end_session(self, call: Call) -> Response:
         """End one of one's sessions."""
-        await anyio.to_thread.run_sync(self.sessions.end_own, call.actor, call.parts["name"])
+        await anyio.to_thread.run_sync(self.lists.sessions.end_own, call.actor, call.parts["name"])
         return RedirectResponse(f"{_SESSIONS}&done=session-ended", 303)
 
     async def end_others(self, call: Call) -> Response:
         """End all of one's sessions but this one."""
-        await anyio.to_thread.run_sync(self.sessions.end_others, call.actor)
+        await anyio.to_thread.run_sync(self.lists.sessions.end_others, call.actor)
         return RedirectResponse(f"{_SESSIONS}&done=sessions-ended", 303)
 
     def get_home(self, call: Call) -> KeyHome:
@@ -148,11 +149,11 @@ class AccountPages:
             case "apps":
                 return read_apps(self.apps, call, self.get_app_home(call))
             case "sessions":
-                return {"sessions": self._sessions(call), "present": call.principal.credential}
+                return self.lists.read_own(call)
             case "requests" | "activity":
                 return self._log(call, _LOGS[tab])
             case _:
-                return {"user": self._own_record(call)}
+                return {"user": self._own_record(call), "second_factor": self._second_factor(call)}
 
     def _log(self, call: Call, log: Log) -> dict[str, Any]:
         view = View.of(call, "tab")
@@ -171,18 +172,8 @@ class AccountPages:
                 return None
         return self.documents.get(call.actor, "User", call.principal.user)
 
-    def _sessions(self, call: Call) -> list[dict[str, Any]] | None:
+    def _second_factor(self, call: Call) -> SecondFactorState | None:
         try:
-            found = self.sessions.list_own(call.actor)
+            return self.lists.second_factors.get_own(call.actor)
         except NotPermitted:
             return None
-        return [
-            {
-                "name": one.public_id,
-                "since": one.created_at,
-                "last_seen": one.last_seen_at,
-                "ip_address": one.ip_address,
-                "user_agent": one.user_agent,
-            }
-            for one in found
-        ]

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.questions import ROWS_MAX
+from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import StorageError
 from latchgate.server.desk.log_list import REQUEST_LOG
 from latchgate.server.desk.navigation import KEYS
@@ -24,9 +26,11 @@ from latchgate.services.key_findings import (
     KeyFindings,
 )
 from latchgate.services.log_ports import RefusedBurst
+from latchgate.services.ports import Store
 from latchgate.services.refusals import MANY_AN_HOUR, ROWS_LOOKED_AT, RefusalService
+from latchgate.services.second_factors import count_managers_without_second_factor
 
-__all__ = ["Concern", "Concerns", "KeyConcerns", "RefusalConcerns", "list_concerns"]
+__all__ = ["Concern", "Concerns", "FactorConcerns", "KeyConcerns", "RefusalConcerns", "list_concerns"]
 
 _UNREADABLE = "The request log cannot be read now, so that not everything could be looked at."
 
@@ -98,6 +102,22 @@ class RefusalConcerns:
             # Keys are counted by whole hours.
             sentence = f"Key {middle(one.name)} was refused {_times(one, 'two hours')}"
             yield Concern(sentence, log.to(key=one.name, since="24h"))
+
+
+@dataclass(frozen=True, slots=True)
+class FactorConcerns:
+    """System Managers who sign in by their password alone; told to System Managers."""
+
+    store: Store
+
+    def find(self, call: Call) -> Iterator[Concern]:
+        """Count them."""
+        count = count_managers_without_second_factor(self.store) if call.principal.is_manager else 0
+        if count:
+            sentence = (
+                f"{count:,} {'System Manager signs' if count == 1 else 'System Managers sign'} in by password alone"
+            )
+            yield Concern(sentence, f"/app/role/{quote(SYSTEM_MANAGER)}", "A role can require a second factor.")
 
 
 def _aside(finding: Finding, found: KeyCounts) -> str:

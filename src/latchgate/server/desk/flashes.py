@@ -20,6 +20,9 @@ DONE: Mapping[str, str] = {
     "disconnected": "The application was disconnected. It must ask again.",
     "session-ended": "The session was ended.",
     "sessions-ended": "All other sessions were ended.",
+    "user-signed-out": "The user was signed out everywhere.",
+    "second-factor-off": "The second factor was turned off. The password alone opens your account now.",
+    "second-factor-ended": "The second factor was ended, and the user's sessions with it.",
 }
 """By the code that follows `?done=`."""
 

@@ -10,7 +10,7 @@ from latchgate.server.desk.api_keys import KeyPages
 from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.client_pages import ClientForm, ClientPages
 from latchgate.server.desk.components import ComponentPages
-from latchgate.server.desk.concerns import Concerns, KeyConcerns, RefusalConcerns
+from latchgate.server.desk.concerns import Concerns, FactorConcerns, KeyConcerns, RefusalConcerns
 from latchgate.server.desk.connected_apps import ConnectedAppPages
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.home import HomePages
@@ -26,11 +26,15 @@ from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
 from latchgate.server.desk.search import SearchPages
+from latchgate.server.desk.second_factors import SecondFactorPages
+from latchgate.server.desk.session_lists import SessionLists
 from latchgate.server.desk.sign_in import SignInPages
+from latchgate.server.desk.sign_in_steps import SignInStepPages
 from latchgate.server.desk.source_records import CONSUMER, RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
 from latchgate.server.desk.system_settings import SystemSettingsPages
 from latchgate.server.desk.user_form import USERS, UserForm
+from latchgate.server.desk.user_sessions import UserSessionPages
 from latchgate.server.desk.users import UserPages
 from latchgate.server.replies import Dialect
 from latchgate.server.routes import Page
@@ -52,19 +56,22 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     """
     documents, settings = latchgate.documents, latchgate.settings
     charts = Charts(latchgate.request_counts, latchgate.clock)
-    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts)
+    lists = SessionLists(documents, latchgate.sessions, latchgate.second_factors)
+    users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts, lists)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
-    account = AccountPages(frame, documents, latchgate.api_keys, latchgate.sessions, latchgate.connected_apps)
+    account = AccountPages(frame, documents, latchgate.api_keys, lists, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
     tails = LogTails(documents, latchgate.request_log)
     logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
+    sign_in = SignInPages(frame, door, latchgate.authorizations, settings.public_url)
     pages = {
         **HomePages(frame, _concerns(latchgate), charts).table(),
-        **SignInPages(frame, door, latchgate.authorizations, settings.public_url).table(),
+        **sign_in.table(),
+        **SignInStepPages(frame, door, sign_in).table(),
         **UserPages(frame, documents, users).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
         **_key_pages(latchgate, frame, keys, charts),
@@ -79,6 +86,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **ClientListPages(frame, documents, latchgate.clients, clients, latchgate.clock).table(),
         **ClientPages(clients, latchgate.clients, latchgate.access_tokens).table(),
         **passwords.table(),
+        **SecondFactorPages(frame, latchgate.second_factors, door.limiter).table(),
+        **UserSessionPages(users, lists).table(),
         **roles.table(),
         **logs.table(),
         **SearchPages(frame, documents).table(),
@@ -112,5 +121,6 @@ def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
     """Give all parts of the house that tell the first page what needs attention, the gravest first."""
     return (
         RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
+        FactorConcerns(latchgate.store),
         KeyConcerns(latchgate.documents, _findings(latchgate)),
     )

@@ -23,9 +23,10 @@ from latchgate.services.documents import DocumentService
 from latchgate.services.permissions import ROLE_PERMISSION, Matrix, PermissionService
 from latchgate.services.roles import RoleService
 
-__all__ = ["AUTOMATIC", "ROLES", "RoleForm", "address_of"]
+__all__ = ["AUTOMATIC", "ROLES", "SECOND_FACTOR", "RoleForm", "address_of"]
 
 ROLES = "/app/role"
+SECOND_FACTOR = "two_factor_auth"
 AUTOMATIC: Mapping[str, tuple[str, str]] = {
     ALL_ROLE: ("every user", "Every user has this role by itself."),
     GUEST: ("everybody", "Every user has this role by itself, and so has whoever sends no credential."),
@@ -128,7 +129,8 @@ class RoleForm:
 
     def _read(self, call: Call, typed: Mapping[str, Any] | None) -> dict[str, Any]:
         actor = call.actor
-        role = self.documents.get(actor, "Role", call.parts["name"])["name"]
+        record = self.documents.get(actor, "Role", call.parts["name"])
+        role = record["name"]
         sees = self.documents.list_readable(actor, ["User", ROLE_PERMISSION])
         matrix = self.permissions.show(actor, role) if ROLE_PERMISSION in sees else None
         seen = typed.get("seen") if typed is not None else None
@@ -141,6 +143,8 @@ class RoleForm:
             "always": ADMINISTRATOR if role == SYSTEM_MANAGER else "",
             "sees_users": "User" in sees,
             "deletable": self._is_deletable(call, role),
+            "second_factor": bool(record[SECOND_FACTOR]),
+            "may_require": call.principal.is_manager and self.documents.may(actor, "Role", Action.WRITE, role),
             **(self._holders(call, role) if "User" in sees else {"holders": [], "total": 0}),
         }
 

@@ -15,7 +15,7 @@ from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.navigation import DESK, HOME
-from latchgate.server.desk.role_form import AUTOMATIC, ROLES, RoleForm, address_of
+from latchgate.server.desk.role_form import AUTOMATIC, ROLES, SECOND_FACTOR, RoleForm, address_of
 from latchgate.server.desk.views import View, containing
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -48,6 +48,7 @@ class RolePages:
             ROLES: Page(DESK, _FORM, self.list_roles, Dialect.PAGE),
             f"{ROLES}/{{name}}": Page(DESK, _FORM, self.one, Dialect.PAGE),
             f"{ROLES}/{{name}}/delete": Page(DESK, _FORM, self.delete, Dialect.PAGE),
+            f"{ROLES}/{{name}}/second-factor": Page(DESK, frozenset({"POST"}), self.second_factor, Dialect.PAGE),
         }
 
     async def list_roles(self, call: Call) -> Response:
@@ -71,6 +72,17 @@ class RolePages:
             await anyio.to_thread.run_sync(self._form.save, call, typed)
         except Invalid as error:
             return await self._form.show(call, typed=typed, told=told_of(error, ()), status=_INVALID)
+        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+
+    async def second_factor(self, call: Call) -> Response:
+        """Let a role require a second factor, or not."""
+        # A box that is not ticked sends nothing.
+        changes = {SECOND_FACTOR: 1 if (await call.read_arguments()).get(SECOND_FACTOR) else 0}
+        try:
+            update = partial(self.documents.update, call.actor, "Role", call.parts["name"], changes)
+            await anyio.to_thread.run_sync(update)
+        except Invalid as error:
+            return await self._form.show(call, told=told_of(error, (SECOND_FACTOR,)), status=_INVALID)
         return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
 
     async def delete(self, call: Call) -> Response:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
@@ -22,8 +24,14 @@ from latchgate.server.requests import Call
 from latchgate.server.routes import WITHOUT_SESSION, Page
 from latchgate.server.sign_in import Door, cleared_cookies
 from latchgate.services.authorizations import AuthorizationService
+from latchgate.services.sign_in import CodeAsked, SignedIn
 
-__all__ = ["SignInPages", "local_target"]
+__all__ = ["CODE", "SET_UP", "SignInPages", "home_of", "local_target", "status_of", "told_when", "with_target"]
+
+CODE, SET_UP = "/login/code", "/login/second-factor"
+"""Where a sign-in goes on whose password was right and is not all."""
+_UNAUTHORIZED, _TOO_MANY = 401, 429
+_ENDED = "This sign-in took too long or was tried too often. Sign in again."
 
 _NAME_LENGTH_MAX = 140
 _TARGET_LENGTH_MAX = 16_000
@@ -55,16 +63,31 @@ class SignInPages:
         if call.request.method != "POST":
             return self._show_login(target, request, user=_shown_name(arguments.get("login_hint")))
         try:
-            signed_in = await self.door.open(await attempt_of(call))
+            opened = await self.door.open(await attempt_of(call))
         except (SignInFailed, RateLimited) as error:
-            limited = isinstance(error, RateLimited)
-            user, status = _shown_name(arguments.get("usr")), 429 if limited else 401
-            response = self._show_login(target, request, user=user, error=error.public, status=status)
-            if isinstance(error, RateLimited):
-                response.headers["Retry-After"] = str(error.retry_after_seconds)
-            return response
-        home = "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
-        return with_cookies(RedirectResponse(target or home, 303), self.door.cookies(signed_in))
+            response = self._show_login(
+                target, request, user=_shown_name(arguments.get("usr")), error=error.public, status=status_of(error)
+            )
+            return told_when(response, error)
+        match opened:
+            case CodeAsked(enrolled=enrolled):
+                place = with_target(CODE if enrolled else SET_UP, target)
+                return with_cookies(RedirectResponse(place, 303), (self.door.step_cookie(opened),))
+            case SignedIn():
+                return with_cookies(RedirectResponse(target or home_of(opened), 303), self.door.cookies(opened))
+            case _:
+                assert_never(opened)
+
+    async def begin_again(self, call: Call, problem: str = "") -> Response:
+        """Show the sign-in form to whose half-way sign-in has ended, and say so."""
+        target = local_target((await call.read_arguments()).get("redirect-to"), self.public_url)
+        request = await anyio.to_thread.run_sync(self._behind, target)
+        response = self._show_login(target, request, user="", error=problem or _ENDED, status=_UNAUTHORIZED)
+        return with_cookies(response, (self.door.cleared_step(),))
+
+    async def find_application(self, target: str) -> tuple[str, str]:
+        """Give the source to which a sign-in may lead, and its application's name as far as it is to be shown."""
+        return _application(await anyio.to_thread.run_sync(self._behind, target))
 
     def _behind(self, target: str) -> AuthorizationRequest | RefusedRequest | None:
         return authorization_target(self.authorizations, target) if target else None
@@ -107,6 +130,29 @@ class SignInPages:
         except NotFound:
             return self.frame.secretly("setup_ended.html", 404)
         return RedirectResponse("/login", 303)
+
+
+def home_of(signed_in: SignedIn) -> str:
+    """Tell where a user begins."""
+    return "/app" if signed_in.user.user_type is UserType.SYSTEM else "/me"
+
+
+def with_target(address: str, target: str, **chosen: str) -> str:
+    """Write an address of the sign-in's pages, with where the sign-in leads."""
+    query = urlencode({**chosen, **({"redirect-to": target} if target else {})})
+    return f"{address}?{query}" if query else address
+
+
+def status_of(error: SignInFailed | RateLimited) -> int:
+    """Give the status with which a form of the sign-in comes again."""
+    return _TOO_MANY if isinstance(error, RateLimited) else _UNAUTHORIZED
+
+
+def told_when(response: Response, error: SignInFailed | RateLimited) -> Response:
+    """Say in an answer's head when to try again, if it is for that."""
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
 
 
 def _application(request: AuthorizationRequest | RefusedRequest | None) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import REQUEST_LOG, LogList
 from latchgate.server.desk.navigation import HOME
+from latchgate.server.desk.session_lists import SessionLists
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
@@ -39,6 +40,8 @@ TABS = (
     ("settings", "Settings"),
     ("activity", "Activity"),
 )
+_SIGN_INS = ("sessions", "Sign-in")
+"""Of whom System Managers alone know from where they sign in."""
 _DETAILS = ("first_name", "last_name", "user_type")
 _LIMITS = ("restrict_ip", "login_after", "login_before")
 _HOUR = re.compile("[0-9]{1,3}")
@@ -63,6 +66,7 @@ class UserForm:
     api_keys: ApiKeyService
     apps: ConnectedAppService
     charts: Charts
+    lists: SessionLists
 
     async def show(
         self,
@@ -85,8 +89,8 @@ class UserForm:
             dialog: What opens above the page: `kind` and what its template shows.
         """
         query = call.request.query_params
-        chosen = tab or query.get("tab", "")
-        chosen = chosen if chosen in dict(TABS) else TABS[0][0]
+        chosen, tabs = tab or query.get("tab", ""), _tabs_for(call)
+        chosen = chosen if chosen in dict(tabs) else tabs[0][0]
         user, values = await anyio.to_thread.run_sync(self._read, call, chosen)
         trail = (HOME, Link("Users", USERS)) if values["sees_all"] else (HOME,)
         kind = (dialog or {}).get("kind", "")
@@ -98,7 +102,7 @@ class UserForm:
             user=user,
             typed=typed if typed is not None else user,
             told=told or Told(),
-            tabs=TABS,
+            tabs=tabs,
             tab=chosen,
             address=address_of(user["name"]),
             types=[one.value for one in UserType],
@@ -164,6 +168,8 @@ class UserForm:
                 return user, values | self._keys(call, user) | apps
             case "activity":
                 return user, values | self._activity(call, user["name"])
+            case "sessions":
+                return user, values | self.lists.read_of(call, user["name"])
             case _:
                 return user, values
 
@@ -217,3 +223,7 @@ class UserForm:
         all_requests = View(log.path, {}).to(user=user, since="any")
         chart = self.charts.of_period(call.actor, view, CountedBy.USER, user)
         return {"view": view, "page": page, "log": log, "all_requests": all_requests, "chart": chart}
+
+
+def _tabs_for(call: Call) -> tuple[tuple[str, str], ...]:
+    return (*TABS, _SIGN_INS) if call.principal.is_manager else TABS
