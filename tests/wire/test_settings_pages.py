@@ -174,6 +174,7 @@ def test_fewer_failures_count_at_once(peopled: Service) -> None:
 def test_keys_that_live_longer_are_counted(peopled: Service) -> None:
     """Those that never end among them; they go on working."""
     pair = peopled.make_key(API)
+    peopled.make_key(API, expires_at=peopled.latchgate.clock.now() + 31 * 86_400)
     send_form(peopled, f"{PAGE}/keys", MANAGER, {**KEYS, "key_days_max": "30"})
 
     text = assert_page(visit(peopled, PAGE, MANAGER))
