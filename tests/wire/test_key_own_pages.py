@@ -105,7 +105,8 @@ def test_a_key_is_rotated_and_revoked_on_its_page(service: Service, source: str)
 
     shown = assert_page(send_form(service, f"{page}/rotate", MANAGER, {"overlap": "86400", **seen}))
     new = Pair(pair.key_id, secret_in(shown))
-    assert "Two secrets work until" in assert_page(visit(service, page, MANAGER))
+    both = assert_page(visit(service, page, MANAGER))
+    assert re.search(r"Two secrets work until <time [^>]*>[^<]+ UTC</time> \(in \d+ hours\)", both)
     assert [service.ask(authorization=one.token, headers=headers).status for one in (pair, new)] == [200, 200]
     assert "ends for good" in assert_page(visit(service, f"{page}/revoke", MANAGER))
     ended = send_form(service, f"{page}/revoke", MANAGER, {})
