@@ -65,8 +65,6 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
-    tails = LogTails(documents, latchgate.request_log)
-    logs = LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
     sign_in = SignInPages(frame, door, latchgate.authorizations, settings.public_url)
     pages = {
         **HomePages(frame, _concerns(latchgate), charts).table(),
@@ -89,7 +87,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SecondFactorPages(frame, latchgate.second_factors, door.limiter).table(),
         **UserSessionPages(users, lists).table(),
         **roles.table(),
-        **logs.table(),
+        **_log_pages(latchgate, frame, charts).table(),
         **SearchPages(frame, documents).table(),
         **ManualPages(frame).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
@@ -115,6 +113,12 @@ def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Chart
 
 def _findings(latchgate: Latchgate) -> KeyFindings:
     return KeyFindings(latchgate.documents, latchgate.request_log, latchgate.clock)
+
+
+def _log_pages(latchgate: Latchgate, frame: Frame, charts: Charts) -> LogPages:
+    documents = latchgate.documents
+    tails = LogTails(documents, latchgate.request_log)
+    return LogPages(frame, documents, latchgate.clock, LogOverviews(documents, charts), tails)
 
 
 def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
