@@ -86,7 +86,7 @@ def test_the_id_of_a_key_finds_that_key_first(peopled: Peopled) -> None:
     whole, part = peopled.search(peopled.key), peopled.search(peopled.key[:14])
     of_owner = peopled.search(OTHER)
 
-    page = "/app/user/other%40example.com?tab=settings#api-access"
+    page = f"/app/api-key/User/{peopled.key}"
     assert _groups(whole) == {"API Keys": [page]}
     assert page in _groups(part)["API Keys"]
     assert list(_groups(of_owner)) == ["Users", "API Keys"]
@@ -101,13 +101,13 @@ def test_an_exact_id_goes_before_what_merely_holds_it(peopled: Peopled) -> None:
 
 
 def test_each_finds_what_they_may_read(peopled: Peopled) -> None:
-    """Who sees only their own finds only that, on their own page; nothing tells that there is more."""
+    """Who sees only their own finds only that; nothing tells that there is more."""
     by_api = peopled.search("nightly", API)
     own, others = peopled.search(peopled.own_key, API), peopled.search(peopled.key, API)
 
     assert _groups(by_api) == {"Users": ["/me"]}
     assert "1 result: 1 user." in by_api.text
-    assert _groups(own) == {"API Keys": ["/me?tab=keys"]}
+    assert _groups(own) == {"API Keys": [f"/app/api-key/User/{peopled.own_key}"]}
     assert _groups(others) == {}
     assert "Nothing found." in others.text
     assert OTHER not in others.text + by_api.text

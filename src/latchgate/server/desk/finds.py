@@ -1,18 +1,16 @@
 """What a search shows of a record that it found: what it is called, where it is, and in which state."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.server.desk.account import ACCOUNT
 from latchgate.server.desk.client_pages import address_of as client_address
+from latchgate.server.desk.key_owners import key_address
 from latchgate.server.desk.user_form import address_of as user_address
-from latchgate.server.desk.wording import segment
 
-__all__ = ["Find", "KeyFinds", "client_find", "user_find"]
-
-_OWN_KEYS = f"{ACCOUNT}?tab=keys"
+__all__ = ["Find", "client_find", "key_find", "user_find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +43,9 @@ def client_find(row: Mapping[str, Any], *, exact: bool) -> Find:
     return Find(row["app_name"], client_address(row["name"]), "", state, exact, row["name"])
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFinds:
-    """Shows keys: on the page of whom they belong to, if the caller may see that."""
-
-    user: str
-    """Who searches."""
-    readable: Collection[str]
-    """The document types whose every record the caller may read."""
-    sees_all: bool
-    """Whether they may read others' keys."""
-
-    def find(self, row: Mapping[str, Any], *, exact: bool) -> Find:
-        """Show a key."""
-        state = (str(row["status"]).capitalize(), "good" if row["status"] == "active" else "bad")
-        owner = row["record"] if row["source"] == USER_SOURCE else f"{row['source']} {row['record']}"
-        return Find(row["label"] or "Without a label", self._address(row), owner, state, exact, row["name"])
-
-    def _address(self, row: Mapping[str, Any]) -> str:
-        source, record = row["source"], row["record"]
-        if source == USER_SOURCE and not (self.sees_all and source in self.readable):
-            return _OWN_KEYS if record == self.user else ""
-        if source not in self.readable:
-            return ""
-        if source == USER_SOURCE:
-            return f"{user_address(record)}?tab=settings#api-access"
-        return f"/app/source/{segment(source)}/record/{segment(record)}"
+def key_find(row: Mapping[str, Any], *, exact: bool) -> Find:
+    """Show a key, on its own page: whoever finds it may see that."""
+    state = (str(row["status"]).capitalize(), "good" if row["status"] == "active" else "bad")
+    owner = row["record"] if row["source"] == USER_SOURCE else f"{row['source']} {row['record']}"
+    address = key_address(row["source"], row["name"])
+    return Find(row["label"] or "Without a label", address, owner, state, exact, row["name"])

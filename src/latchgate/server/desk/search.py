@@ -12,7 +12,7 @@ from latchgate.core.documents import API_KEY, USER
 from latchgate.core.log_entries import holds_secret
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
-from latchgate.server.desk.finds import Find, KeyFinds, client_find, user_find
+from latchgate.server.desk.finds import Find, client_find, key_find, user_find
 from latchgate.server.desk.frame import Frame, Heading
 from latchgate.server.desk.navigation import DESK, ENTRIES, HOME
 from latchgate.server.desk.views import View, containing
@@ -133,24 +133,18 @@ class SearchPages:
             *self.documents.list_whole(actor, kind.doctype, holding).documents(),
         ]
         total = sum(self.documents.count(actor, kind.doctype, asked) for asked in (exactly, holding))
-        show = self._shown_by(call, kind, sees_all=sees_all)
+        show = self._shown_by(kind, sees_all=sees_all)
         shown = tuple(show(row, row["name"] == text) for row in rows[:_GROUP_ROWS])
         return Group(kind, shown, total, self._list_of(kind, text) if sees_all and total > len(shown) else "")
 
-    def _shown_by(self, call: Call, kind: Kind, *, sees_all: bool) -> Callable[[Mapping[str, Any], bool], Find]:
+    def _shown_by(self, kind: Kind, *, sees_all: bool) -> Callable[[Mapping[str, Any], bool], Find]:
         match kind.doctype:
             case USER.name:
                 return lambda row, exact: user_find(row, exact=exact, sees_all=sees_all)
             case API_KEY.name:
-                keys = KeyFinds(call.principal.user, self._readable_owners(call), sees_all=sees_all)
-                return lambda row, exact: keys.find(row, exact=exact)
+                return lambda row, exact: key_find(row, exact=exact)
             case _:
                 return lambda row, exact: client_find(row, exact=exact)
-
-    def _readable_owners(self, call: Call) -> frozenset[str]:
-        """List the types of records on whose pages the caller may see keys."""
-        sources = [name for name, actions in self.documents.list_allowed(call.actor).items() if Action.READ in actions]
-        return self.documents.list_readable(call.actor, sources)
 
     def _list_of(self, kind: Kind, text: str) -> str:
         navigation = self.frame.navigation
