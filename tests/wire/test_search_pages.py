@@ -113,12 +113,13 @@ def test_each_finds_what_they_may_read(peopled: Peopled) -> None:
     assert OTHER not in others.text + by_api.text
 
 
-def test_a_key_whose_owner_may_not_be_seen_leads_nowhere(peopled: Peopled) -> None:
-    """It is found by who may read all keys, without a link to a page that would refuse."""
+def test_a_key_whose_owner_may_not_be_seen_leads_to_its_page(peopled: Peopled) -> None:
+    """Who may read all keys finds it, and may open what is found."""
     answer = peopled.search(peopled.key, READER)
 
-    assert _groups(answer) == {"API Keys": []}
     assert "1 result: 1 key." in answer.text
+    [page] = _groups(answer)["API Keys"]
+    assert visit(peopled.service, page, READER).status == 200
 
 
 @pytest.mark.parametrize(("user", "status"), [("", 303), (WEB, 403), (API, 200)])
