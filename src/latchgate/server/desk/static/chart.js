@@ -48,7 +48,7 @@
       height,
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 24, 0, 0],
       scales: {
         x: { range: [chart.start, chart.start + chart.step * chart.count] },
         y: { range: (_, __, most) => [0, Math.max(1, most)] },
