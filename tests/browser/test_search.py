@@ -72,7 +72,7 @@ def test_enter_shows_all_of_them_on_a_page(open_page: OpenPage, signed_in: Stora
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("tab", name="Settings")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("heading", name="Backup", level=1)).to_be_visible()
 
 
 def test_the_page_searches_while_one_types(open_page: OpenPage, signed_in: StorageState, key: str) -> None:
@@ -184,7 +184,7 @@ def test_without_a_script_it_is_a_page(
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="Backup").click()
 
-    expect(page.get_by_role("heading", name="Nightly", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Backup", level=1)).to_be_visible()
     expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_hidden()
 
 
