@@ -27,9 +27,17 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def test_all_is_calm_where_nothing_is_found(service: Service) -> None:
     """One sentence, and the first steps where there is no key yet."""
-    for user in (MANAGER, ANN):
-        assert CALM in assert_page(visit(service, "/app", user))
+    assert CALM in assert_page(visit(service, "/app", ANN))
     assert "First steps" in assert_page(visit(service, "/app", MANAGER))
+
+
+def test_managers_who_sign_in_by_password_alone(service: Service) -> None:
+    """They are told to managers, with the way to who they are, and to nobody else."""
+    text, others = assert_page(visit(service, "/app", MANAGER)), assert_page(visit(service, "/app", ANN))
+
+    assert '<a href="/app/role/System%20Manager">1 System Manager signs in by password alone</a>' in text
+    assert CALM not in text
+    assert "by password alone" not in others
 
 
 @pytest.mark.parametrize(("count", "told"), [(19, False), (20, True)])
@@ -45,7 +53,6 @@ def test_an_address_that_is_refused_often_is_named(service: Service, count: int,
     found = re.search(r'<a href="([^"]+)">203.0.113.77 was refused 20 times within the last hour</a>', text)
     assert bool(found) == told
     assert (f"was refused {count} times within two hours" in text) == told
-    assert (CALM in text) != told
     assert CALM in assert_page(visit(service, "/app", ANN))
     if found:
         rows = assert_page(visit(service, found[1].replace("&amp;", "&"), MANAGER))
