@@ -127,6 +127,8 @@ role = Table(
     Column("second_factor_required", Boolean, nullable=False, server_default=text("false")),
     # A user's roles are read as one text, a role a line.
     CheckConstraint("name NOT LIKE '%\n%'", name="one_line"),
+    # Asked at every request with a cookie.
+    Index("ix_role_second_factor_required_name", "second_factor_required", "name"),
     sqlite_autoincrement=True,
 )
 

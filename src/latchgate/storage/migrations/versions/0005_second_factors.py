@@ -19,6 +19,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     no = sa.text("false")
     op.add_column("role", sa.Column("second_factor_required", sa.Boolean, nullable=False, server_default=no))
+    op.create_index("ix_role_second_factor_required_name", "role", ["second_factor_required", "name"])
     op.add_column("session", sa.Column("second_factor", sa.Boolean, nullable=False, server_default=no))
     op.create_table(
         "second_factor",
