@@ -59,7 +59,7 @@ class TestSqliteReplacement:
         """A session that gives way to one of the same number is noted."""
         ref = id_of(outside, "session")
 
-        outside("INSERT OR REPLACE INTO session SELECT id, x'00', 'x', user_id, 0, 0, '', '', NULL FROM session")
+        outside("INSERT OR REPLACE INTO session SELECT id, x'00', 'x', user_id, 0, 0, '', '', NULL, 0 FROM session")
 
         assert changes.new() == [("session", ref)]
 

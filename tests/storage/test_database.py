@@ -70,7 +70,7 @@ def test_many_start_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as threads:
         for attempt in range(10):
             taken = list(threads.map(start, [tmp_path / str(attempt)] * 6))
-            assert sorted(chain.from_iterable(taken)) == ["0001", "0002", "0003", head_revision()]
+            assert sorted(chain.from_iterable(taken)) == ["0001", "0002", "0003", "0004", head_revision()]
 
 
 def test_a_new_file_that_another_process_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
