@@ -97,7 +97,7 @@ def _not_logged(service: Service, dialect: Dialect) -> Answer:
         raise StorageError("The disk has failed")
 
     service.latchgate.request_log.append = fail  # type: ignore[assignment]  # as a disk that refuses to be written
-    return service.ask(f"{_METHODS[dialect]}/frappe.auth.get_logged_user", key)
+    return service.ask(f"{_METHODS[dialect]}/ping", key)
 
 
 # By the names of the examples, what provokes each refusal of the application.

@@ -122,8 +122,9 @@ def test_guest_is_given_nothing(staffed: Service) -> None:
     page = f"{LIST}/Guest"
     text = assert_page(visit(staffed, page, MANAGER))
 
+    assert 'name="may:' in assert_page(visit(staffed, FORM, MANAGER))
     assert "nobody without a credential reaches records" in text
-    assert 'type="checkbox"' not in text
+    assert 'name="may:' not in text
     assert "Save permissions" not in text
     refused = assert_shown(send_form(staffed, page, MANAGER, {"seen": "", "may:User:read:all": "1"}), 417)
     assert "Guest may hold no permissions" in refused
@@ -144,7 +145,7 @@ def test_who_may_read_sees_signs_and_no_boxes(staffed: Service) -> None:
     assert 'aria-label="User: read own: yes"' in text
     assert 'aria-label="User: write own: no"' in text
     assert "Only a System Manager may change this." in text
-    for absent in ('type="checkbox"', "Save permissions", "Delete role", "Othello", API):
+    for absent in ('name="may:', 'name="two_factor_auth"', "Save permissions", "Delete role", "Othello", API):
         assert absent not in text
     assert visit(staffed, f"{LIST}?new=1", READER).status == 403
     assert visit(staffed, f"{FORM}/delete", READER).status == 403
