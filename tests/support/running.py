@@ -15,6 +15,7 @@ from support.families import find_children, has_open, kill_family
 
 __all__ = ["RunningLatchgate", "free_port"]
 
+_EVENTS = "anon_inode:[eventpoll]"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 
@@ -65,8 +66,11 @@ class RunningLatchgate:
 
     @property
     def workers(self) -> list[int]:
-        """The process ids of the workers, the oldest first: those that have opened the database of accounts."""
-        return [pid for pid in self.children if has_open(pid, "latchgate.db")]
+        """The process ids of the workers, the oldest first: those that wait for events and have opened the accounts.
+
+        The ingester opens the database of accounts too, to know what is decided there, and waits for no events.
+        """
+        return [pid for pid in self.children if has_open(pid, _EVENTS) and has_open(pid, "latchgate.db")]
 
     def start(self) -> "RunningLatchgate":
         """Start the server and wait until it answers."""
