@@ -100,7 +100,7 @@ def test_what_a_killed_worker_has_counted_stays(running: RunningLatchgate) -> No
         for client in clients:
             for _ in range(10):
                 answered += client.ask(token).status == 200
-        pids = [pid for pid in running.children if _has_port(pid)]
+        pids = running.workers
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         killed += len(pids)
@@ -147,7 +147,7 @@ def test_an_ingester_that_dies_is_told_of(running: RunningLatchgate) -> None:
     """And the rows of before are moved by whoever comes."""
     token = _make_key(running)
     before = _scrape(running)
-    ingester = next(pid for pid in running.children if not _has_port(pid))
+    (ingester,) = set(running.children) - set(running.workers)
     os.kill(ingester, signal.SIGKILL)
     wait_until(lambda: ingester not in running.children, "it is gone")
     assert ask_once(running.port, token, path=LOGGED_USER).status == 200
@@ -162,11 +162,3 @@ def test_an_ingester_that_dies_is_told_of(running: RunningLatchgate) -> None:
 
 def _are_gone(running: RunningLatchgate, pids: list[int]) -> bool:
     return not set(pids) & set(running.children)
-
-
-def _has_port(pid: int) -> bool:
-    """Whether a process is a worker: only these have opened the accounts."""
-    try:
-        return any(entry.readlink().name == "latchgate.db" for entry in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return False
