@@ -447,9 +447,9 @@ class Transaction(Protocol):
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
     @property
-    def second_factors(self) -> SecondFactors: ...  # noqa: D102
+    def second_factors(self) -> SecondFactors: ...  # noqa: D102  # as above
     @property
-    def sign_in_steps(self) -> SignInSteps: ...  # noqa: D102
+    def sign_in_steps(self) -> SignInSteps: ...  # noqa: D102  # as above
     @property
     def links(self) -> Links: ...  # noqa: D102
     @property
