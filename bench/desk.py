@@ -167,7 +167,7 @@ def _log_probes(large: Large) -> Iterator[Probe]:
     since_us = large.time_us(large.rows) - _DAY_US
     yield Probe(
         "A key",
-        f"/app/api-key/{key}",
+        f"/app/api-key/User/{key}",
         (
             (accounts, f"{owned} WHERE k.key_id = '{key}'"),
             (log, f"{rows} WHERE api_key = '{key}' ORDER BY time DESC, id DESC LIMIT 10"),

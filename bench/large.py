@@ -13,7 +13,7 @@ from typing import Any
 
 from latchgate.bootstrap import open_latchgate
 from latchgate.request_log.roll_ups import roll_up
-from latchgate.request_log.rows import COLUMNS
+from latchgate.request_log.rows import COLUMNS, FORMER
 from latchgate.settings import load_settings
 
 __all__ = ["Large", "fill", "user_name"]
@@ -152,7 +152,9 @@ def _roll_up(log: sqlite3.Connection, large: Large) -> None:
         "INSERT INTO last_use (credential, time, ip_address) VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET time = excluded.time, ip_address = excluded.ip_address"
     )
-    while batch := [tuple(row[name] for name in COLUMNS) for row in islice(rows, _ROLLED_UP)]:
+    # No key came with its former secret.
+    names = (*COLUMNS[:FORMER], "former_until", *COLUMNS[FORMER:])
+    while batch := [tuple(row.get(name) for name in names) for row in islice(rows, _ROLLED_UP)]:
         rolled = roll_up(batch)
         log.executemany(add, sorted((*place, requests) for place, requests in rolled.counts.items()))
         log.executemany(use, sorted((name, *last) for name, last in rolled.uses.items()))
