@@ -112,8 +112,8 @@ def test_the_token_is_signed_for_the_host(protected: Protected, ann: Pair) -> No
     assert protected.service.ask(authorization=f"Bearer {identity(answer)['token']}").status == 401
 
 
-def _published(protected: Protected) -> list[dict[str, str]]:
-    keys: list[dict[str, str]] = json.loads(protected.service.ask("/.well-known/jwks.json").body)["keys"]
+def _published(protected: Protected) -> list[dict[str, str | list[str]]]:
+    keys: list[dict[str, str | list[str]]] = json.loads(protected.service.ask("/.well-known/jwks.json").body)["keys"]
     return keys
 
 
