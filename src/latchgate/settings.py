@@ -188,6 +188,10 @@ class Settings(BaseSettings):
     """Hosts of protected applications, separated by commas, whose browsers are sent to sign in and back, instead of
     being answered 401. Each is the host of `public_url`, with the port if it is another: to other hosts browsers do not
     take the session. Empty: none."""
+    access_rules: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """A TOML file with the access rules of protected applications, for those who keep it in git. It is loaded at every
+    start, and then the rules are changed there alone. Unset: they are kept in the database and changed by whoever
+    may."""
     admin_password: SecretStr | None = None
     """Administrator's password, at least 8 characters. Counts on the first run only, while Administrator has none;
     without it a one-time set-up link is printed."""
