@@ -258,21 +258,22 @@ def test_a_body_streams_through(site: Site) -> None:
 def test_nothing_is_smuggled_in(site: Site) -> None:
     """Two lengths, a length and chunks, trailers, folded lines, a second request in a body."""
     inner = f"GET /mine/inner HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+    post, get = f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\n", f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\n"
+    chunked, trailers = "Transfer-Encoding: chunked\r\n", f"{auth(site.bob)}\r\nX-Auth-Request-User: root\r\n\r\n"
     heads = [
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(inner)}\r\nContent-Length: 0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: xchunked\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.0\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-A: b\r\n X-Auth-Request-User: root\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-A: b\rX-Auth-Request-User: root\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\nHost: {HOST}\nX-A: b\n\n{inner}",
-        f"GET /mine/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\n"
-        f"{auth(site.bob)}\r\nX-Auth-Request-User: root\r\n\r\n",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\n{auth(site.ann)}\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-Auth-Request-User\x00: root\r\n\r\n",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nExpect: 100-continue\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
+        f"{post}Content-Length: 5\r\n{chunked}\r\n0\r\n\r\n{inner}",
+        f"{post}Content-Length: {len(inner)}\r\nContent-Length: 0\r\n\r\n{inner}",
+        f"{post}Transfer-Encoding: xchunked\r\n\r\n{inner}",
+        f"{post}{chunked}Transfer-Encoding: x\r\n\r\n0\r\n\r\n{inner}",
+        f"{post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}",
+        f"{post}{chunked}\r\n0\r\n\r\n{inner}".replace("HTTP/1.1", "HTTP/1.0", 1),
+        f"{get}X-A: b\r\n X-Auth-Request-User: root\r\n\r\n{inner}",
+        f"{get}X-A: b\rX-Auth-Request-User: root\r\n\r\n{inner}",
+        f"{get}X-A: b\r\n\r\n{inner}".replace("\r", ""),
+        f"{get}{chunked}Trailer: Authorization\r\n\r\n0\r\n{trailers}".replace("/open/", "/mine/"),
+        f"{get}{auth(site.ann)}\r\n\r\n{inner}",
+        f"{get}X-Auth-Request-User\x00: root\r\n\r\n",
+        f"{get}Expect: 100-continue\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
     ]
     for head in heads:
         last = f"GET /open/last HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
