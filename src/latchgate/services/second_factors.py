@@ -137,9 +137,8 @@ class SecondFactorService:
     def find_for(self, actor: Actor, name: str) -> SecondFactorState | None:
         """Tell a System Manager how another user stands; None for whoever may not end it. Raises NotFound."""
         with read_as(self._store, actor) as tx:
-            user = get_user(tx, name)
             try:
-                _require_may_end(actor, user)
+                user = _get_endable(tx, actor, name)
             except NotPermitted:
                 return None
             factor, count = tx.second_factors.find(user.id), tx.second_factors.count_recovery_codes(user.id)
@@ -154,10 +153,9 @@ class SecondFactorService:
             NotPermitted: The actor is no System Manager, it is their own, or Administrator's, which the command line
                 alone ends; or the credential used is limited.
         """
-        judge_early(self._store, actor, lambda tx: _require_may_end(actor, get_user(tx, name)))
+        judge_early(self._store, actor, lambda tx: _get_endable(tx, actor, name))
         with write_as(self._store, actor) as tx:
-            user = get_user(tx, name)
-            _require_may_end(actor, user)
+            user = _get_endable(tx, actor, name)
             if not tx.second_factors.delete(user.id):
                 return False
             tx.sign_in_steps.end_all(user.id)
@@ -222,11 +220,15 @@ def _require_enrolled(tx: Transaction, user: StoredUser) -> None:
         raise Invalid({"second_factor": "there is none; set one up first"})
 
 
-def _require_may_end(actor: Actor, user: StoredUser) -> None:
+def _get_endable(tx: Transaction, actor: Actor, name: str) -> StoredUser:
+    """Give a user whose second factor the actor may end. Raises NotPermitted, NotFound."""
+    # Before the user is looked up: whoever may end none is not told who there is.
     require_system_manager(actor)
     require_within(actor, UNLIMITED)
+    user = get_user(tx, name)
     if is_self(actor, user):
         raise NotPermitted("Your own second factor you turn off on your account's page", told=True)
     if user.name in {ADMINISTRATOR, GUEST} and actor.principal is not None:
         told = f"The second factor of {user.name} is ended by the command line alone"
         raise NotPermitted(told, told=True)
+    return user
