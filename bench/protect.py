@@ -58,7 +58,7 @@ def main() -> None:
                 runs[way].append(measure(wrk, load, asked.get(way, nginx), options.seconds))
     caption = (
         "One processor for nginx and whoever it asks, wrk with 32 connections on the other; medians of "
-        f"{options.rounds} rounds of {options.seconds:g} s. Processor time is that of the one who is asked, else nginx's."
+        f"{options.rounds} rounds of {options.seconds:g} s. Processor time is that of whoever is asked, else nginx's."
     )
     rows = tuple(
         (label, *columns(runs[way]), f"{ratio_of(runs[way], runs['yes']):.2f}") for way, label in _WAYS.items()
