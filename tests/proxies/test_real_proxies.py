@@ -1,8 +1,10 @@
 """Behind each real proxy, set up as its guide says, nothing reaches the application that Latchgate has not let in."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.settings import load_settings
 from support.asgi import Pair, opened_service
+from support.documents import ROOT, find_blocks
 from support.echo_application import EchoApplication, Reached
 from support.proxies import HOST, PROXIES, Mood, Relay, running_proxy, send
 from support.running import RunningLatchgate
@@ -321,3 +324,17 @@ def test_without_an_answer_nobody_passes(site: Site, mood: Mood) -> None:
     assert site.reached() is None
     site.relay.be(Mood.WELL)
     assert site.status("/mine/a", auth(site.bob)) == 200
+
+
+def test_the_guides_rules_are_rules(tmp_path: Path) -> None:
+    """The commands of the guide to nginx, to which the others refer, make the rules that it speaks of."""
+    instance = RunningLatchgate(tmp_path / "home")
+    text = (ROOT / "docs" / "howto" / "nginx.md").read_text()
+    [block] = [block.text for block in find_blocks(text) if block.text.startswith("latchgate role create")]
+
+    for line in block.splitlines():
+        done = instance.run(*shlex.split(line)[1:])
+        assert done.returncode == 0, (line, done.stderr)
+
+    rules = instance.ask("rule", "list")
+    assert [rule["path"] for rule in rules] == ["/health", "/reports/*", "/*"]
