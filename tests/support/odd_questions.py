@@ -152,7 +152,8 @@ def written_oddly(known: Credentials) -> Iterator[Exchange]:
         "//any/a",
     ):
         for line in ("GET /auth/verify%s HTTP/1.1", "GET /auth/verify%s HTTP/1.0", "HEAD /auth/verify%s HTTP/1.1"):
-            yield _one(line.replace("%s", asked).encode() + lines)
+            whole = line.replace("%s", asked).encode() + lines
+            yield Exchange((whole,), answers=1, is_head=line.startswith("HEAD"))
         yield _one(b"POST /auth/verify" + asked.encode() + b" HTTP/1.1\r\nContent-Length: 0" + lines)
     for asked in (
         "http://latchgate/auth/verify",
