@@ -55,10 +55,10 @@ def test_nobody_says_who_they_are(protected: Protected, ann: Pair, proxy: Proxy,
     raw = [(name.encode(), value.encode()) for name, value in forged]
 
     for headers in ({"headers": forged}, {"before": raw}):
-        assert protected.ask("/admin/", proxy=proxy, **headers).status == 401  # type: ignore[arg-type]
-        assert protected.ask("/admin/", ann.token, proxy=proxy, **headers).status == 403  # type: ignore[arg-type]
-        assert _named(protected.ask("/open/", proxy=proxy, **headers)) == ""  # type: ignore[arg-type]
-        assert _named(protected.ask("/mine", ann.token, proxy=proxy, **headers)) == ANN  # type: ignore[arg-type]
+        assert protected.ask("/admin/", proxy=proxy, **headers).status == 401
+        assert protected.ask("/admin/", ann.token, proxy=proxy, **headers).status == 403
+        assert _named(protected.ask("/open/", proxy=proxy, **headers)) == ""
+        assert _named(protected.ask("/mine", ann.token, proxy=proxy, **headers)) == ANN
 
 
 @pytest.mark.parametrize("proxy", Proxy)
@@ -78,10 +78,10 @@ def test_nobody_says_what_they_ask_for(protected: Protected, ann: Pair, proxy: P
     before = [(name.encode(), value.encode())]
 
     for headers in ({"headers": [(name, value)]}, {"before": before}):
-        answer = protected.ask("/admin/", ann.token, proxy=proxy, **headers)  # type: ignore[arg-type]
+        answer = protected.ask("/admin/", ann.token, proxy=proxy, **headers)
         assert answer.status in {400, 403}
         assert answer.row.path == ("/admin/" if answer.status == 403 else answer.row.path)
-        assert protected.ask("/admin/", proxy=proxy, **headers).status in {400, 401}  # type: ignore[arg-type]
+        assert protected.ask("/admin/", proxy=proxy, **headers).status in {400, 401}
 
 
 @pytest.mark.parametrize("proxy", Proxy)
