@@ -111,7 +111,7 @@ def test_a_range_is_chosen_by_the_keyboard(log: Page) -> None:
     log.keyboard.press("Enter")
 
     expect(log).to_have_url(re.compile("from=.*to="))
-    assert _row(log, "before=4").count() == 1
+    expect(_row(log, "before=4")).to_have_count(1)
 
 
 def test_the_chart_follows_the_filters(log: Page) -> None:

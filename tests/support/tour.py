@@ -55,7 +55,10 @@ class Tour:
         self._fill("The same again", PASSWORD)
         self._picture("set-up")
         self._press("Set password")
-        if self.page.get_by_role("heading", name="Sign in").is_visible():
+        asks = self.page.get_by_role("heading", name="Sign in")
+        # What comes next is not there yet when the button is let go.
+        expect(asks.or_(self._title("Home"))).to_be_visible()
+        if asks.is_visible():
             self._fill("E-mail address or user name", "Administrator")
             self._fill("Password", PASSWORD)
             self._press("Sign in")
@@ -170,6 +173,8 @@ class Tour:
         if picture:
             self._picture(picture)
         dialog.get_by_role("button", name="Copy the Header").click()
+        # Until it says so, the dialog would ask before it closes.
+        expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
         header = dialog.locator("#ready-header").inner_text()
         dialog.get_by_role("button", name="Close").click()
         self.pressed += ["API Secret", "Header", "Copy", "Close"]
