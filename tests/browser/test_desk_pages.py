@@ -191,7 +191,7 @@ def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str, 
 def test_what_is_shown_once_has_no_barriers(
     open_page: OpenPage, signed_in: StorageState, keys: dict[str, str], theme: str, width: int
 ) -> None:
-    """The secret, the reset link, and the page that the link opens."""
+    """The secret, the reset link, and the page that the link opens; Undo, and the page that refuses it."""
     options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme, "bypass_csp": True}
     page = open_page(storage_state=signed_in, watched=False, **options)
 
@@ -209,3 +209,16 @@ def test_what_is_shown_once_has_no_barriers(
     expect(guest.get_by_label("The same again")).to_be_visible()
     assert guest.evaluate("document.documentElement.scrollWidth") == width
     assert _violations(guest) == []
+    page.goto(USER)
+    page.get_by_label("First name").fill(f"Renamed at {width}")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert _violations(page) == []
+    again = page.context.new_page()
+    again.goto(page.url)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("Undone.")
+    again.get_by_role("button", name="Undo").click()
+    expect(again.get_by_role("heading", name="Nothing was undone", level=1)).to_be_visible()
+    assert again.evaluate("document.documentElement.scrollWidth") == width
+    assert _violations(again) == []

@@ -91,6 +91,12 @@ def test_every_setting_has_its_meaning_bounds_and_default(peopled: Service) -> N
         assert "Default: " in hint
     assert "Default: 3 days." in text
     assert "From 1 minute to a year." in text
+    # The operator's alone, told where one looks for it.
+    oauth = text.partition('<section class="card" id="oauth"')[2].partition("</section>")[0]
+    assert "Clients register themselves" in oauth
+    assert "No; somebody makes them here" in oauth
+    assert "oauth_registration: off, token or open" in oauth
+    assert "set where the service starts. Nobody set it: this is the default." in oauth
 
 
 @pytest.mark.parametrize(
