@@ -281,7 +281,7 @@ def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Ite
 
 
 def _undo(page: Page, kind: str) -> None:
-    """Change something, and undo it twice: what is offered, and what is said where there is nothing to undo any more."""
+    """Change something, and undo it twice: what is offered, and what is said where nothing is left to undo."""
     page.goto("/app/user/ann@example.com", wait_until="networkidle")
     page.get_by_label("First name").fill(f"Ann, {kind}")
     page.get_by_role("button", name="Save").click()

@@ -43,8 +43,10 @@ def _page(pair: Pair, source: str = "User") -> str:
 
 
 def test_a_key_s_traffic_is_drawn_for_its_user_too(service: Service) -> None:
-    """Who sees their own keys alone sees how often each was used, and tried; of a record's, which may have acted as
-    somebody else before, and of others' keys, nothing."""
+    """Who sees their own keys alone sees how often each was used, and tried.
+
+    Of a record's, which may have acted as somebody else before, and of others' keys, nothing.
+    """
     pair, theirs = service.make_key(ANN), service.make_key(BOB)
     service.latchgate.sources.create(COMMAND_LINE, SOURCE)
     service.latchgate.sources.create_record(COMMAND_LINE, SOURCE, "Door", ANN)

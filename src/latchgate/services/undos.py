@@ -45,7 +45,7 @@ class UndoService:
         """Let the session that made a change undo it for UNDO_SECONDS.
 
         Args:
-            actor: Who made it; what they may do now is not asked, since nothing is done yet.
+            actor: Who made it, as after the change, by which they may have become somebody else than was let in.
             undo: What would put it back.
             back: The address of the page where it was made.
 
@@ -53,7 +53,7 @@ class UndoService:
             Its id, which is nothing to anybody else; empty where no session made the change.
         """
         public_id, now = self.entropy.random_bytes(_ID_BYTES).hex(), self.clock.now()
-        with self.store.write() as tx:
+        with write_as(self.store, actor) as tx:
             session = tx.sessions.find_public(_session_of(actor))
             if session is None:
                 return ""

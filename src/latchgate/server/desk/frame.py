@@ -220,7 +220,7 @@ class Frame:
 
     def _offer(self, call: Call, undo: Undo, address: str) -> str:
         try:
-            return self.undos.offer(call.actor, undo, address)
+            return self.undos.offer(call.after_change().actor, undo, address)
         except LatchgateError:
             # It was done, and is not told as failed because it cannot be undone here.
             return ""

@@ -89,16 +89,23 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **UserSessionPages(users, lists).table(),
         **roles.table(),
         **_log_pages(latchgate, frame, charts).table(),
-        **SearchPages(frame, documents).table(),
-        **ManualPages(frame).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
-        **UndoPages(frame, latchgate.undos).table(),
-        **ApiDocs(frame).table(),
+        **_pages_beside(latchgate, frame),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
     }
     frame.navigation.addresses.update(pages)
     return {address: frame.before(page) if page.dialect is Dialect.PAGE else page for address, page in pages.items()}
+
+
+def _pages_beside(latchgate: Latchgate, frame: Frame) -> dict[str, Page]:
+    """Give the pages that others lead to, from wherever one is."""
+    return {
+        **SearchPages(frame, latchgate.documents).table(),
+        **ManualPages(frame).table(),
+        **UndoPages(frame, latchgate.undos).table(),
+        **ApiDocs(frame).table(),
+    }
 
 
 def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Charts) -> dict[str, Page]:
