@@ -45,7 +45,7 @@ _WITHOUT_PICTURE = frozenset(
         *("/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
         *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
         *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
-        *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+        *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export", "/metrics"),
     }
 )
 """They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""
