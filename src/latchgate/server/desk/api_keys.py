@@ -106,7 +106,10 @@ class KeyPages:
             made = await anyio.to_thread.run_sync(create)
         except Invalid as error:
             return await form.show(call, home, typed, told_of(error, FIELDS), _INVALID)
-        return await self._show_secret(page, call, (home, made["name"], made["api_secret"]))
+        shown = await self._show_secret(page, call, (home, made["name"], made["api_secret"]))
+        # What is seen is the owner's page: to load it again must not show an empty form.
+        shown.headers["HX-Replace-Url"] = home.back
+        return shown
 
     async def rotate(self, page: KeyedPage, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""

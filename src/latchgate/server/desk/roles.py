@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
@@ -119,6 +120,7 @@ class RolePages:
             view=view,
             size=_PAGE_ROWS,
             automatic={name: words for name, (words, _) in AUTOMATIC.items()},
+            always={SYSTEM_MANAGER: ADMINISTRATOR},
             opened=opened,
             typed=typed if isinstance(typed, str) else "",
             told=told or Told(),
