@@ -56,6 +56,9 @@ class HostRequestLog:
     def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         return self.reader.follow(after)
 
+    def reach(self, rows_max: int) -> int:
+        return self.reader.reach(rows_max)
+
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         return self.reader.last_uses(credentials)
 
@@ -69,6 +72,9 @@ class HostRequestLog:
         self, keys: Sequence[tuple[str, str]], since_us: int, rows_max: int
     ) -> Mapping[tuple[str, str], log_ports.KeyUse]:
         return self.reader.key_uses(keys, since_us, rows_max)
+
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        return self.reader.last_seen(users)
 
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> log_ports.Refusals:
         return self.reader.refusals(recent_us, since_us, rows_max, limit)

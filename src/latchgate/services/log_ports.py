@@ -173,6 +173,10 @@ class LogUses(Protocol):
         """
         ...
 
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        """Tell when each user's newest request came, in microseconds since 1970; who sent none is left out."""
+        ...
+
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:
         """Tell who was refused (401, 403, 429) since two times, in microseconds since 1970.
 

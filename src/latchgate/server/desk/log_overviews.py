@@ -133,12 +133,16 @@ class LogOverviews:
 
     def _sample(self, look: Look) -> tuple[Sequence[Mapping[str, Any]], bool]:
         """Give the newest rows of the look, and whether there are more."""
-        if not (look.page.more or look.view.get("after")):
+        page, later = look.page, bool(look.view.get("after"))
+        if later and page.walked:
+            # The newest would have to be searched anew.
+            return (), False
+        if not (page.more or later):
             # They are all there: to look once more would take as long as it took to find them.
-            return look.page.rows, False
+            return page.rows, page.searched is not None
         asked = Asked(
             fields=[kind.column for kind in (_USERS, *_KINDS)],
-            filters=look.narrowed.conditions,
+            filters=[*look.narrowed.conditions, *page.within],
             or_filters=look.narrowed.any_of,
             order_by="time desc",
             limit=_SAMPLE_ROWS,

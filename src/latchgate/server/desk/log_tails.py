@@ -12,12 +12,15 @@ from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 from latchgate.services.ports import RequestLog
 
-__all__ = ["TAIL", "TAIL_ROWS_MAX", "LogTails", "Tail", "parse_seen"]
+__all__ = ["FLOOD_ROWS_MAX", "TAIL", "TAIL_ROWS_MAX", "LogTails", "Tail", "parse_seen"]
 
-TAIL_ROWS_MAX = 50
-"""How many rows one look gives; a page looks every two seconds at most."""
+TAIL_ROWS_MAX, FLOOD_ROWS_MAX = 50, 20
+"""How many rows one look gives, a page looking every two seconds at most; the second where so many came that nobody can
+read them, since to write a row costs a server as much as to answer some hundred requests."""
+_FLOOD_ROWS = 1_000
 _LOOKED_AT_MAX = 25_000
 """How many new rows a look goes through, whatever came: whoever was away for longer is told so."""
+_ROWS_MOVED_MAX = 2_000
 _DIGITS_MAX = 18
 TAIL = f"{REQUEST_LOG.address}/tail"
 """Where a page looks for what is new. Each look is a request with a row of its own, which would be all that is new."""
@@ -68,7 +71,9 @@ class LogTails:
             NotPermitted: The caller may not even read their own rows.
             StorageError: The log's database cannot be read, or lacks rows.
         """
-        end = self.end()
+        # Nothing waits here, and nothing is brought in that would keep others waiting: what is on its way comes with
+        # a later look, for numbers are given in the order in which rows can be read.
+        end = self.log.reach(_ROWS_MOVED_MAX)
         begin = max(seen, end - _LOOKED_AT_MAX)
         if begin >= end:
             # Nothing new; whether they may look is asked all the same.
@@ -81,7 +86,7 @@ class LogTails:
             filters=filters,
             or_filters=narrowed.any_of,
             order_by="name desc",
-            limit=TAIL_ROWS_MAX,
+            limit=FLOOD_ROWS_MAX if end - begin > _FLOOD_ROWS else TAIL_ROWS_MAX,
         )
         found = self.documents.list_rows(call.actor, REQUEST_LOG.doctype, asked)
         rows = found.documents()
