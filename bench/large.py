@@ -92,12 +92,10 @@ def _fill(home: Path, users: int, keys: int, rows: int, told: Any) -> None:  # n
         role = database.execute("INSERT INTO role (name, creation) VALUES (?, ?)", (AUDITORS, now_us)).lastrowid
         whose = range(first, first + users, 5)
         _insert(database, "user_role", ({"user_id": user, "role_id": role} for user in whose))
-        database.execute("ANALYZE")
     with closing(sqlite3.connect(home / "log.db")) as log, log:
         _insert(log, "request_log", _rows(large))
         _roll_up(log, large)
         log.execute("UPDATE log_position SET last_id = ?", (rows,))
-        log.execute("ANALYZE")
     print(f"{users:,} users, {keys:,} keys, {rows:,} log rows in {time.monotonic() - started:.0f} s\n", flush=True)
     told.put(large)
 

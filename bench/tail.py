@@ -147,7 +147,7 @@ def _finish(options: argparse.Namespace, found: dict[str, tuple[list[Measured], 
     took = f"{statistics.median(looks.seconds) * 1000:.0f} ms (at most {max(looks.seconds) * 1000:.0f})"
     caption = (
         f"One worker on one processor, wrk with {_CONNECTIONS} connections on the other; medians of {options.rounds} "
-        f"rounds of {options.seconds:g} s. {len(looks.seconds)} looks, of which {looks.failed} failed, took {took}, gave "
+        f"rounds of {options.seconds:g} s. {len(looks.seconds)} looks ({looks.failed} failed) took {took}, gave "
         f"{looks.rows:,} rows and told of {looks.told:,} others, in at most {looks.largest / 1000:,.0f} kB each."
     )
     head = ("load", "requests/s", "p50 / p99 ms", "processor µs", "ingester µs", "requests/s", "processor time")
