@@ -189,6 +189,10 @@ class SqlRequestLog:
         self.require_whole()
         return LogCounts(self._read).counts(query, span_seconds)
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        """As the port RequestCounts says. Raises StorageError."""
+        return LogCounts(self._read).is_short(query, rows_max)
+
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         """As the port RequestCounts says. Raises StorageError."""
         self.require_whole()

@@ -65,6 +65,9 @@ class HostRequestLog:
     def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
         return self.reader.counts(query, span_seconds)
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        return self.reader.is_short(query, rows_max)
+
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         return self.reader.top(query, limit)
 

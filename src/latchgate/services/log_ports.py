@@ -113,6 +113,10 @@ class RequestCounts(Protocol):
         """Give the names with most requests, those first; whole hours are counted, and whole days over a long time."""
         ...
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        """Whether `top` has at most so many counts to add up, which for a long time may be millions."""
+        ...
+
     def state(self) -> LogState:
         """Tell how the log itself stands."""
         ...
