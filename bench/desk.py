@@ -165,9 +165,9 @@ def _finish(options: argparse.Namespace, found: dict[str, Found], count_ms: floa
         for name, one in found.items()
     ]
     caption = (
-        f"{options.users:,} users, {options.keys:,} keys, {options.rows:,} log rows of 90 days; {options.rounds} rounds "
-        "in turns. What a page takes is a median by the clock, all else processor time. A count of all log rows takes "
-        f"{count_ms:.0f} ms."
+        f"{options.users:,} users, {options.keys:,} keys, {options.rows:,} log rows of 90 days; {options.rounds} "
+        "rounds in turns. What a page takes is a median by the clock, all else processor time. A count of all log rows "
+        f"takes {count_ms:.0f} ms."
     )
     head = ("page", "takes, ms", "at size, ms", "small, ms", "plain SQL, ms", "what the size adds, of plain SQL")
     worst = max(found, key=lambda name: found[name].ratio)
