@@ -87,19 +87,20 @@ def _following(browser: Browser, looks: Looks) -> Iterator[None]:
     seen = _begin(browser)
 
     def follow(seen: str) -> None:
-        while not stop.wait(_EVERY_SECONDS):
+        while not stop.is_set():
             started = time.perf_counter()
             status, text = browser.read(f"{_LOG}/tail?seen={seen}")
             looks.seconds.append(time.perf_counter() - started)
-            if status != _OK:
+            if status == _OK:
+                seen = _seen(text)
+            else:
                 looks.failed += 1
-                continue
-            seen = _seen(text)
             looks.rows += text.count('id="row-')
             looks.told += sum(
                 int(more.replace(",", "")) for more in re.findall('data-more="[^"]*?([0-9,]+) more', text)
             )
             looks.largest = max(looks.largest, len(text))
+            stop.wait(_EVERY_SECONDS)
 
     thread = threading.Thread(target=follow, args=(seen,))
     thread.start()

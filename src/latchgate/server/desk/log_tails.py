@@ -38,12 +38,14 @@ class Tail:
     """How many others came."""
     at_least: bool = False
     """Whether there may be more yet."""
+    about: bool = False
+    """Whether the others were not counted, but known by the rows' numbers, which looks at the log have as well."""
 
     @property
     def others(self) -> str:
         """What is said of the rows that are not given; empty if all are."""
         if self.more:
-            return f"and {'at least ' if self.at_least else ''}{self.more:,} more"
+            return f"and {'at least ' if self.at_least else 'about ' if self.about else ''}{self.more:,} more"
         return "and perhaps others: more came than are looked through" if self.at_least else ""
 
 
@@ -79,6 +81,7 @@ class LogTails:
             # Nothing new; whether they may look is asked all the same.
             self.documents.get_type(call.actor, REQUEST_LOG.doctype)
             return Tail(end, LogPage())
+        flood = end - begin > _FLOOD_ROWS
         between, others = ["name", "between", [begin + 1, end]], ["path", "not like", f"{TAIL}%"]
         filters: list[Sequence[Any]] = [between, others, *narrowed.conditions]
         asked = Asked(
@@ -86,12 +89,19 @@ class LogTails:
             filters=filters,
             or_filters=narrowed.any_of,
             order_by="name desc",
-            limit=FLOOD_ROWS_MAX if end - begin > _FLOOD_ROWS else TAIL_ROWS_MAX,
+            limit=FLOOD_ROWS_MAX if flood else TAIL_ROWS_MAX,
         )
         found = self.documents.list_rows(call.actor, REQUEST_LOG.doctype, asked)
         rows = found.documents()
-        count = self.documents.count(call.actor, REQUEST_LOG.doctype, asked) if found.more else len(rows)
+        if not found.more:
+            return Tail(end, LogPage(rows), at_least=begin > seen)
+        if flood and not (narrowed.conditions or narrowed.any_of) and self._sees_all(call):
+            return Tail(end, LogPage(rows), end - begin - len(rows), at_least=begin > seen, about=True)
+        count = self.documents.count(call.actor, REQUEST_LOG.doctype, asked)
         return Tail(end, LogPage(rows), count - len(rows), at_least=begin > seen)
+
+    def _sees_all(self, call: Call) -> bool:
+        return REQUEST_LOG.doctype in self.documents.list_readable(call.actor, [REQUEST_LOG.doctype])
 
 
 def parse_seen(text: str) -> int:
