@@ -4,7 +4,9 @@
 
 The load is `get_logged_user` with one key, at about so many requests a second and at as many as the server answers.
 The page is what static/log.js does of it: it asks every two seconds for what is new, by a session of its own. What is
-compared are runs that followed each other at once; of each pair the one that comes first changes.
+compared are runs that followed each other at once; of each pair the one that comes first changes. On a machine that
+does other things meanwhile these differ by more than the page costs: so its looks, each of them after twenty thousand
+requests, are measured alone, too, by their processor time.
 """
 
 import argparse
@@ -29,6 +31,7 @@ _EVERY_SECONDS = 2.0
 _LOG = "/app/request-log"
 _CONNECTIONS = 32
 _PATIENCE_SECONDS = 60
+_LOOKS = 100
 _OK = 200
 
 
@@ -64,7 +67,17 @@ def main() -> None:
             f"about {options.per_second:,} a second": _compare(wrk, slow, server, browser, looks, options),
             "as many as it answers": _compare(wrk, full, server, browser, looks, options),
         }
-    _finish(options, found, looks)
+        share = _share(server, browser)
+    _finish(options, found, looks, share)
+
+
+def _share(server: Server, browser: Browser) -> float:
+    """Tell which share of a processor a page takes that follows a flood of ten thousand requests a second."""
+    seen = int(_begin(browser)) - round(_EVERY_SECONDS * 10_000)
+    before = server.spent()
+    for _ in range(_LOOKS):
+        browser.time(f"{_LOG}/tail?seen={seen}")
+    return server.spent().since(before).serving / _LOOKS / _EVERY_SECONDS
 
 
 def _compare(
@@ -137,14 +150,19 @@ def _cost(followed: list[Measured], alone: list[Measured]) -> tuple[float, float
     return slower, dearer
 
 
-def _finish(options: argparse.Namespace, found: dict[str, tuple[list[Measured], list[Measured]]], looks: Looks) -> None:
+def _finish(
+    options: argparse.Namespace, found: dict[str, tuple[list[Measured], list[Measured]]], looks: Looks, share: float
+) -> None:
     rows, aims = [], []
     for load, (followed, alone) in found.items():
         slower, dearer = _cost(followed, alone)
         rows.append((f"{load}, followed", *columns(followed), f"{-slower:+.1%}", f"{dearer:+.1%}"))
         rows.append((f"{load}, alone", *columns(alone), "", ""))
-        told = judge(max(slower, dearer), most=_MOST, form="{:.1%}")
-        aims.append(Aim(f"cost of a page that follows the log, {load}", f"under {_MOST:.0%}", told))
+        told = judge(slower, most=_MOST, form="{:.1%}")
+        aims.append(Aim(f"requests that a page which follows the log costs, {load}", f"under {_MOST:.0%}", told))
+    told = judge(share, most=_MOST, form="{:.1%}")
+    what = "processor time of a page that follows 10,000 requests a second, of one processor"
+    aims.append(Aim(what, f"under {_MOST:.0%}", told))
     took = f"{statistics.median(looks.seconds) * 1000:.0f} ms (at most {max(looks.seconds) * 1000:.0f})"
     caption = (
         f"One worker on one processor, wrk with {_CONNECTIONS} connections on the other; medians of {options.rounds} "
