@@ -147,7 +147,7 @@ def test_keys_are_made_rotated_and_revoked(
     assert [_asked_as(running, key, secret)[0] for secret in (first, second)] == [200, 200]
     page.goto("/app/user/more@example.com?tab=settings")
     page.locator("summary", has_text="API Access").click()
-    expect(row).to_contain_text("former secret until")
+    expect(row).to_contain_text("former secret works for another")
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("dialog", name="Revoke key").get_by_role("button", name="Revoke key").click()
 

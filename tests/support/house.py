@@ -66,6 +66,7 @@ __all__ = [
     "PASSWORD",
     "PEPPERS",
     "PROFILE",
+    "THROTTLES",
     "TOKEN_TEXT",
     "USER",
     "CountingEntropy",

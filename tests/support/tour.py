@@ -134,7 +134,7 @@ class Tour:
         assert [self.run_script(self._script(), header)[0] for header in (first, second)] == [0, 0]
         self._open_user()
         self._open_keys()
-        expect(self._row()).to_contain_text("former secret until")
+        expect(self._row()).to_contain_text("former secret works for another")
         self._picture("rotated")
         return second
 

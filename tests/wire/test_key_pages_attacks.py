@@ -103,7 +103,7 @@ class _Unshown:
 def test_a_secret_whose_page_fails_is_shown_on_a_plain_one(peopled: Service) -> None:
     """It is stored by then, and nowhere else to be had."""
     latchgate = peopled.latchgate
-    frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
+    frame = Frame.on(latchgate.documents, latchgate.undos, latchgate.peppers, latchgate.clock)
     findings = KeyFindings(latchgate.documents, latchgate.request_log, latchgate.clock)
     keys = KeyPages(frame, latchgate.documents, latchgate.api_keys, latchgate.clock, findings, "http://127.0.0.1")
     lists = SessionLists(latchgate.documents, latchgate.sessions, latchgate.second_factors)

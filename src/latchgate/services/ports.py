@@ -37,6 +37,7 @@ from latchgate.services.port_values import (
     UserChanges,
 )
 from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
+from latchgate.services.undo_ports import Undos
 
 __all__ = [
     "AccessTokens",
@@ -452,6 +453,8 @@ class Transaction(Protocol):
     def sign_in_steps(self) -> SignInSteps: ...  # noqa: D102  # as above
     @property
     def links(self) -> Links: ...  # noqa: D102
+    @property
+    def undos(self) -> Undos: ...  # noqa: D102
     @property
     def activity(self) -> ActivityLog: ...  # noqa: D102
     @property

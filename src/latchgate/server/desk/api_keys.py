@@ -15,6 +15,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
+from latchgate.server.desk.flashes import with_done
 from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.key_owners import KeyedPage, KeyHome, filters_of
@@ -132,7 +133,7 @@ class KeyPages:
         await anyio.to_thread.run_sync(self._get_key, call, home)
         end = partial(self.api_keys.revoke, call.actor, call.parts["key"], source=home.owner.source)
         await anyio.to_thread.run_sync(end)
-        return RedirectResponse(_with_done(home.back, "revoked"), 303)
+        return RedirectResponse(with_done(home.back, "revoked"), 303)
 
     async def _judge(self, page: KeyedPage, call: Call, action: Action) -> KeyHome:
         """Give the owner to whose keys the caller may do this: nobody fills in what they may not send."""
@@ -202,7 +203,3 @@ def _seen(sent: Mapping[str, Any]) -> str:
     """Give the key's `modified` that a dialog was about; none where there was no key, and no dialog."""
     seen = sent.get("seen")
     return seen if isinstance(seen, str) else ""
-
-
-def _with_done(address: str, code: str) -> str:
-    return f"{address}{'&' if '?' in address else '?'}done={code}"

@@ -33,6 +33,7 @@ from latchgate.server.desk.sign_in_steps import SignInStepPages
 from latchgate.server.desk.source_records import CONSUMER, RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
 from latchgate.server.desk.system_settings import SystemSettingsPages
+from latchgate.server.desk.undos import UndoPages
 from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.user_sessions import UserSessionPages
 from latchgate.server.desk.users import UserPages
@@ -92,6 +93,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SearchPages(frame, documents).table(),
         **ManualPages(frame).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
+        **UndoPages(frame, latchgate.undos).table(),
         **ApiDocs(frame).table(),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
@@ -126,6 +128,6 @@ def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
     """Give all parts of the house that tell the first page what needs attention, the gravest first."""
     return (
         RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
-        FactorConcerns(latchgate.store),
+        FactorConcerns(latchgate.documents, latchgate.store),
         KeyConcerns(latchgate.documents, _findings(latchgate)),
     )

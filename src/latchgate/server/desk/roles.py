@@ -69,21 +69,21 @@ class RolePages:
             return await self._form.show(call)
         typed = await call.read_arguments()
         try:
-            await anyio.to_thread.run_sync(self._form.save, call, typed)
+            undo = await anyio.to_thread.run_sync(self._form.save, call, typed)
         except Invalid as error:
             return await self._form.show(call, typed=typed, told=told_of(error, ()), status=_INVALID)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        return await self.frame.done(call, address_of(call.parts["name"]), "saved", undo)
 
     async def second_factor(self, call: Call) -> Response:
         """Let a role require a second factor, or not."""
         # A box that is not ticked sends nothing.
         changes = {SECOND_FACTOR: 1 if (await call.read_arguments()).get(SECOND_FACTOR) else 0}
         try:
-            update = partial(self.documents.update, call.actor, "Role", call.parts["name"], changes)
-            await anyio.to_thread.run_sync(update)
+            change = partial(self.documents.change, call.actor, "Role", call.parts["name"], changes)
+            saved = await anyio.to_thread.run_sync(change)
         except Invalid as error:
             return await self._form.show(call, told=told_of(error, (SECOND_FACTOR,)), status=_INVALID)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        return await self.frame.done(call, address_of(call.parts["name"]), "saved", saved.undo)
 
     async def delete(self, call: Call) -> Response:
         """Say what ends with a role, and delete it."""

@@ -12,7 +12,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType
 from latchgate.errors import Conflict, Invalid, NotPermitted
-from latchgate.server.desk.forms import Told, status_of, told_of
+from latchgate.server.desk.forms import Told, done_of, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.user_form import USERS, UserForm, address_of
@@ -83,13 +83,14 @@ class UserPages:
             return await form.show(call)
         typed = await call.read_arguments()
         tab, changes = form.changes_in(typed)
-        update = partial(self.documents.update, call.actor, "User", call.parts["name"], changes)
+        change = partial(self.documents.change, call.actor, "User", call.parts["name"], changes)
         try:
-            saved = await anyio.to_thread.run_sync(update)
+            saved = await anyio.to_thread.run_sync(change)
         except (Invalid, Conflict) as error:
             told = told_of(error, form.fields_of(tab, call))
             return await form.show(call, tab, typed=typed, told=told, status=status_of(error))
-        return RedirectResponse(f"{address_of(saved['name'])}?tab={tab}&done=saved", 303)
+        address = f"{address_of(saved.record['name'])}?tab={tab}"
+        return await self.frame.done(call, address, done_of(saved), saved.undo)
 
     async def _show_new(self, call: Call, typed: Mapping[str, Any], told: Told, status: int) -> Response:
         heading = Heading("New user", (HOME, Link("Users", USERS)))
