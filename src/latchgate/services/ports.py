@@ -489,6 +489,14 @@ class RequestLog(LogWriter, Protocol):
         """Give the rows written after a position, oldest first, and the new position; None starts at the end."""
         ...
 
+    def reach(self, rows_max: int) -> int:
+        """Tell the number of the newest row that can be read by its number, without waiting for any.
+
+        Args:
+            rows_max: So many that are still on their way are brought in before, if nobody else is at it.
+        """
+        ...
+
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         """Tell when each credential, by its `use_name`, was last accepted; those never used are left out."""
         ...

@@ -42,6 +42,7 @@ from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
 from latchgate.services.former_secrets import FormerSecrets
 from latchgate.services.key_findings import KeyFindings
+from latchgate.services.last_seen import LastSeen
 from latchgate.services.refusals import RefusalService
 
 __all__ = ["build_pages"]
@@ -59,7 +60,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     charts = Charts(latchgate.request_counts, latchgate.clock)
     lists = SessionLists(documents, latchgate.sessions, latchgate.second_factors)
     users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts, lists)
-    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
+    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, _findings(latchgate), settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, lists, latchgate.connected_apps)
@@ -71,7 +72,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **HomePages(frame, _concerns(latchgate), charts).table(),
         **sign_in.table(),
         **SignInStepPages(frame, door, sign_in).table(),
-        **UserPages(frame, documents, users).table(),
+        **UserPages(frame, documents, users, LastSeen(documents, latchgate.request_log)).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
         **_key_pages(latchgate, frame, keys, charts),
         **SourcePages(frame, documents).table(),

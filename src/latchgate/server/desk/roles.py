@@ -142,9 +142,9 @@ class RolePages:
         rows = self.documents.list_rows(actor, "Role", asked).documents()
         sees = self.documents.list_readable(actor, ["User", ROLE_PERMISSION])
         if "User" in sees:
+            holders = dict(self.roles.list_roles())
             for row in rows:
-                having = Asked(filters=[["Has Role", "role", "=", row["name"]]])
-                row["users"] = self.documents.count(actor, "User", having)
+                row["users"] = holders.get(row["name"], 0)
         if ROLE_PERMISSION in sees:
             counts = Counter(grant.role for grant in self.permissions.list_grants(actor))
             for row in rows:
