@@ -36,6 +36,7 @@ from latchgate.services.port_values import (
     Stamp,
     UserChanges,
 )
+from latchgate.services.rule_ports import AccessRules
 from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
 from latchgate.services.undo_ports import Undos
 
@@ -445,6 +446,8 @@ class Transaction(Protocol):
     def device_codes(self) -> DeviceCodes: ...  # noqa: D102
     @property
     def signing_keys(self) -> SigningKeys: ...  # noqa: D102
+    @property
+    def access_rules(self) -> AccessRules: ...  # noqa: D102
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
     @property
