@@ -61,6 +61,7 @@ from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.tokens import TokenService
+from latchgate.services.undos import UndoService
 from latchgate.services.users import UserService
 from latchgate.services.verified_cache import VerifiedCache
 from latchgate.services.watchers import Watcher
@@ -118,7 +119,6 @@ class Latchgate:
     permissions: PermissionService
     sources: SourceService
     api_keys: ApiKeyService
-    access_rules: AccessRuleService
     system_settings: SystemSettingsService
     documents: DocumentService
     access_tokens: AccessTokenService
@@ -144,6 +144,11 @@ class Latchgate:
     opened: ExitStack = field(repr=False)
 
     @property
+    def access_rules(self) -> AccessRuleService:
+        """Who reaches protected applications."""
+        return self.documents.access_rules
+
+    @property
     def request_counts(self) -> RequestCountService:
         """How many requests there were, for whoever may read their rows."""
         return RequestCountService(self.store, self.request_log)
@@ -161,6 +166,11 @@ class Latchgate:
     def sign_in_steps(self) -> SignInStepService:
         """Sign-ins between password and session."""
         return SignInStepService(self.sign_in, self._enrolments)
+
+    @property
+    def undos(self) -> UndoService:
+        """Changes that whoever made them can still undo."""
+        return UndoService(self.store, self.clock, self.sign_in.entropy, self.documents, self.permissions)
 
     @property
     def _enrolments(self) -> Enrolments:
@@ -294,7 +304,6 @@ def _wire(
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    access_rules = AccessRuleService(store, clock, settings.access_rules)
     lifetimes, policy, consents = standing.lifetimes, standing.key_policy, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
@@ -310,9 +319,8 @@ def _wire(
         permissions=permissions,
         sources=sources,
         api_keys=api_keys,
-        access_rules=access_rules,
         system_settings=system_settings,
-        documents=DocumentService(*accounts, clients, consents, access_tokens, access_rules),
+        documents=DocumentService(*accounts, clients, consents, access_tokens, _access_rules(settings, store, clock)),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
@@ -332,6 +340,10 @@ def _wire(
         measures=measures,
         opened=stack,
     )
+
+
+def _access_rules(settings: Settings, store: SqlStore, clock: SystemClock) -> AccessRuleService:
+    return AccessRuleService(store, clock, settings.access_rules)
 
 
 def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:
