@@ -493,11 +493,7 @@ class RequestLog(LogWriter, Protocol):
         ...
 
     def reach(self, rows_max: int) -> int:
-        """Tell the number of the newest row that can be read by its number, without waiting for any.
-
-        Args:
-            rows_max: So many that are still on their way are brought in before, if nobody else is at it.
-        """
+        """Tell the number of the newest row that there is, after at most so many on their way were brought in."""
         ...
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
