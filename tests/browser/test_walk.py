@@ -207,7 +207,7 @@ def test_roles_are_granted_and_spelt_out(open_page: OpenPage, signed_in: Storage
     page.get_by_role("button", name="Save roles").click()
     expect(page.get_by_role("status")).to_have_text("Saved.")
     expect(page.get_by_label("System Manager")).to_be_checked()
-    expect(page.get_by_role("row", name="API Key System Manager")).to_contain_text("Yes")
+    expect(page.get_by_role("row", name="API Key read, write, create, delete System Manager")).to_be_visible()
 
     page.goto("/app/user")
     page.get_by_label("Role").select_option("System Manager")

@@ -41,6 +41,9 @@ class FakeCounts:
         self.asked.append((query, limit))
         return [TopCount(ME, "7", 5, 1)]
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        return query.by is not CountedBy.KEY and rows_max > 0
+
     def state(self) -> LogState:
         raise AssertionError("nobody asks for it")
 

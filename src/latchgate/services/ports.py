@@ -36,6 +36,7 @@ from latchgate.services.port_values import (
     Stamp,
     UserChanges,
 )
+from latchgate.services.rule_ports import AccessRules
 from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
 from latchgate.services.undo_ports import Undos
 
@@ -446,6 +447,8 @@ class Transaction(Protocol):
     @property
     def signing_keys(self) -> SigningKeys: ...  # noqa: D102
     @property
+    def access_rules(self) -> AccessRules: ...  # noqa: D102
+    @property
     def sessions(self) -> Sessions: ...  # noqa: D102
     @property
     def second_factors(self) -> SecondFactors: ...  # noqa: D102  # as above
@@ -487,6 +490,14 @@ class RequestLog(LogWriter, Protocol):
 
     def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         """Give the rows written after a position, oldest first, and the new position; None starts at the end."""
+        ...
+
+    def reach(self, rows_max: int) -> int:
+        """Tell the number of the newest row that can be read by its number, without waiting for any.
+
+        Args:
+            rows_max: So many that are still on their way are brought in before, if nobody else is at it.
+        """
         ...
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:

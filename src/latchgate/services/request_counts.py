@@ -13,8 +13,10 @@ from latchgate.services.port_values import CountedBy, CountQuery, OutcomeCount, 
 from latchgate.services.ports import Store, Transaction
 from latchgate.services.rights import find_reach, require_reach
 
-__all__ = ["RequestCountService"]
+__all__ = ["COUNTS_ADDED_MAX", "RequestCountService"]
 
+COUNTS_ADDED_MAX = 20_000
+"""How many counts are added up for those with most requests: what takes longer is told by the newest rows."""
 _REQUEST_LOG, _API_KEY = "API Request Log", "API Key"
 _MICROSECONDS = 1_000_000
 
@@ -60,14 +62,19 @@ class RequestCountService:
         allowed = self.within(actor, query)
         return [] if allowed is None else self.log.counts(allowed, span_seconds)
 
-    def top(self, actor: Actor, query: CountQuery, limit: int) -> list[TopCount]:
+    def top(self, actor: Actor, query: CountQuery, limit: int) -> list[TopCount] | None:
         """Give the names with most requests, as the port RequestCounts, of those that `within` leaves.
+
+        Returns:
+            None where more than COUNTS_ADDED_MAX counts would have to be added up.
 
         Raises:
             NotPermitted, StorageError: As `counts`.
         """
         allowed = self.within(actor, query)
-        return [] if allowed is None else self.log.top(allowed, limit)
+        if allowed is None:
+            return []
+        return self.log.top(allowed, limit) if self.log.is_short(allowed, COUNTS_ADDED_MAX) else None
 
 
 def _find_own_key(tx: Transaction, actor: Actor, query: CountQuery) -> StoredKey | None:

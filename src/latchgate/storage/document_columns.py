@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 
 from sqlalchemy import (
+    ColumnElement,
     and_,
     case,
+    cast,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
 )
 
-from latchgate.sql.questions import RowsOf
+from latchgate.core.queries import Scalar
+from latchgate.sql.questions import Named, RowsOf
 from latchgate.storage.document_sources import (
     DocumentSource,
     as_check,
@@ -22,9 +26,10 @@ from latchgate.storage.document_sources import (
     constant,
     owner_is,
 )
-from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes
+from latchgate.storage.encodings import StoredText, decode_networks, decode_roles, decode_scopes
 from latchgate.storage.oauth_document_columns import CLIENT, CONSENT, TOKEN
 from latchgate.storage.schema import (
+    access_rule,
     activity_log,
     api_key,
     authorization_source,
@@ -85,9 +90,7 @@ _USER = DocumentSource(
         "roles": lambda lines: sorted(decode_roles(lines)),
     },
     rows={
-        "roles": RowsOf(
-            role.c.name, exists().select_from(_GRANTED_ROLES).where(user_role.c.user_id == user.c.id).correlate(user)
-        )
+        "roles": RowsOf(role.c.name, user.c.id, select(user_role.c.user_id).select_from(_GRANTED_ROLES)),
     },
 )
 _ROLE = DocumentSource(
@@ -148,6 +151,27 @@ _STATUS = case(
     else_="active",
 )
 _OWNER_NAME = select(user.c.name).where(user.c.id == api_key.c.user_id).correlate(api_key).scalar_subquery()
+_RECORD = func.coalesce(_RECORD_NAME, _OWNER_NAME)
+
+
+def _of_record(name: Scalar) -> ColumnElement[bool]:
+    """Say whose a key is: a user's of that name, or a record's."""
+    users = select(user.c.id).where(user.c.name == name)
+    return or_(
+        api_key.c.user_id.in_(users),
+        api_key.c.record_id.in_(select(source_record.c.id).where(source_record.c.name == name)),
+    )
+
+
+def _of_runner(name: Scalar) -> ColumnElement[bool]:
+    """Say as whom a key's requests run: its user, or the one whom its record names."""
+    users = select(user.c.id).where(user.c.name == name)
+    return or_(
+        api_key.c.user_id.in_(users),
+        api_key.c.record_id.in_(select(source_record.c.id).where(source_record.c.user_id.in_(users))),
+    )
+
+
 _API_KEY = DocumentSource(
     api_key,
     {
@@ -158,7 +182,7 @@ _API_KEY = DocumentSource(
         "idx": constant(0),
         "api_key": api_key.c.key_id,
         "source": api_key.c.source,
-        "record": func.coalesce(_RECORD_NAME, _OWNER_NAME),
+        "record": _RECORD,
         "user": _RUNS_AS_NAME,
         "label": api_key.c.label,
         "is_primary": as_check(api_key.c.is_primary),
@@ -185,6 +209,7 @@ _API_KEY = DocumentSource(
         "last_used": null(),
         "last_used_from": null(),
     },
+    named={"record": Named(_RECORD, _of_record), "user": Named(_RUNS_AS_NAME, _of_runner)},
     decode={
         "scopes": lambda text: sorted(decode_scopes(text)),
         "allowed_networks": lambda text: list(map(str, decode_networks(text))),
@@ -199,6 +224,24 @@ _SOURCE = DocumentSource(
     },
     owned_by=authorization_source.c.owner,
     is_own=owner_is(authorization_source),
+)
+_RULE = DocumentSource(
+    access_rule,
+    {
+        "name": literal("RULE-") + cast(access_rule.c.id, StoredText),
+        **common_columns(access_rule),
+        "position": access_rule.c.position,
+        "host": access_rule.c.host,
+        "path": access_rule.c.path,
+        "every_role": as_check(access_rule.c.every_role),
+        "allow_guest": as_check(access_rule.c.allow_guest),
+        "allow_foreign_authorization": as_check(access_rule.c.allow_foreign_authorization),
+        "allow_unusual_path": as_check(access_rule.c.allow_unusual_path),
+    },
+    owned_by=access_rule.c.owner,
+    is_own=owner_is(access_rule),
+    further={name: access_rule.c[name] for name in ("methods", "roles", "scopes")},
+    decode=dict.fromkeys(("methods", "roles", "scopes"), lambda text: sorted(decode_scopes(text))),
 )
 _ACTIVITY = DocumentSource(
     activity_log,
@@ -228,6 +271,7 @@ SOURCES: Mapping[str, DocumentSource] = {
     "Role Permission": _PERMISSION,
     "API Key": _API_KEY,
     "Authorization Source": _SOURCE,
+    "Access Rule": _RULE,
     "Activity Log": _ACTIVITY,
     "OAuth Client": CLIENT,
     "OAuth Bearer Token": TOKEN,

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import SIGNED_IN
+from latchgate.server.desk.access_rule_form import AccessRuleForm
+from latchgate.server.desk.access_rules import AccessRulePages
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
@@ -42,6 +44,7 @@ from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
 from latchgate.services.former_secrets import FormerSecrets
 from latchgate.services.key_findings import KeyFindings
+from latchgate.services.last_seen import LastSeen
 from latchgate.services.refusals import RefusalService
 
 __all__ = ["build_pages"]
@@ -59,7 +62,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     charts = Charts(latchgate.request_counts, latchgate.clock)
     lists = SessionLists(documents, latchgate.sessions, latchgate.second_factors)
     users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts, lists)
-    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
+    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, _findings(latchgate), settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, lists, latchgate.connected_apps)
@@ -71,7 +74,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **HomePages(frame, _concerns(latchgate), charts).table(),
         **sign_in.table(),
         **SignInStepPages(frame, door, sign_in).table(),
-        **UserPages(frame, documents, users).table(),
+        **UserPages(frame, documents, users, LastSeen(documents, latchgate.request_log)).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
         **_key_pages(latchgate, frame, keys, charts),
         **SourcePages(frame, documents).table(),
@@ -88,6 +91,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SecondFactorPages(frame, latchgate.second_factors, door.limiter).table(),
         **UserSessionPages(users, lists).table(),
         **roles.table(),
+        **AccessRulePages(frame, documents, latchgate.access_rules).table(),
+        **AccessRuleForm(frame, documents, latchgate.access_rules).table(),
         **_log_pages(latchgate, frame, charts).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
         **_pages_beside(latchgate, frame),
@@ -134,6 +139,6 @@ def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
     """Give all parts of the house that tell the first page what needs attention, the gravest first."""
     return (
         RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
-        FactorConcerns(latchgate.store),
+        FactorConcerns(latchgate.documents, latchgate.store),
         KeyConcerns(latchgate.documents, _findings(latchgate)),
     )

@@ -159,8 +159,9 @@ class RoleForm:
             order_by="full_name asc",
             limit=_HOLDERS,
         )
-        rows = self.documents.list_rows(call.actor, "User", asked).documents()
-        return {"holders": rows, "total": self.documents.count(call.actor, "User", asked)}
+        page = self.documents.list_rows(call.actor, "User", asked)
+        total = page.total(0, lambda: self.documents.count(call.actor, "User", asked))
+        return {"holders": page.documents(), "total": total}
 
     def _is_deletable(self, call: Call, role: str) -> bool:
         try:

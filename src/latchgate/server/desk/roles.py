@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
@@ -119,6 +120,7 @@ class RolePages:
             view=view,
             size=_PAGE_ROWS,
             automatic={name: words for name, (words, _) in AUTOMATIC.items()},
+            always={SYSTEM_MANAGER: ADMINISTRATOR},
             opened=opened,
             typed=typed if isinstance(typed, str) else "",
             told=told or Told(),
@@ -140,9 +142,9 @@ class RolePages:
         rows = self.documents.list_rows(actor, "Role", asked).documents()
         sees = self.documents.list_readable(actor, ["User", ROLE_PERMISSION])
         if "User" in sees:
+            holders = dict(self.roles.list_roles())
             for row in rows:
-                having = Asked(filters=[["Has Role", "role", "=", row["name"]]])
-                row["users"] = self.documents.count(actor, "User", having)
+                row["users"] = holders.get(row["name"], 0)
         if ROLE_PERMISSION in sees:
             counts = Counter(grant.role for grant in self.permissions.list_grants(actor))
             for row in rows:

@@ -21,6 +21,7 @@ from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.documents import DocumentService
+from latchgate.services.last_seen import LastSeen
 
 __all__ = ["UserPages"]
 
@@ -42,6 +43,7 @@ class UserPages:
     frame: Frame
     documents: DocumentService
     form: UserForm
+    last_seen: LastSeen
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -109,20 +111,21 @@ class UserPages:
             limit=_PAGE_ROWS,
         )
         actor = call.actor
-        sees = self.documents.list_readable(actor, ["User", "API Request Log", "Role"])
+        sees = self.documents.list_readable(actor, ["User", "Role"])
         if "User" not in sees:
             raise NotPermitted("You may not see the list of users. Your own account is under your name.", told=True)
-        rows = self.documents.list_rows(actor, "User", asked).documents()
-        if "API Request Log" in sees:
-            for row in rows:
-                row["last_active"] = self._last_active(call, row["name"])
+        page = self.documents.list_rows(actor, "User", asked)
+        rows = page.documents()
+        seen = self.last_seen.find(actor, [row["name"] for row in rows])
+        for row in rows:
+            row["last_active"] = (seen or {}).get(row["name"], "")
         by_name = Asked(fields=["name"], order_by="name asc", limit=0)
         return {
             "rows": rows,
             "may_create": self._may_create(call),
-            "total": self.documents.count(actor, "User", asked),
+            "total": page.total(view.start, partial(self.documents.count, actor, "User", asked)),
             "sees_keys": bool(counted),
-            "sees_log": "API Request Log" in sees,
+            "sees_log": seen is not None,
             "roles": [row[0] for row in self.documents.list_rows(actor, "Role", by_name).rows]
             if "Role" in sees
             else [],
@@ -131,11 +134,6 @@ class UserPages:
 
     def _may_create(self, call: Call) -> bool:
         return self.documents.may(call.actor, "User", Action.CREATE, None)
-
-    def _last_active(self, call: Call, user: str) -> str:
-        latest = Asked(fields=["time"], filters={"user": user}, order_by="time desc", limit=1)
-        found = self.documents.list_rows(call.actor, "API Request Log", latest).rows
-        return str(found[0][0]) if found else ""
 
 
 def _wanted(typed: Mapping[str, Any]) -> dict[str, Any]:
