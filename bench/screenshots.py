@@ -46,6 +46,7 @@ _WITHOUT_PICTURE = frozenset(
         *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
         *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export", "/metrics"),
         *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
+        "/app/access-rule/{name}/move",
     }
 )
 """They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""
@@ -124,6 +125,15 @@ PICTURES = {
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
     "role-dialog-new": ("/app/role", "/app/role?new=1"),
     "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "rules": ("/app/access-rule", "/app/access-rule"),
+    "rules-tried": (
+        "/app/access-rule",
+        "/app/access-rule?method=GET&url=https://api.example.com/reports/7&user=api@example.com",
+    ),
+    "rules-refused": ("/app/access-rule", "/app/access-rule?method=GET&url=api.example.com/health/%2E%2E/reports"),
+    "rule-new": ("/app/access-rule/new", "/app/access-rule/new"),
+    "rule": ("/app/access-rule/{name}", "/app/access-rule/RULE-1"),
+    "rule-dialog-delete": ("/app/access-rule/{name}/delete", "/app/access-rule/RULE-1/delete"),
     "clients": ("/app/oauth-client", "/app/oauth-client"),
     "clients-none": ("/app/oauth-client", "/app/oauth-client?state=revoked"),
     "client-new": (f"{_CLIENTS}/new", f"{_CLIENTS}/new"),
@@ -211,6 +221,10 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     administrator = requests.Session()
     signed_in = {"usr": "Administrator", "pwd": _PASSWORD}
     administrator.post(f"{running.base}/api/method/login", data=signed_in, timeout=30).raise_for_status()
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
+    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
+    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
     running.ask("source", "record", "create", "API Device", "Back door")

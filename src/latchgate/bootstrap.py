@@ -13,7 +13,7 @@ from argon2 import Parameters
 from latchgate.core.passwords import PROFILES, SALT_BYTES
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
-from latchgate.errors import Invalid, SettingsError
+from latchgate.errors import Invalid, NotFound, SettingsError
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.opening import find_database, open_accounts, prepare_home
 from latchgate.request_log.database import connect
@@ -23,6 +23,7 @@ from latchgate.request_log.request_log import HostRequestLog
 from latchgate.request_log.revisions import upgrade as upgrade_request_log
 from latchgate.request_log.segment_keeper import SyncPolicy
 from latchgate.request_log.segment_writer import LogRules, SegmentLog
+from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
@@ -48,6 +49,8 @@ from latchgate.services.request_counts import RequestCountService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
+from latchgate.services.rule_books import CachedRules, StoredRules
+from latchgate.services.rule_loading import load_rules
 from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
@@ -141,6 +144,11 @@ class Latchgate:
     opened: ExitStack = field(repr=False)
 
     @property
+    def access_rules(self) -> AccessRuleService:
+        """Who reaches protected applications."""
+        return self.documents.access_rules
+
+    @property
     def request_counts(self) -> RequestCountService:
         """How many requests there were, for whoever may read their rows."""
         return RequestCountService(self.store, self.request_log)
@@ -171,6 +179,21 @@ class Latchgate:
     def setup_url(self, link: Secret) -> str:
         """Write a one-time set-up link as the address that opens it."""
         return f"{self.settings.public_url}/setup/{link.text}"
+
+    def load_access_rules(self) -> None:
+        """Let the rules of the operator's file count, if there is one; where they do already nothing is written.
+
+        Raises:
+            SettingsError: It cannot be read, or holds what is no rule; then the rules stay as they were.
+        """
+        path = self.settings.access_rules
+        if path is None:
+            return
+        try:
+            if load_rules(self.access_rules, COMMAND_LINE, path, dry_run=True):
+                load_rules(self.access_rules, COMMAND_LINE, path)
+        except (Invalid, NotFound) as error:
+            raise SettingsError(f"LATCHGATE_ACCESS_RULES: {error.public}") from None
 
     def close(self) -> None:
         """Close every connection and let the data folder go; a second call does nothing."""
@@ -297,7 +320,7 @@ def _wire(
         sources=sources,
         api_keys=api_keys,
         system_settings=system_settings,
-        documents=DocumentService(*accounts, clients, consents, access_tokens),
+        documents=DocumentService(*accounts, clients, consents, access_tokens, _access_rules(settings, store, clock)),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
@@ -311,12 +334,16 @@ def _wire(
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, policy),
-        gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
+        gate=_gate(authenticator, throttles, request_log, cache, measures, settings),
         cache=cache,
         gate_may_wait=settings.database_path is None,
         measures=measures,
         opened=stack,
     )
+
+
+def _access_rules(settings: Settings, store: SqlStore, clock: SystemClock) -> AccessRuleService:
+    return AccessRuleService(store, clock, settings.access_rules)
 
 
 def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:
@@ -331,9 +358,9 @@ def _gate(  # what the straight line is joined of
     request_log: HostRequestLog,
     cache: VerifiedCache | None,
     measures: Measures,
-    *,
-    request_lines: bool,
+    settings: Settings,
 ) -> Gate:
+    stored = StoredRules(authenticator.store)
     return Gate(
         authenticator,
         throttles,
@@ -343,7 +370,8 @@ def _gate(  # what the straight line is joined of
         authenticator.peppers,
         cached=CachedAuthenticator(authenticator, cache) if cache else None,
         measures=RequestMeasures(measures),
-        tell=write_request_line if request_lines else None,
+        rule_book=CachedRules(stored, cache) if cache else stored,
+        tell=write_request_line if settings.request_lines else None,
     )
 
 

@@ -163,6 +163,10 @@ class Settings(BaseSettings):
     trusted_proxies: _Networks = ()
     """Addresses or ranges of the proxies before this instance, separated by commas. Only from them does
     `X-Forwarded-For` count. Empty: from nobody."""
+    access_rules: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """A TOML file with the access rules of protected applications, for those who keep it in git. It is loaded at every
+    start, and then the rules are changed there alone. Unset: they are kept in the database and changed by whoever
+    may."""
     admin_password: SecretStr | None = None
     """Administrator's password, at least 8 characters. Counts on the first run only, while Administrator has none;
     without it a one-time set-up link is printed."""

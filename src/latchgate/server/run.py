@@ -62,7 +62,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     description = OpenApi(settings.public_url)
     table = Table(
         methods={
-            **frappe_methods(latchgate.api_keys, latchgate.documents, door),
+            **frappe_methods(latchgate.api_keys, latchgate.documents, latchgate.access_rules, door),
             **oauth_methods(latchgate, frame, end_session),
         },
         records=record_routes(latchgate.documents),
