@@ -116,7 +116,7 @@ class LogOverviews:
             CountQuery(*window, by, name),
             periods=_periods(view, look.span),
             range_address=view.to(**dict.fromkeys(TIME_NAMES, "")),
-            aside=f"Not narrowed by {_and(aside)}: requests are counted without their rows." if aside else "",
+            aside=f"The chart leaves the filter by {_and(aside)} out." if aside else "",
         )
         return Overview(chart, [top for top in self._tops(look, window) if top.names])
 
@@ -151,7 +151,7 @@ class LogOverviews:
             limit=_SAMPLE_ROWS,
         )
         found = self.documents.list_rows(look.call.actor, REQUEST_LOG.doctype, asked)
-        return found.documents(), found.more
+        return found.documents(), found.more or bool(page.within)
 
     def _count(self, call: Call, query: CountQuery) -> "Counter[str] | None":
         """Count by the roll-ups; None where there are too many of them."""
