@@ -183,7 +183,8 @@ class Settings(BaseSettings):
     `X-Forwarded-For` count, and only they may ask `/auth/verify`. Empty: from nobody."""
     proxy: Proxy = Proxy.NGINX
     """How a proxy that asks `/auth/verify` tells of the request that it asks about, unless it asks
-    `/auth/verify?proxy=` and another name: `nginx`, `traefik`, `caddy`, `haproxy` or `envoy`."""
+    `/auth/verify?proxy=` and another name: `nginx`, `traefik`, `caddy`, `haproxy` or `envoy`. Envoy cannot name itself
+    so: where it asks, this must be `envoy`."""
     sign_in_for: Annotated[_Names, AfterValidator(_require_own_host)] = ()
     """Hosts of protected applications, separated by commas, whose browsers are sent to sign in and back, instead of
     being answered 401. Each is the host of `public_url`, with the port if it is another: to other hosts browsers do not

@@ -91,7 +91,9 @@ def identity(answer: Answer) -> dict[str, str]:
 @contextmanager
 def protected_service(home: Path, **options: object) -> Iterator[Protected]:
     """Open an instance that believes its proxy, for a while."""
-    service = Service(home, **{"trusted_proxies": PROXY, "public_url": "https://example.com:8443", **options})
+    # The others name themselves in what they ask; Envoy cannot.
+    own = {"trusted_proxies": PROXY, "public_url": "https://example.com:8443", "proxy": Proxy.ENVOY}
+    service = Service(home, **{**own, **options})
     try:
         protected = Protected(service)
         gate = replace(service.latchgate.gate, rule_book=protected.book)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -204,6 +205,23 @@ def test_a_question_that_says_too_little_is_told_so(protected: Protected, ann: P
     assert (answer.row.path, answer.row.reason) == (target.decode(), "bad_request")
     for method in ("OPTIONS", "POST", "HEAD"):
         assert protected.service.ask(target, method=method, headers=headers, peer=PROXY).status == 400
+
+
+@pytest.mark.parametrize(
+    "target", ["/auth/verify/", "/auth/verify//", "/auth/verify/open/door", "/auth/verify/?proxy=nginx"]
+)
+def test_a_slash_too_many_opens_nothing(tmp_path: Path, target: str) -> None:
+    """Where no Envoy is expected, what follows the address is a fault of the configuration, not the original's path."""
+    with protected_service(tmp_path / "home", proxy="nginx") as protected:
+        protected.rule(rule_of("/", guest=True, number=1), rule_of("/open/*", guest=True, number=2))
+        _, _, headers = question(Proxy.NGINX, target="/closed")
+
+        answer = protected.service.ask(target, headers=headers, peer=PROXY)
+
+        assert answer.status == 400
+        assert "LATCHGATE_PROXY" in answer.document["exception"]
+        named = protected.service.ask("/auth/verify", headers=question(Proxy.NGINX, target="/open/")[2], peer=PROXY)
+        assert named.status == 204
 
 
 def test_two_credentials_are_refused(protected: Protected, ann: Pair) -> None:

@@ -45,6 +45,10 @@ _STRANGER = (
     "Only proxies that LATCHGATE_TRUSTED_PROXIES names may ask this; {peer} is none of them. If it is your proxy, add"
     " its address there. Callers of an application ask the application, never this address."
 )
+_NOT_ENVOY = (
+    f"Only Envoy asks an address below {VERIFY_PATH}, and only where LATCHGATE_PROXY is envoy; others ask"
+    f" {VERIFY_PATH}?proxy= and their name"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +165,9 @@ class ForwardAuth:
     def _find_proxy(self, request: Request) -> Proxy | str:
         """Tell whose dialect is spoken, or what is wrong with what says so."""
         if find_raw_path(request) != VERIFY_PATH:
-            # What follows the address is the original's, query and all.
-            return Proxy.ENVOY
+            # What follows the address is the original's, query and all. Only where that is expected: with a slash too
+            # many in the configuration of another proxy "/" would be judged in the place of every path.
+            return Proxy.ENVOY if self.proxy is Proxy.ENVOY else _NOT_ENVOY
         query: bytes = request.scope["query_string"]
         return find_proxy(query, self.proxy)
 
