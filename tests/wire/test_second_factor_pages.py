@@ -11,7 +11,7 @@ from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import PASSWORD, Answer, Service, opened_service
 from support.envelopes import assert_page, assert_shown
-from support.pages import HTML
+from support.pages import HTML, done_at
 from support.second_factors import Device, give_device, wrong_code
 
 MANAGER, API, WEB = "manager@example.com", "api@example.com", "web@example.com"
@@ -242,11 +242,21 @@ def test_who_may_not_end_a_second_factor(opened: Service, user: str, of: str) ->
     device = _device(opened, of)
     sid = opened.sign_in(user).sid if user != of else _enter(opened, user, device)
 
+    assert _get(opened, f"/app/user/{of}/end-second-factor", sid).status == 403
     assert _post(opened, f"/app/user/{of}/end-second-factor", sid, {}).status == 403
     with opened.latchgate.store.read() as tx:
         found = tx.users.find(of)
         assert found is not None
         assert tx.second_factors.find(found.id) is not None
+
+
+def test_who_may_end_none_is_not_told_who_there_is(opened: Service) -> None:
+    """Of a user that there is not, the refusal is the same, asked and sent."""
+    sid, path = opened.sign_in(API).sid, "/app/user/{}/end-second-factor"
+
+    for user in (WEB, "nobody@example.com"):
+        assert _get(opened, path.format(user), sid).status == 403
+        assert _post(opened, path.format(user), sid, {}).status == 403
 
 
 @pytest.mark.parametrize("user", [API, WEB])
@@ -280,7 +290,7 @@ def test_a_role_requires_one(opened: Service) -> None:
 
     done = _post(opened, "/app/role/Careful/second-factor", boss, {"two_factor_auth": "1"})
 
-    assert done.header("location") == "/app/role/Careful?done=saved"
+    assert done_at(done) == "/app/role/Careful?done=saved"
     assert 'value="1" checked' in assert_page(_get(opened, "/app/role/Careful", boss))
     assert _get(opened, "/me", theirs).status == 303
     text = assert_page(_get(opened, f"/app/user/{API}?tab=sessions", boss))

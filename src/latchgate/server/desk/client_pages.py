@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
@@ -13,26 +13,29 @@ from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.tokens import Secret
+from latchgate.core.undos import Undo
 from latchgate.core.users import GUEST, ROLES_OF_ALL
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.server.desk.charts import Chart, Charts
 from latchgate.server.desk.client_form import FIELDS, MAY, ClientReader, typed_of
 from latchgate.server.desk.client_words import AUTH_METHODS, GRANTS, grant_words, kind_words
-from latchgate.server.desk.forms import Told, told_of
+from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, LogList
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.new_keys import choice
 from latchgate.server.desk.rendering import RenderingError
+from latchgate.server.desk.tabs import ShownAgain, chosen_tab, values_of
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.access_tokens import BEARER_TOKEN, AccessTokenService
-from latchgate.services.clients import OAUTH_CLIENT, ClientService
+from latchgate.services.clients import OAUTH_CLIENT, ClientService, NewlyMadeClient
 from latchgate.services.documents import DocumentService
+from latchgate.services.oauth_documents import undo_of_client
 from latchgate.services.port_values import CountedBy
 from latchgate.services.ports import Clock
 
@@ -69,41 +72,17 @@ class ClientForm:
     public_url: str
     charts: Charts
 
-    async def show(
-        self,
-        call: Call,
-        tab: str = "",
-        *,
-        typed: Mapping[str, Any] | None = None,
-        told: Told | None = None,
-        status: int = 200,
-        dialog: Mapping[str, Any] | None = None,
-    ) -> Response:
-        """Render a client's form.
-
-        Args:
-            call: Whose address has the part `name`.
-            tab: Which tab is open; empty for that of the address.
-            typed: What was sent and refused, shown instead of what is stored.
-            told: Why it was refused.
-            status: The answer's.
-            dialog: What opens above the page: `kind` and what its template shows.
-        """
-        chosen = tab or call.request.query_params.get("tab", "")
-        chosen = chosen if chosen in dict(_TABS) else _TABS[0][0]
-        name = call.parts["name"]
-        values = await anyio.to_thread.run_sync(self._read, call, name, chosen, typed)
+    async def show(self, call: Call, tab: str = "", **again: Unpack[ShownAgain]) -> Response:
+        """Render the form of the client that the address names, at a tab or that of the address."""
+        chosen, name = chosen_tab(call, _TABS, tab), call.parts["name"]
+        values = await anyio.to_thread.run_sync(self._read, call, name, chosen, again.get("typed"))
         return await self.frame.show(
             call,
             "oauth_client.html",
             Heading(values["client"].app_name, (HOME, Link("OAuth Clients", CLIENTS))),
-            status=status,
-            told=told or Told(),
-            tabs=_TABS,
-            tab=chosen,
             address=address_of(name),
-            dialog=dialog or {"kind": ""},
             addresses=ServerAddresses(self.public_url),
+            **values_of(_TABS, chosen, again),
             **values,
         )
 
@@ -229,13 +208,13 @@ class ClientPages:
             return await self.form.show(call)
         typed = await call.read_arguments()
         try:
-            made = await anyio.to_thread.run_sync(self._change, call, typed)
+            made, undo = await anyio.to_thread.run_sync(self._change, call, typed)
         except Invalid as error:
             told = told_of(error, FIELDS)
             return await self.form.show(call, "details", typed=typed, told=told, status=_INVALID)
-        if made is not None:
-            return await self.form.show_secret(call, call.parts["name"], made)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        if made.secret is not None:
+            return await self.form.show_secret(call, call.parts["name"], made.secret)
+        return await self.form.frame.done(call, address_of(call.parts["name"]), "saved", undo)
 
     async def rotate(self, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""
@@ -275,10 +254,12 @@ class ClientPages:
         await anyio.to_thread.run_sync(self.tokens.end, call.actor, token["name"])
         return RedirectResponse(f"{address_of(call.parts['name'])}?tab=tokens&done=token-ended", 303)
 
-    def _change(self, call: Call, typed: Mapping[str, Any]) -> Secret | None:
-        client = self.clients.get(call.actor, call.parts["name"])
+    def _change(self, call: Call, typed: Mapping[str, Any]) -> tuple[NewlyMadeClient, Undo | None]:
+        client, seen = self.clients.get(call.actor, call.parts["name"]), _seen(typed)
         order = ClientReader(call.principal.is_manager).read_changed(typed, client)
-        return self.clients.change(call.actor, client.client_id, order, seen=_seen(typed)).secret
+        made = self.clients.change(call.actor, client.client_id, order, seen=seen)
+        # What was read is what stood before only if nobody changed it between.
+        return made, undo_of_client(client, made.client) if client.modified == seen else None
 
     async def _ask(self, call: Call, kind: str, action: Action, **more: object) -> Response:
         dialog = await anyio.to_thread.run_sync(self._about, call, kind, action)
