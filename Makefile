@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium
+.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium proxies
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -34,13 +34,13 @@ serve: $(VENV)/server
 # than processors.
 AT_ONCE := -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/dev $(VENV)/docs postgresql chromium
+test: $(VENV)/dev $(VENV)/docs postgresql chromium proxies
 	@$(BIN)/python -m pytest $(AT_ONCE)
 
 # The rules and the uses are covered wholly, branches too; the rest nearly. Measuring takes half as long again, so it is apart
 # from the tests; what drives browsers, follows the guides and kills servers proves the whole, and is not what covers it.
 coverage: $(VENV)/dev postgresql
-	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/browser --ignore=tests/crash --ignore=tests/docs --cov --cov-report=
+	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/browser --ignore=tests/crash --ignore=tests/docs --ignore=tests/proxies --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
 	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/oauth/*,*/latchgate/services/*'
 
@@ -143,3 +143,16 @@ chromium:
 		done; \
 	fi; \
 	[ -n "$$found" ] || { echo "The browser tests need Chromium; on Debian: apt-get install chromium-headless-shell" >&2; exit 1; }
+
+# The tests of the guides to proxies run each of them on a port of its own; what a package would start of itself is not needed.
+proxies:
+	@missing=; for program in nginx caddy haproxy; do \
+		PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v "$$program" >/dev/null || missing="$$missing $$program"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing for the tests of proxies ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends \
+			$$(echo "$$missing" | sed 's/nginx/nginx-light/'); } >/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "The tests of proxies need$$missing; on Debian: apt-get install nginx-light caddy haproxy" >&2; exit 1

@@ -9,7 +9,7 @@ from latchgate.oauth.scopes import write_scopes
 from latchgate.server.replies import Fault
 from latchgate.services.admissions import Admission
 
-__all__ = ["bearer_error", "refusal_of"]
+__all__ = ["bearer_error", "refusal_of", "refusal_text"]
 
 _UNAUTHORIZED, _REFUSED = 401, 403
 # RFC 6749, section 3.3; the name of a type of records may hold more.
@@ -43,6 +43,10 @@ _TOO_MANY = {
 _FORBIDDEN = {
     Reason.ROLE_MISSING: "Your roles do not allow this.",
     Reason.SCOPE_MISSING: "The scopes of this credential do not allow this.",
+    Reason.NO_RULE: "No access rule is for this.",
+    Reason.UNUSUAL_HOST: "The host is none that an access rule can be about.",
+    Reason.UNUSUAL_METHOD: "The method is none that an access rule can be about.",
+    Reason.UNUSUAL_PATH: "The path can be read in more than one way, so that no access rule counts for it.",
     Reason.SCHEME_NOT_ACCEPTED: "This address does not take this kind of credential.",
 }
 
@@ -63,7 +67,12 @@ def refusal_of(admission: Admission, what: str) -> Fault | None:
         message = f"You are not permitted to access {what} as a guest. Sign in, or send an Authorization header."
         extra = {"session_expired": 1} if who.session_expired else {}
         return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra)
-    return Fault(403, "PermissionError", quiet=_FORBIDDEN[reason] if reason else "Not permitted")
+    return Fault(403, "PermissionError", quiet=refusal_text(reason) if reason else "Not permitted")
+
+
+def refusal_text(reason: Reason) -> str:
+    """Tell in words why a right is lacking."""
+    return _FORBIDDEN[reason]
 
 
 def bearer_error(admission: Admission | None, status: int, reason: str | None, scope: str) -> str:
