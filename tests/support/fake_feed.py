@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from latchgate.errors import StorageError
-from latchgate.services.verdict_ports import Changes, FoundKey, FoundToken, Position
+from latchgate.services.verdict_ports import Changes, FoundKey, FoundRules, FoundToken, Position
 
 __all__ = ["FakeBoottime", "FakeDatabase", "FakeFeed"]
 
@@ -94,6 +94,9 @@ class FakeFeed:
         raise NotImplementedError
 
     def find_token(self, lookups: Sequence[bytes]) -> FoundToken:
+        raise NotImplementedError
+
+    def find_rules(self) -> FoundRules:
         raise NotImplementedError
 
     def close(self) -> None:

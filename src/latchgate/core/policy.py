@@ -9,7 +9,7 @@ from latchgate.core.addresses import Network, covers
 from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import Action, Grant, Reach, reach_of
 from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
-from latchgate.core.scopes import ALL, scope_covers
+from latchgate.core.scopes import ALL, scope_covers, scopes_within
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 
 __all__ = [
@@ -48,6 +48,14 @@ class Requirement:
     """Whether it is OAuth clients that ask here, and nobody else; their credentials are read here alone."""
     proved: bool = False
     """Whether a client must have proved itself; a public one merely says who it is."""
+    every_role: frozenset[str] = frozenset()
+    """Each of these roles, beside what `roles` asks."""
+    scopes: frozenset[str] = frozenset()
+    """What the credential's scopes must cover beside `scope`, each of them."""
+    refused: Reason | None = None
+    """Why nobody may, whoever asks; None where it depends on the caller."""
+    foreign_authorization: bool = False
+    """Whether a credential that is none of ours makes a guest of whoever sends it, instead of being refused."""
     open_from: tuple[Network, ...] = ()
     """From these addresses anybody may come, with a credential or without."""
 
@@ -89,8 +97,10 @@ def decide(who: Who, requirement: Requirement) -> Judgement:
     match who:
         case Rejected(reason=reason):
             return Judgement(Decision.UNAUTHENTICATED, reason)
+        case _ if requirement.refused is not None:
+            return Judgement(Decision.FORBIDDEN, requirement.refused)
         case Anonymous():
-            closed = requirement.user or requirement.client or requirement.scope is not None or requirement.roles
+            closed = requirement.user or requirement.client or _asks_for_rights(requirement)
             return Judgement(Decision.FORBIDDEN) if closed else _ALLOWED
         case Client():
             # Its credential is not even read where clients are not asked for.
@@ -160,6 +170,14 @@ def _missing(principal: Principal, requirement: Requirement) -> Reason | None:
         return Reason.SCHEME_NOT_ACCEPTED
     if requirement.roles and not requirement.roles & principal.roles:
         return Reason.ROLE_MISSING
+    if not requirement.every_role <= principal.roles:
+        return Reason.ROLE_MISSING
     if requirement.scope is not None and not scope_covers(principal.scopes, requirement.scope):
         return Reason.SCOPE_MISSING
+    if not scopes_within(requirement.scopes, principal.scopes):
+        return Reason.SCOPE_MISSING
     return None
+
+
+def _asks_for_rights(requirement: Requirement) -> bool:
+    return requirement.scope is not None or bool(requirement.roles or requirement.every_role or requirement.scopes)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from latchgate.core.access_rules import AccessRule
 from latchgate.core.credentials import Presented
 from latchgate.core.policy import Decision
 from latchgate.core.principals import Principal, Reason, Who
@@ -31,6 +32,9 @@ class Admission:
     """How a principal is judged once more, in the transaction that acts for it."""
     row_room: Reservation | None = field(default=None, repr=False, compare=False)
     """Room for the request's row, so that nothing is done that could not be logged."""
+
+    rule: AccessRule | None = None
+    """Which access rule decided; None where none did, and where the request is none for a protected application."""
 
     @property
     def principal(self) -> Principal | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
+from latchgate.core.access_rules import Match, RuleSet
 from latchgate.core.credentials import (
     Absent,
     Credential,
@@ -25,6 +26,7 @@ from latchgate.core.principals import Anonymous, Client, Principal, Reason, Reje
 from latchgate.core.sessions import csrf_holds
 from latchgate.core.tokens import Peppers
 from latchgate.errors import StorageError
+from latchgate.services.access_rules import NO_BOOK
 from latchgate.services.actors import JudgeAgain
 from latchgate.services.admissions import Admission
 from latchgate.services.authentication import Authenticator
@@ -34,6 +36,7 @@ from latchgate.services.log_rows import asked_of, caller_of, entry_of, without_s
 from latchgate.services.measures import NO_SCHEME, UNKNOWN_SCHEME, Measures, Outcome, RequestMeasures, outcome_of
 from latchgate.services.ports import Clock, RequestLog
 from latchgate.services.request_ids import RequestIds
+from latchgate.services.rule_ports import RuleBook
 from latchgate.services.throttles import Throttles
 from latchgate.services.verdicts import Verdict
 
@@ -50,6 +53,15 @@ _GUESSES = frozenset(
         Reason.WRONG_ASSERTION,
     }
 )
+# What may as well have been meant for the application behind. What is ours and has ended is not among them.
+_FOREIGN = _GUESSES - {Reason.UNKNOWN_CLIENT, Reason.WRONG_ASSERTION} | {
+    Reason.UNREADABLE,
+    Reason.UNKNOWN_SCHEME,
+    Reason.BASE64,
+    Reason.BYTES_LITERAL,
+}
+_UNDECIDED = Match(None, Requirement(user=True))
+"""What stands for the rule where the store does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class Gate:
     cached: CachedAuthenticator | None = field(default=None, repr=False)
     """Answers as the authenticator; None where every credential is looked up."""
     measures: RequestMeasures = field(default_factory=lambda: RequestMeasures(Measures.alone()), repr=False)
+    rule_book: RuleBook = NO_BOOK
+    """The access rules of protected applications; without a book every request for one is refused."""
     tell: Callable[[LogEntry], None] | None = None
     """Takes what the log is told, and requests without a credential too; never raises. None: nobody wants it."""
 
@@ -97,20 +111,44 @@ class Gate:
             return None
         return self.cached.recall(name, authorization, source, address)
 
+    def recall_rules(self) -> RuleSet | None:
+        """Give the access rules that count now if memory can tell; never raises. The same rules are the same object."""
+        return self.rule_book.recall()
+
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
+        return self._admit(presented, lambda: Match(None, requirement.at(presented.peer_address)))
+
+    def admit_protected(self, presented: Presented, host: str) -> Admission:
+        """Decide about a request for a protected application, by the access rules that count now; as `admit`.
+
+        Args:
+            presented: Method and path are those that the application is asked for.
+            host: The host that it is asked for, as it was sent.
+        """
+        return self._admit(presented, lambda: self.rule_book.read().find(presented.method, host, presented.path))
+
+    def _admit(self, presented: Presented, find_match: Callable[[], Match]) -> Admission:
         arrived_us = self.clock.now_us()
         credential = parse_credential(presented)
         failure = room = None
+        match = _UNDECIDED
         try:
             # First: what finds the log full must not have been anything's doing.
             room = None if isinstance(credential, Absent) else self.request_log.reserve()
+            match = find_match()
             who = self._verify(credential, presented)
         except StorageError as error:
             who, failure = Rejected(Reason.STORAGE), error
+        ours = not isinstance(credential, Absent)
+        if match.requirement.foreign_authorization and isinstance(who, Rejected) and who.reason in _FOREIGN:
+            # It is for the application. It is nobody's guess, and no row tells of what is not ours.
+            who, ours = Anonymous(), False
+            if room is not None:
+                room.release()
         who = self._hold_to_limits(who, presented.peer_address)
         who = self._guard_session(who, credential)
-        judgement = decide(who, requirement.at(presented.peer_address))
+        judgement = decide(who, match.requirement)
         return Admission(
             who=who,
             decision=judgement.decision,
@@ -118,10 +156,11 @@ class Gate:
             request_id=self.request_ids.take().hex(),
             arrived_us=arrived_us,
             presented=without_secret(presented, credential),
-            credential_presented=not isinstance(credential, Absent),
+            credential_presented=ours,
             failure=failure,
             judge_again=_again(self.authenticator, who, presented.peer_address),
-            row_room=room,
+            row_room=room if ours else None,
+            rule=match.rule,
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.access_tokens import StoredToken
 from latchgate.core.api_keys import StoredKey
 
-__all__ = ["Changes", "Feed", "FoundKey", "FoundToken", "OpenFeed", "Position"]
+__all__ = ["Changes", "Feed", "FoundKey", "FoundRules", "FoundToken", "OpenFeed", "Position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class FoundToken:
     stored: StoredToken | None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRules:
+    """What a look-up of the access rules came to."""
+
+    position: Position
+    """As of which change it is so."""
+    rules: RuleSet
+
+
 class Feed(Protocol):
     """A hold on one database file and its generation file, good as long as both are in their places."""
 
@@ -86,6 +96,10 @@ class Feed(Protocol):
 
     def find_token(self, lookups: Sequence[bytes]) -> FoundToken:
         """Look an access token up with its user and roles, as `AccessTokens.find`. Raises as `read_changes`."""
+        ...
+
+    def find_rules(self) -> FoundRules:
+        """Read the access rules, as `AccessRules.list_all`. Raises as `read_changes`."""
         ...
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.addresses import Network, covers
 from latchgate.core.principals import Principal, Rejected
 from latchgate.services.measures import Measures
@@ -42,6 +43,7 @@ def tag_of(kind: str, ref: int) -> Tag:
 # The granted roles of a user are read with the roles' names; a renamed or deleted role concerns whoever has any.
 ANY_ROLE = tag_of("role", 0)
 """What each verdict stands on whose user has roles."""
+_ACCESS_RULE = "access_rule"
 # Kind of a change → the kind of the tags that it drops; None where no cached verdict stands on such records.
 _DROPS: dict[str, str | None] = {
     "user": "user",
@@ -58,6 +60,8 @@ _DROPS: dict[str, str | None] = {
     "permission": None,
     # Sessions are not cached.
     "session": None,
+    # One value for all of them, see `drop`; no verdict stands on a rule.
+    _ACCESS_RULE: None,
 }
 
 
@@ -109,6 +113,8 @@ class VerdictStore:
         self._refusals: OrderedDict[bytes, Refusal] = OrderedDict()
         # Most records have one verdict: then the key itself stands there, not a set of one.
         self._index: dict[Tag, bytes | set[bytes]] = {}
+        self.rules: RuleSet | None = None
+        """The access rules, if they are known."""
         self.dropped = 0
         """How many verdicts changes have ended."""
         self.evicted = 0
@@ -162,6 +168,8 @@ class VerdictStore:
         self._refusals.clear()
         if kind not in _DROPS:
             return False
+        if kind == _ACCESS_RULE:
+            self.rules = None
         tagged = _DROPS[kind]
         if tagged is not None:
             tag = ANY_ROLE if kind == "role" else tag_of(tagged, ref)
@@ -174,6 +182,7 @@ class VerdictStore:
     def clear(self) -> None:
         """Drop everything."""
         self._note_drops(len(self._verdicts))
+        self.rules = None
         self._verdicts.clear()
         self._refusals.clear()
         self._index.clear()

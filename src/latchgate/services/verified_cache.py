@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.principals import Principal, Rejected
 from latchgate.errors import StorageError
 from latchgate.services.measures import Measures
@@ -127,6 +128,20 @@ class VerifiedCache:
         kept = self.store.find(key) or self.store.find_refusal(key)
         return kept if kept is not None and self._clock.now() < kept.until else None
 
+    def recall_rules(self) -> RuleSet | None:
+        """Give the access rules that are true now, as `recall`."""
+        if self._boottime() > self._trust_until:
+            return None
+        feed = self._feed
+        return self.store.rules if feed is not None and feed.nonce == self._seen else None
+
+    def find_rules(self) -> RuleSet | None:
+        """Give the access rules that are true now, as `find`."""
+        if self._boottime() > self._trust_until:
+            return None
+        feed = self._feed
+        return self.store.rules if feed is not None and (feed.nonce == self._seen or self._catch_up(feed)) else None
+
     def look_up(self, key: bytes, ask: Callable[[Feed], T]) -> Found[T] | None:
         """Ask the database, at most once for a key at the same time.
 
@@ -156,11 +171,17 @@ class VerifiedCache:
     def keep(self, key: bytes, kept: Verdict | Refusal, found: Found[T], position: Position) -> None:
         """Keep what followed from a look-up, unless changes were followed since that it may not have seen."""
         with self._lock:
-            if found.feed is self._feed and position.epoch == self._epoch and position.seq >= self._applied:
+            if self._is_present(found, position):
                 if isinstance(kept, Verdict):
                     self.store.put(key, kept)
                 else:
                     self.store.put_refusal(key, kept)
+
+    def keep_rules(self, rules: RuleSet, found: Found[T], position: Position) -> None:
+        """Keep the access rules that a look-up gave, as `keep`."""
+        with self._lock:
+            if self._is_present(found, position):
+                self.store.rules = rules
 
     @property
     def nonce(self) -> int:
@@ -248,6 +269,9 @@ class VerifiedCache:
         same = changes.head.epoch == self._epoch and changes.floor <= self._applied <= changes.head.seq
         if not same or changes.rows is None or not all(self.store.drop(*row) for row in changes.rows):
             self.store.clear()
+
+    def _is_present(self, found: Found[T], position: Position) -> bool:
+        return found.feed is self._feed and position.epoch == self._epoch and position.seq >= self._applied
 
     def _join(self, key: bytes, feed: Feed, nonce: int) -> tuple[_Flight, bool]:
         with self._lock:

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select
 
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.errors import StorageError
-from latchgate.services.verdict_ports import Changes, FoundKey, FoundToken, Position
+from latchgate.services.verdict_ports import Changes, FoundKey, FoundRules, FoundToken, Position
 from latchgate.storage.access_tokens import decode_token, find_token
 from latchgate.storage.api_keys import FIND_KEY, decode_key
 from latchgate.storage.database import Database, OpenedConnection, connect_sqlite
@@ -108,6 +108,9 @@ class SqliteFeed:
         return (
             FoundToken(Position(*rows[0][:_WIDTH]), decode_token(rows[0][_WIDTH:])) if rows else FoundToken(None, None)
         )
+
+    def find_rules(self) -> FoundRules:
+        raise StorageError("No access rules are stored yet")
 
     def close(self) -> None:
         with self._lock:

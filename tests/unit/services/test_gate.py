@@ -254,8 +254,10 @@ def test_every_reason_of_the_gate_is_met() -> None:
     # tests/unit/core/test_access_tokens.py.
     of_clients = {Reason.TWO_CLIENT_AUTHENTICATIONS, Reason.UNKNOWN_CLIENT, Reason.WRONG_ASSERTION}
     of_clients |= {Reason.ASSERTION_REPLAYED, Reason.OTHER_AUDIENCE, Reason.CLIENT_ROLE_MISSING}
+    # Access rules refuse in test_gate_protected.py.
+    of_rules = {Reason.NO_RULE, Reason.UNUSUAL_HOST, Reason.UNUSUAL_METHOD, Reason.UNUSUAL_PATH}
     # No request has it: it stands for many, in test_segments.py.
-    assert set(Reason) - met - {Reason.MORE_REFUSED} == elsewhere | of_clients
+    assert set(Reason) - met - {Reason.MORE_REFUSED} == elsewhere | of_clients | of_rules
 
 
 def test_a_refusal_over_the_limit_tells_when_to_come_back(house: House) -> None:
