@@ -12,7 +12,7 @@ from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import CLIENT_GONE, INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
 
-__all__ = ["AsgiMiddleware", "find_identity"]
+__all__ = ["AsgiMiddleware"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -119,18 +119,6 @@ class AsgiMiddleware:
             await shake.refuse(refused.refusal)
         finally:
             passage.try_record(CLIENT_GONE, _GONE)
-
-
-def find_identity(scope: Scope) -> Identity:
-    """Give who a request acts as.
-
-    Raises:
-        LookupError: The middleware is not before the application, which therefore knows nothing of who asks.
-    """
-    found = scope.get(KEY)
-    if not isinstance(found, Identity):
-        raise LookupError("Latchgate's middleware is not before this application: nobody has been judged")
-    return found
 
 
 class _Exchange:

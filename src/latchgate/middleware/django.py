@@ -7,21 +7,22 @@ request is to be a signed-in user's, `LATCHGATE = {"requires": PUBLIC}` or `{"ru
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import wraps
-from inspect import iscoroutinefunction, markcoroutinefunction
+from inspect import iscoroutinefunction
 from typing import Any
 
+from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
-from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.identities import get_identity
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.wsgi import tell_environ
 
-__all__ = ["LatchgateMiddleware", "find_identity", "require"]
+__all__ = ["LatchgateMiddleware", "require"]
 
 _SETTING = "LATCHGATE"
 _KNOWN = frozenset({"requires", "rules", "keeper"})
@@ -83,14 +84,6 @@ class LatchgateMiddleware:
         return _response(passage.refusal or UNAVAILABLE)
 
 
-def find_identity(request: HttpRequest) -> Identity:
-    """Give who a request acts as, Guest included. Raises LookupError without the middleware."""
-    found = request.META.get(KEY)
-    if not isinstance(found, Identity):
-        raise LookupError("Latchgate's middleware is not before this view: nobody has been judged")
-    return found
-
-
 def require(
     *, role: str | Iterable[str] | None = None, scope: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -99,7 +92,7 @@ def require(
 
     def find_refusal(request: HttpRequest) -> HttpResponseBase | None:
         try:
-            find_identity(request).require(role=roles, scope=scope)
+            get_identity(request.META).require(role=roles, scope=scope)
         except Refused as refused:
             return _response(refused.refusal)
         return None

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 
+from fastapi import HTTPException
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from latchgate.middleware import asgi
-from latchgate.middleware.identities import Identity
+from latchgate.middleware.identities import Identity, get_identity
 from latchgate.middleware.refusals import Refused
 
 __all__ = ["current_identity", "require"]
@@ -29,7 +28,7 @@ class _Require(SecurityBase):
         self._scope = scope
 
     async def __call__(self, connection: HTTPConnection) -> Identity:
-        identity = asgi.find_identity(connection.scope)
+        identity = get_identity(connection.scope)
         try:
             identity.require(role=self._role, scope=self._scope)
         except Refused as refused:
@@ -49,4 +48,4 @@ def require(*, role: str | Iterable[str] | None = None, scope: str | None = None
 
 async def current_identity(connection: HTTPConnection) -> Identity:
     """Give who asks, Guest included; a dependency that refuses nobody."""
-    return asgi.find_identity(connection.scope)
+    return get_identity(connection.scope)

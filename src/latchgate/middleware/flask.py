@@ -6,8 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import abort, current_app, make_response, request
 
-from latchgate.middleware import wsgi
-from latchgate.middleware.identities import Identity
+from latchgate.middleware.identities import Identity, get_identity
 from latchgate.middleware.refusals import Refused
 
 __all__ = ["current_identity", "require"]
@@ -18,7 +17,7 @@ T = TypeVar("T")
 
 def current_identity() -> Identity:
     """Give who the present request acts as, Guest included. Raises LookupError without the middleware."""
-    return wsgi.find_identity(request.environ)
+    return get_identity(request.environ)
 
 
 def require(
@@ -39,7 +38,8 @@ def require(
                 refusal = refused.refusal
                 abort(make_response(refusal.body, refusal.status, refusal.all_headers))
             # Views that are coroutines are run as Flask runs them.
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            answer: T = current_app.ensure_sync(view)(*args, **kwargs)
+            return answer
 
         return judged
 

@@ -1,14 +1,15 @@
 """Who a request acts as, as the application sees it; what it may do is judged by the one policy, nowhere else."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal, Who
 from latchgate.core.users import GUEST
 from latchgate.middleware.refusals import Refused, refusal_of
 
-__all__ = ["KEY", "Identity", "identity_of"]
+__all__ = ["KEY", "Identity", "get_identity", "identity_of"]
 
 KEY = "latchgate.identity"
 """Under which name a scope or an environ holds the identity."""
@@ -56,6 +57,21 @@ class Identity:
         if judgement.reason:
             self.note(judgement.reason.value)
         raise Refused(refusal_of(self.who, judgement, scope))
+
+
+def get_identity(request: Mapping[str, Any]) -> Identity:
+    """Give who a request acts as.
+
+    Args:
+        request: Its scope or environ, as the middleware hands it on.
+
+    Raises:
+        LookupError: The middleware is not before the application, which therefore knows nothing of who asks.
+    """
+    identity: Identity | None = request.get(KEY)
+    if identity is None:
+        raise LookupError("Latchgate's middleware is not before this application: nobody has been judged")
+    return identity
 
 
 def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Identity:

@@ -7,8 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from latchgate.middleware.django import find_identity
-from latchgate.middleware.identities import Identity
+from latchgate.middleware.identities import Identity, get_identity
 from latchgate.middleware.refusals import Refused
 
 __all__ = ["LatchgateAuthentication", "LatchgateUser", "requires"]
@@ -42,7 +41,7 @@ class LatchgateAuthentication(BaseAuthentication):  # type: ignore[misc]  # the 
 
     def authenticate(self, request: Request) -> tuple[LatchgateUser, Identity] | None:
         """Give the caller; None for Guest. Raises LookupError without the middleware."""
-        identity = find_identity(request._request)  # noqa: SLF001  # how the framework names Django's own
+        identity = get_identity(request.META)
         return None if identity.is_guest else (LatchgateUser(identity), identity)
 
     def authenticate_header(self, request: Request) -> str:
@@ -59,7 +58,7 @@ def requires(*, role: str | Iterable[str] | None = None, scope: str | None = Non
         def has_permission(self, request: Request, view: object) -> bool:
             del view
             try:
-                find_identity(request._request).require(role=roles, scope=scope)  # noqa: SLF001  # as above
+                get_identity(request.META).require(role=roles, scope=scope)
             except Refused:
                 return False
             return True

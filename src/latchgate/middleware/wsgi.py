@@ -12,7 +12,7 @@ from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import CLIENT_GONE, INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_variable
 
-__all__ = ["WsgiMiddleware", "find_identity", "tell_environ"]
+__all__ = ["WsgiMiddleware", "tell_environ"]
 
 Environ = MutableMapping[str, Any]
 Headers = list[tuple[str, str]]
@@ -72,18 +72,6 @@ class WsgiMiddleware:
             exchange.record_unanswered(INTERNAL, "internal")
             raise
         return _Answer(answer, exchange)
-
-
-def find_identity(environ: Environ) -> Identity:
-    """Give who a request acts as.
-
-    Raises:
-        LookupError: The middleware is not before the application, which therefore knows nothing of who asks.
-    """
-    found = environ.get(KEY)
-    if not isinstance(found, Identity):
-        raise LookupError("Latchgate's middleware is not before this application: nobody has been judged")
-    return found
 
 
 def tell_environ(environ: Environ, identity: Identity) -> None:
@@ -184,14 +172,11 @@ class _Answer:
     def _iterate(self) -> Iterator[bytes]:
         exchange = self._exchange
         try:
-            for piece in self._pieces:
-                if not piece:
-                    # Nothing of it is sent, and the status may still become another.
-                    continue
+            # Of an empty piece nothing is sent, and the status may still become another.
+            for piece in filter(None, self._pieces):
                 replacement = exchange.begin()
-                if replacement is not None:
-                    yield replacement
                 if exchange.replaced:
+                    yield replacement or b""
                     return
                 yield piece
             replacement = exchange.begin()

@@ -17,10 +17,10 @@ from starlette.types import Message, Scope
 from latchgate.core.addresses import Network
 from latchgate.core.credentials import Presented
 from latchgate.core.heads import read_text
+from latchgate.core.peers import resolve_peer
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal
 from latchgate.errors import StorageError
-from latchgate.core.peers import resolve_peer
 from latchgate.server.replies import Dialect, Reply, encode_body, name_request, render_reply, seal
 from latchgate.server.routes import METHOD_PREFIXES, Table
 from latchgate.services.gate import Gate, RecalledRow

@@ -1,0 +1,195 @@
+"""The same requests through every entrance: one decision, one row."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+import pytest
+
+from latchgate.core.users import GUEST
+from latchgate.services.actors import COMMAND_LINE
+from support.asgi import Service, opened_service
+from support.callers import Request
+from support.entrances import ENTRANCES, LEVELS, ROLE, SCOPE, HeldKeeper
+
+API, OTHER = "api@example.com", "auditor@example.com"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is presented, and what is to come of it at each address: the user let in, or a status."""
+
+    headers: tuple[tuple[str, str], ...]
+    signed_in: str | int
+    role: str | int
+    scope: str | int
+    open: str | int
+    reason: str | None = None
+    """In the row, where the credential itself is refused."""
+    key: str | None = None
+    rows: int = 1
+
+    @property
+    def answers(self) -> dict[str, str | int]:
+        """What is to come of it, by address."""
+        return dict(zip(LEVELS, (self.signed_in, self.role, self.scope, self.open), strict=True))
+
+    @property
+    def sent(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers in bytes."""
+        return tuple((name.encode(), value.encode()) for name, value in self.headers)
+
+    def reason_at(self, level: str) -> str | None:
+        """Why it is refused at an address, as the row says."""
+        if isinstance(self.answers[level], str):
+            return None
+        return self.reason or {"/role": "role_missing", "/scope": "scope_missing"}[level]
+
+
+class House:
+    """An instance, keys of every kind, and what each is good for."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        service.latchgate.roles.create(COMMAND_LINE, ROLE)
+        service.make_user(API)
+        service.make_user(OTHER, roles=frozenset({ROLE}))
+        service.make_user("gone@example.com")
+        good, auditor = service.make_key(API), service.make_key(OTHER)
+        narrow = service.make_key(API, scopes=frozenset({SCOPE}))
+        read, revoked, gone = (
+            service.make_key(OTHER, scopes=frozenset({"read"})),
+            service.make_key(API),
+            service.make_key("gone@example.com"),
+        )
+        elsewhere = service.make_key(API, networks=(ip_network("203.0.113.0/24"),))
+        expired = service.make_key(API)
+        service.latchgate.api_keys.revoke(COMMAND_LINE, revoked.key_id)
+        service.latchgate.users.set_enabled(COMMAND_LINE, "gone@example.com", enabled=False)
+        with closing(sqlite3.connect(service.latchgate.settings.home / "latchgate.db")) as database, database:
+            database.execute("UPDATE api_key SET expires_at = 1000000000 WHERE key_id = ?", [expired.key_id])
+        bearer = service.make_bearer(API, "an-access-token-of-some-other-make-0001", SCOPE)
+        wrong = f"token {good.key_id}:lgs_wrong"
+        self.cases = {
+            "nobody": Case((), 401, 401, 401, GUEST, rows=0),
+            "token": _case(good.token, API, 403, API, API, key=good.key_id),
+            "Basic": _case(good.basic, API, 403, API, API, key=good.key_id),
+            "TOKEN in capitals": _case(good.token.replace("token", "TOKEN"), API, 403, API, API, key=good.key_id),
+            "Bearer": _case(bearer, API, 403, API, API),
+            "narrow scope": _case(narrow.token, API, 403, API, API, key=narrow.key_id),
+            "role": _case(auditor.token, OTHER, OTHER, OTHER, OTHER, key=auditor.key_id),
+            "role without scope": _case(read.token, OTHER, OTHER, 403, OTHER, key=read.key_id),
+            "role without scope by Basic": _case(read.basic, OTHER, OTHER, 403, OTHER, key=read.key_id),
+            "wrong secret": _refused(wrong, "wrong_secret", good.key_id),
+            "unknown key": _refused("token lgk_nobody:lgs_nothing", "unknown_key"),
+            "unknown token": _refused("Bearer lga_nothing", "unknown_token"),
+            "unknown scheme": _refused("Digest abc", "unknown_scheme"),
+            "unreadable": _refused("token without-a-colon", "authorization_unreadable"),
+            "revoked": _refused(revoked.token, "revoked", revoked.key_id),
+            "expired": _refused(expired.token, "expired", expired.key_id),
+            "disabled user": _refused(gone.token, "user_disabled", gone.key_id),
+            "not from here": _refused(elsewhere.token, "address_not_allowed", elsewhere.key_id),
+            "Basic without padding": _malformed([("authorization", "Basic YWI6Yw")], "basic_not_base64"),
+            "two": _malformed(
+                [("authorization", good.token), ("authorization", auditor.token)], "two_authorization_headers"
+            ),
+            "two alike": _malformed([("authorization", good.token)] * 2, "two_authorization_headers"),
+            "two schemes": _malformed(
+                [("authorization", "Basic YWI6YWI="), ("authorization", good.token)], "two_authorization_headers"
+            ),
+            "two sources": _malformed(
+                [("authorization", good.token), *[("frappe-authorization-source", "User")] * 2], "two_source_headers"
+            ),
+            "another source": Case(
+                (("authorization", good.token), ("frappe-authorization-source", "Robot")),
+                401,
+                401,
+                401,
+                401,
+                "unknown_source",
+            ),
+            "the usual source": Case(
+                (("authorization", good.token), ("frappe-authorization-source", "User")),
+                API,
+                403,
+                API,
+                API,
+                key=good.key_id,
+            ),
+            "said to be somebody": Case(
+                (("x-auth-request-user", OTHER), ("remote-user", OTHER), ("x_forwarded_user", OTHER)),
+                401,
+                401,
+                401,
+                GUEST,
+                rows=0,
+            ),
+            "said to be somebody else": Case(
+                (("authorization", good.token), ("x-auth-request-user", OTHER), ("x-auth-request-groups", ROLE)),
+                API,
+                403,
+                API,
+                API,
+                key=good.key_id,
+            ),
+            "said to come from elsewhere": Case(
+                (("authorization", elsewhere.token), ("x-forwarded-for", "203.0.113.9")),
+                401,
+                401,
+                401,
+                401,
+                "address_not_allowed",
+                elsewhere.key_id,
+            ),
+            "a cookie": Case((("cookie", "sid=abc"),), 401, 401, 401, GUEST, rows=0),
+        }
+
+
+def _case(authorization: str, *answers: str | int, key: str | None = None) -> Case:
+    return Case((("authorization", authorization),), *answers, key=key)
+
+
+def _refused(authorization: str, reason: str, key: str | None = None) -> Case:
+    return Case((("authorization", authorization),), 401, 401, 401, 401, reason, key)
+
+
+def _malformed(headers: list[tuple[str, str]], reason: str) -> Case:
+    return Case(tuple(headers), 400, 400, 400, 400, reason)
+
+
+@pytest.fixture(name="house", scope="module")
+def _house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with opened_service(tmp_path_factory.mktemp("entrances") / "home") as service:
+        yield House(service)
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_each_entrance_decides_alike_and_logs_once(house: House, entrance: str) -> None:
+    """Whichever way a request comes in, the same is decided about it, and one row says so before it is answered."""
+    latchgate = house.service.latchgate
+    ask = ENTRANCES[entrance](latchgate, HeldKeeper(latchgate))
+    _, position = latchgate.request_log.follow(None)
+    due = []
+
+    for name, case in house.cases.items():
+        for level in LEVELS:
+            told, expected = f"{name} at {level}", case.answers[level]
+            seen = ask(Request(f"{level}?case={len(due)}".encode(), case.sent))
+            if isinstance(expected, str):
+                assert (seen.status, seen.body and seen.document["user"]) == (200, expected), told
+            else:
+                # Whoever sends nothing is a guest, whom the server answers as Frappe does.
+                guest = entrance == "server" and not case.rows
+                assert seen.status == (403 if guest else expected), told
+                assert ("www-authenticate" in seen.headers) == (guest or seen.status == 401), told
+            if case.rows:
+                due.append((told, f"{level}?case={len(due)}", seen.status, case.key, expected, case.reason_at(level)))
+
+    rows, _ = latchgate.request_log.follow(position)
+    assert len(rows) == len(due)
+    for row, (told, path, status, key, expected, reason) in zip(rows, due, strict=True):
+        assert (row.path, row.status, row.reason) == (path, status, reason), told
+        assert key is None or row.api_key == key, told
+        assert not isinstance(expected, str) or row.user == expected, told
