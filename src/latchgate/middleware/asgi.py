@@ -6,6 +6,7 @@ from typing import Any
 
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.errors import SettingsError
 from latchgate.middleware.identities import KEY, Identity
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.local import LocalKeeper
@@ -61,14 +62,23 @@ class AsgiMiddleware:
             case "websocket":
                 await self._connect(scope, receive, send)
             case "lifespan":
-                await asyncio.to_thread(self._keeper.open)
-                try:
-                    await self.app(scope, receive, send)
-                finally:
-                    await asyncio.to_thread(self._keeper.close)
+                await self._live(scope, receive, send)
             case other:
                 # What is not known cannot be judged.
                 raise ValueError(f"latchgate lets no connection of type {other!r} in")
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.to_thread(self._keeper.open)
+        except SettingsError as error:
+            # Servers take an exception here for an application that knows nothing of start and stop.
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": error.public})
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            await asyncio.to_thread(self._keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _read_head(scope, scope["method"])
