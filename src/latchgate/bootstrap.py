@@ -23,6 +23,7 @@ from latchgate.request_log.request_log import HostRequestLog
 from latchgate.request_log.revisions import upgrade as upgrade_request_log
 from latchgate.request_log.segment_keeper import SyncPolicy
 from latchgate.request_log.segment_writer import LogRules, SegmentLog
+from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
@@ -48,6 +49,7 @@ from latchgate.services.request_counts import RequestCountService
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
+from latchgate.services.rule_books import CachedRules, StoredRules
 from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
@@ -115,6 +117,7 @@ class Latchgate:
     permissions: PermissionService
     sources: SourceService
     api_keys: ApiKeyService
+    access_rules: AccessRuleService
     system_settings: SystemSettingsService
     documents: DocumentService
     access_tokens: AccessTokenService
@@ -275,6 +278,7 @@ def _wire(
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
+    access_rules = AccessRuleService(store, clock, settings.access_rules)
     lifetimes, policy, consents = standing.lifetimes, standing.key_policy, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
@@ -290,8 +294,9 @@ def _wire(
         permissions=permissions,
         sources=sources,
         api_keys=api_keys,
+        access_rules=access_rules,
         system_settings=system_settings,
-        documents=DocumentService(*accounts, clients, consents, access_tokens),
+        documents=DocumentService(*accounts, clients, consents, access_tokens, access_rules),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
@@ -305,7 +310,7 @@ def _wire(
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, policy),
-        gate=_gate(authenticator, throttles, request_log, cache, measures, request_lines=settings.request_lines),
+        gate=_gate(authenticator, throttles, request_log, cache, measures, settings),
         cache=cache,
         gate_may_wait=settings.database_path is None,
         measures=measures,
@@ -325,9 +330,9 @@ def _gate(  # what the straight line is joined of
     request_log: HostRequestLog,
     cache: VerifiedCache | None,
     measures: Measures,
-    *,
-    request_lines: bool,
+    settings: Settings,
 ) -> Gate:
+    stored = StoredRules(authenticator.store)
     return Gate(
         authenticator,
         throttles,
@@ -337,7 +342,8 @@ def _gate(  # what the straight line is joined of
         authenticator.peppers,
         cached=CachedAuthenticator(authenticator, cache) if cache else None,
         measures=RequestMeasures(measures),
-        tell=write_request_line if request_lines else None,
+        rule_book=CachedRules(stored, cache) if cache else stored,
+        tell=write_request_line if settings.request_lines else None,
     )
 
 

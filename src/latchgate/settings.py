@@ -18,6 +18,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from latchgate.core.addresses import Network, normal_address, parse_networks
+from latchgate.core.forwarded import Proxy
+from latchgate.core.hosts import parse_host
+from latchgate.core.return_addresses import ReturnAddresses
 from latchgate.errors import SettingsError
 
 __all__ = [
@@ -84,6 +87,21 @@ def _read_networks(value: object) -> object:
 
 def _read_names(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _require_own_host(hosts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    own = parse_host(urlsplit(info.data.get("public_url", "")).netloc)
+    for host in hosts:
+        name = parse_host(host)
+        if name is None:
+            raise ValueError(f"'{host[:60]}' is no host such as app.example.com or app.example.com:8443")
+        if own is not None and name != own:
+            # Whoever signed in would be sent there and back for ever.
+            raise ValueError(
+                f"'{host[:60]}' is another host than public_url's, whose sessions browsers do not take there;"
+                " another port may be named, another host not"
+            )
+    return tuple(host.lower() for host in hosts)
 
 
 def _require_time_zone(name: str) -> str:
@@ -162,7 +180,18 @@ class Settings(BaseSettings):
     links and makes cookies `Secure` if it is https. Default: the listening address; never the Host header."""
     trusted_proxies: _Networks = ()
     """Addresses or ranges of the proxies before this instance, separated by commas. Only from them does
-    `X-Forwarded-For` count. Empty: from nobody."""
+    `X-Forwarded-For` count, and only they may ask `/auth/verify`. Empty: from nobody."""
+    proxy: Proxy = Proxy.NGINX
+    """How a proxy that asks `/auth/verify` tells of the request that it asks about, unless it asks
+    `/auth/verify?proxy=` and another name: `nginx`, `traefik`, `caddy`, `haproxy` or `envoy`."""
+    sign_in_for: Annotated[_Names, AfterValidator(_require_own_host)] = ()
+    """Hosts of protected applications, separated by commas, whose browsers are sent to sign in and back, instead of
+    being answered 401. Each is the host of `public_url`, with the port if it is another: to other hosts browsers do not
+    take the session. Empty: none."""
+    access_rules: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """A TOML file with the access rules of protected applications, for those who keep it in git. It is loaded at every
+    start, and then the rules are changed there alone. Unset: they are kept in the database and changed by whoever
+    may."""
     admin_password: SecretStr | None = None
     """Administrator's password, at least 8 characters. Counts on the first run only, while Administrator has none;
     without it a one-time set-up link is printed."""
@@ -239,6 +268,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """`time_zone`, to reckon with."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def returns(self) -> ReturnAddresses:
+        """Where a sign-in may lead."""
+        return ReturnAddresses(self.public_url, self.sign_in_for)
 
     @property
     def local_url(self) -> str:

@@ -7,6 +7,7 @@ from support.new_rows import (
     digest,
     new_client,
     new_record,
+    new_rule,
     new_session,
     new_token,
     new_user,
@@ -62,5 +63,6 @@ def fill(tx: Transaction) -> None:
     token_id = tx.access_tokens.add(new_token(user_id, client_row_id=client_id, family_id=family_id))
     tx.access_tokens.set_digest(token_id, digest("token"))
     tx.sessions.add(new_session(user_id), 1)
+    tx.access_rules.add(new_rule(), "Administrator", 1)
     tx.links.add(b"link", "setup", user_id, 100)
     tx.instance.set_fact("fact", "stated")

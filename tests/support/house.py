@@ -24,6 +24,7 @@ from latchgate.core.questions import Asked
 from latchgate.core.sessions import SessionLifetime
 from latchgate.core.tokens import Peppers, Secret, derive_pepper
 from latchgate.core.users import StoredUser
+from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService, TokenOrder
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.admissions import Admission
@@ -39,6 +40,7 @@ from latchgate.services.permissions import PermissionService
 from latchgate.services.port_values import UserChanges
 from latchgate.services.request_ids import RequestIds
 from latchgate.services.roles import RoleService
+from latchgate.services.rule_books import StoredRules
 from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import CodeAsked, SignedIn, SignIn, SignInAttempt
@@ -159,6 +161,7 @@ class House:
     keys: ApiKeyService
     system_settings: SystemSettingsService
     documents: DocumentService
+    access_rules: AccessRuleService
     tokens: AccessTokenService
     sign_in: SignIn
     sessions: SessionService
@@ -340,7 +343,9 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
             clients=ClientService(store, peppers, clock, entropy, ISSUER, throttles),
             consents=ConsentService(store, clock),
             access_tokens=AccessTokenService(store, peppers, clock, entropy),
+            access_rules=AccessRuleService(store, clock),
         ),
+        access_rules=AccessRuleService(store, clock),
         tokens=AccessTokenService(store, peppers, clock, entropy),
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
@@ -348,7 +353,7 @@ def build_house(database: Database, peppers: Peppers, clock: FakeClock, entropy:
         enrolments=enrolments,
         second_factors=SecondFactorService(sign_in, enrolments),
         sign_in_steps=SignInStepService(sign_in, enrolments),
-        gate=Gate(authenticator, throttles, log, clock, RequestIds(entropy), peppers),
+        gate=Gate(authenticator, throttles, log, clock, RequestIds(entropy), peppers, rule_book=StoredRules(store)),
     )
 
 

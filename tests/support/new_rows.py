@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from latchgate.core.access_rules import AccessRule
 from latchgate.core.api_keys import Limits
 from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm
 from latchgate.core.token_families import Approval
@@ -83,6 +84,12 @@ def new_device_code(client_row_id: int, lookup: bytes = b"device", **fields: Any
 def new_session(user_id: int, digest: bytes = b"session") -> NewSession:
     """Describe a session."""
     return NewSession(digest, f"public-{digest.hex()}", user_id, "192.0.2.1", "agent")
+
+
+def new_rule(path: str = "/api/*", **fields: Any) -> AccessRule:  # noqa: ANN401
+    """Describe the first rule, of any host, for those with one of two roles and a scope."""
+    rule = AccessRule(0, "", 1, path=path, methods=frozenset({"GET", "POST"}), roles=frozenset({"Editor", "Reader"}))
+    return replace(rule, scopes=frozenset({"orders.read"}), **fields)
 
 
 def digest(text: str, pepper: int = 1) -> Digest:

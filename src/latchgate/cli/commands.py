@@ -10,6 +10,7 @@ from latchgate.cli import (
     log,
     permissions,
     roles,
+    rules,
     settings,
     signing_keys,
     sources,
@@ -24,6 +25,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(roles.app, name="role")
 app.add_typer(permissions.app, name="permission")
 app.add_typer(sources.app, name="source")
+app.add_typer(rules.app, name="rule")
 app.add_typer(api_keys.app, name="key")
 app.add_typer(access_tokens.app, name="token")
 app.add_typer(clients.app, name="client")

@@ -16,11 +16,36 @@ from latchgate.core.path_readings import is_usual_path, may_be_path, path_of_tar
 from latchgate.core.policy import Requirement
 from latchgate.core.principals import Reason
 
-__all__ = ["ANY_HOST", "ANY_PATH", "NO_RULES", "AccessRule", "Match", "RuleSet", "is_usual_path"]
+__all__ = [
+    "ANY_HOST",
+    "ANY_PATH",
+    "NO_RULES",
+    "AccessRule",
+    "Match",
+    "RuleSet",
+    "is_usual_path",
+    "parse_rule_name",
+    "rule_name",
+]
 
 ANY_PATH = "/*"
 # RFC 9110, section 9.1: methods are told apart by case. Some applications do not: `delete` must not pass as unknown.
 _METHOD = re.compile(r"[A-Z][A-Z0-9!#$%&'*+.^_`|~-]{0,31}")
+
+
+# No number in a database has nineteen digits.
+_NAME = re.compile(r"RULE-(?P<number>[1-9][0-9]{0,17})", re.IGNORECASE)
+
+
+def rule_name(number: int) -> str:
+    """Tell what a rule is called as a record; no later one will be called so."""
+    return f"RULE-{number}"
+
+
+def parse_rule_name(name: str) -> int | None:
+    """Read the number of a rule from its name; None if it is none."""
+    found = _NAME.fullmatch(name)
+    return int(found["number"]) if found and name.isascii() else None
 
 
 @dataclass(frozen=True, slots=True)

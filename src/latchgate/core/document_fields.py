@@ -1,12 +1,26 @@
 """What the fields of every document type are made of, and those that every record has."""
 
+import json
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
 from latchgate.core.document_types import Access, Kind
 
-__all__ = ["Check", "Hour", "PerMinute", "Record", "Row", "Text", "Texts", "whole"]
+__all__ = [
+    "Check",
+    "Hour",
+    "PerMinute",
+    "Position",
+    "Record",
+    "Row",
+    "RuleText",
+    "RuleTexts",
+    "Text",
+    "Texts",
+    "whole",
+]
 
 _NAME_LENGTH_MAX = 140
 
@@ -39,11 +53,27 @@ def _texts(value: object) -> object:
     return value
 
 
+def _listed(value: object) -> object:
+    # What a form or a command line sends as one text may be the list in JSON.
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return _texts(value)
+
+
 Text = Annotated[str, Field(max_length=_NAME_LENGTH_MAX), BeforeValidator(_plain)]
 Check = Annotated[int, BeforeValidator(_check)]
 Hour = Annotated[int, Field(ge=0, le=24), BeforeValidator(whole)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(whole)]
 Texts = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200), BeforeValidator(_texts)]
+
+Position = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)]
+RuleText = Annotated[str, Field(max_length=1_000), BeforeValidator(_plain)]
+RuleTexts = Annotated[
+    list[Annotated[str, Field(max_length=200), BeforeValidator(_plain)]],
+    Field(max_length=200),
+    BeforeValidator(_listed),
+]
 
 
 class Row(BaseModel, extra="ignore", defer_build=True):

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from latchgate.core.document_fields import Check, Hour, PerMinute, Record, Row, Text, Texts
+from latchgate.core.document_fields import (
+    Check,
+    Hour,
+    PerMinute,
+    Position,
+    Record,
+    Row,
+    RuleText,
+    RuleTexts,
+    Text,
+    Texts,
+)
 from latchgate.core.document_types import Access, DocumentType, Kind, Reader, Writer
 from latchgate.core.oauth_documents import OAuthBearerToken, OAuthClient, OAuthConsent
 from latchgate.core.system_settings import SystemSettings
@@ -166,6 +177,41 @@ class SourceRecord(Record):
     )
 
 
+class AccessRule(Record):
+    """Who reaches a protected application: the first rule that a request falls under decides."""
+
+    position: Annotated[Position, Access(Kind.INT, "Position", write=Writer.ANYONE)] = Field(
+        0, description="Its place in the order, from 1; 0 or none for the last"
+    )
+    host: Annotated[RuleText, Access(Kind.DATA, "Host", write=Writer.ANYONE)] = Field(
+        "", description="For which host, without port; `*.example.com` for all below a name; empty for any"
+    )
+    path: Annotated[RuleText, Access(Kind.DATA, "Path", write=Writer.ANYONE)] = Field(
+        "/*", description="For which path: a final `*` means any rest, elsewhere one segment"
+    )
+    methods: Annotated[RuleTexts, Access(Kind.LIST, "Methods", write=Writer.ANYONE, compared=False)] = Field(
+        [], description="For which methods, GET meaning HEAD too; none for any"
+    )
+    roles: Annotated[RuleTexts, Access(Kind.LIST, "Roles", write=Writer.ANYONE, compared=False)] = Field(
+        [], description="One of which the caller must have; none for any user"
+    )
+    every_role: Annotated[Check, Access(Kind.CHECK, "Every Role", write=Writer.ANYONE)] = Field(
+        0, description="1: the caller must have each of the roles"
+    )
+    scopes: Annotated[RuleTexts, Access(Kind.LIST, "Scopes", write=Writer.ANYONE, compared=False)] = Field(
+        [], description="What the scopes of the credential must cover, each of them"
+    )
+    allow_guest: Annotated[Check, Access(Kind.CHECK, "Allow Guest", write=Writer.ANYONE)] = Field(
+        0, description="1: everybody is let in, also without a credential"
+    )
+    allow_foreign_authorization: Annotated[
+        Check, Access(Kind.CHECK, "Allow Foreign Authorization", write=Writer.ANYONE)
+    ] = Field(0, description="1: with allow_guest, a credential that is none of ours is left to the application")
+    allow_unusual_path: Annotated[Check, Access(Kind.CHECK, "Allow Unusual Path", write=Writer.ANYONE)] = Field(
+        0, description="1: also for paths that are not in normal form, such as those with `%2F`"
+    )
+
+
 class ApiRequestLog(Record):
     """One request made with a credential."""
 
@@ -218,6 +264,7 @@ _BUILT_IN = (
     DocumentType("Role Permission", RolePermission, "owner"),
     API_KEY,
     DocumentType("Authorization Source", AuthorizationSource, "owner", "source_name"),
+    DocumentType("Access Rule", AccessRule, "owner"),
     DocumentType("API Request Log", ApiRequestLog, "user", log=True),
     DocumentType("Activity Log", ActivityLog, "user", log=True),
     DocumentType("OAuth Client", OAuthClient, "owner"),

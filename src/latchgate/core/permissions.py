@@ -81,6 +81,7 @@ DEFAULT_GRANTS = (
     _all(SYSTEM_MANAGER, "Activity Log", _READ),
     _all(SYSTEM_MANAGER, "System Settings", _CHANGE),
     _all(SYSTEM_MANAGER, "OAuth Client"),
+    _all(SYSTEM_MANAGER, "Access Rule"),
     _all(SYSTEM_MANAGER, "OAuth Bearer Token", _END),
     _all(SYSTEM_MANAGER, "OAuth Consent", _END),
     _own(ALL_ROLE, "User", _CHANGE),

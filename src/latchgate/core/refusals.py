@@ -34,6 +34,10 @@ FORBIDDEN: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.ROLE_MISSING: "Your roles do not allow this.",
         Reason.SCOPE_MISSING: "The scopes of this credential do not allow this.",
+        Reason.NO_RULE: "No access rule is for this.",
+        Reason.UNUSUAL_HOST: "The host is none that an access rule can be about.",
+        Reason.UNUSUAL_METHOD: "The method is none that an access rule can be about.",
+        Reason.UNUSUAL_PATH: "The path can be read in more than one way, so that no access rule counts for it.",
         Reason.SCHEME_NOT_ACCEPTED: "This address does not take this kind of credential.",
     }
 )

@@ -22,6 +22,7 @@ __all__ = [
     "generate_key",
     "import_key",
     "sign",
+    "sign_with",
     "urlsafe_b64decode",
     "verify",
 ]
@@ -50,7 +51,12 @@ def verify(algorithm: str, signed: bytes, signature: bytes, key: Key) -> bool:
 
 def sign(header: dict[str, Any], payload: str, private_jwk: str) -> str:
     """Sign a payload by the algorithm that the header names, in the compact form."""
-    return jws.serialize_compact(header, payload, import_key(json.loads(private_jwk)), [header["alg"]])
+    return sign_with(header, payload, import_key(json.loads(private_jwk)))
+
+
+def sign_with(header: dict[str, Any], payload: str, key: Key) -> str:
+    """Sign a payload as `sign`, with a key that was read before."""
+    return jws.serialize_compact(header, payload, key, [header["alg"]])
 
 
 def generate_key(algorithm: SigningAlgorithm) -> Key:

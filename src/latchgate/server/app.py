@@ -16,6 +16,7 @@ from latchgate.core.policy import PUBLIC, Decision
 from latchgate.core.principals import Anonymous, Reason
 from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted, OAuthError
 from latchgate.server.fast_lane import FastLane
+from latchgate.server.forward_auth import ForwardAuth
 from latchgate.server.refusals import bearer_error, refusal_of
 from latchgate.server.replies import (
     Dialect,
@@ -83,6 +84,10 @@ class _Exchange:
     scope: str = ""
     """What the credential's scopes must cover."""
     cross_origin: bool = False
+    challenge: str = ""
+    """The WWW-Authenticate value, where it is not the site's."""
+    for_proxy: bool = False
+    """Whether a proxy asks, whose caller has no use for a page of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class Application:
     site: Site
     lane: FastLane | None = None
     """None if every request is to walk the whole line."""
+    forward_auth: ForwardAuth | None = None
+    """Who reads what proxies ask about requests for others; None where nobody is to ask."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in start and stop."""
@@ -163,6 +170,12 @@ class Application:
             return self._refuse(exchange, Fault(500, "InternalError", "Something went wrong here; it was logged."))
 
     async def _walk(self, exchange: _Exchange) -> Response:
+        forward_auth = self.forward_auth
+        if forward_auth is not None and forward_auth.is_asked(exchange.request):
+            return await self._walk_for_proxy(exchange, forward_auth)
+        return await self._walk_to_target(exchange)
+
+    async def _walk_to_target(self, exchange: _Exchange) -> Response:
         request = exchange.request
         target, unreadable = await self._resolve(request)
         exchange.dialect, exchange.cross_origin = target.dialect, target.cross_origin
@@ -191,6 +204,18 @@ class Application:
         if isinstance(outcome, Reply):
             exchange.reason = outcome.reason
         return render_reply(outcome, target.dialect) if isinstance(outcome, Reply) else outcome
+
+    async def _walk_for_proxy(self, exchange: _Exchange, forward_auth: ForwardAuth) -> Response:
+        question = forward_auth.read(exchange.request)
+        exchange.for_proxy, exchange.challenge = True, forward_auth.challenge(question)
+        if self.site.gate_may_wait:
+            admission = await anyio.to_thread.run_sync(forward_auth.admit, question)
+        else:
+            admission = forward_auth.admit(question)
+        exchange.admission = admission
+        if admission.failure:
+            raise admission.failure
+        return await forward_auth.answer(question, admission)
 
     async def _resolve(self, request: Request) -> tuple[Target, BadRequest | None]:
         # A body that cannot be read is told only after the credential was judged.
@@ -232,7 +257,7 @@ class Application:
             return render_fault_oauth(fault, dialect)
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
-        if dialect is Dialect.PAGE or prefers_html(request):
+        if dialect is Dialect.PAGE or (prefers_html(request) and not exchange.for_proxy):
             return self.site.render_fault_page(fault)
         return render_fault_json(fault, dialect)
 
@@ -257,7 +282,7 @@ class Application:
         told = bearer_error(admission, response.status_code, exchange.reason or _why(admission), exchange.scope)
         if response.status_code == _UNAUTHORIZED or told:
             # Every 401 has one, a page's too. Source: RFC 9110, section 11.6.1.
-            response.headers.setdefault("WWW-Authenticate", self.site.challenge + told)
+            response.headers.setdefault("WWW-Authenticate", (exchange.challenge or self.site.challenge) + told)
         if exchange.cross_origin:
             # Whoever asks brings a credential of their own: no cookie counts here. Source: the Fetch standard.
             response.headers.update(_CROSS_ORIGIN)

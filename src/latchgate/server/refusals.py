@@ -8,7 +8,7 @@ from latchgate.oauth.challenges import INVALID_TOKEN, insufficient_scope
 from latchgate.server.replies import Fault
 from latchgate.services.admissions import Admission
 
-__all__ = ["bearer_error", "refusal_of"]
+__all__ = ["bearer_error", "refusal_of", "refusal_text"]
 
 _UNAUTHORIZED, _REFUSED = 401, 403
 _NAMES = {Reason.CSRF: "CSRFTokenError", Reason.TWO_CLIENT_AUTHENTICATIONS: "BadRequest"}
@@ -34,7 +34,12 @@ def refusal_of(admission: Admission, what: str) -> Fault | None:
         message = f"You are not permitted to access {what} as a guest. Sign in, or send an Authorization header."
         extra = {"session_expired": 1} if who.session_expired else {}
         return Fault(403, "PermissionError", message, title="Method Not Allowed", extra=extra)
-    return Fault(403, "PermissionError", quiet=FORBIDDEN[reason] if reason else "Not permitted")
+    return Fault(403, "PermissionError", quiet=refusal_text(reason) if reason else "Not permitted")
+
+
+def refusal_text(reason: Reason) -> str:
+    """Tell in words why a right is lacking."""
+    return FORBIDDEN[reason]
 
 
 def bearer_error(admission: Admission | None, status: int, reason: str | None, scope: str) -> str:

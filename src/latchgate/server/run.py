@@ -18,6 +18,7 @@ from latchgate.server.app import Application, Site
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.pages import build_pages
 from latchgate.server.fast_lane import FastLane, lane_targets
+from latchgate.server.forward_auth import ForwardAuth
 from latchgate.server.frappe.methods import frappe_methods
 from latchgate.server.frappe.resources import record_routes
 from latchgate.server.health import Phase, Ready, live
@@ -35,6 +36,7 @@ from latchgate.server.routes import Page, Table
 from latchgate.server.serving import WorkerServer
 from latchgate.server.sign_in import Door
 from latchgate.server.wire import WireLimits
+from latchgate.services.identity_tokens import IdentityTokens
 
 __all__ = ["build_application", "run_server"]
 
@@ -85,7 +87,9 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
         render_fault_page=frame.fault,
     )
     lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies) if _has_lane(latchgate) else None
-    return Application(latchgate.gate, table, site, lane)
+    tokens = IdentityTokens(latchgate.store, latchgate.signing_keys, latchgate.clock, settings.public_url)
+    forward_auth = ForwardAuth(latchgate.gate, tokens, settings.trusted_proxies, settings.proxy, settings.returns)
+    return Application(latchgate.gate, table, site, lane, forward_auth)
 
 
 def _operator_pages(latchgate: Latchgate, phase: Phase) -> dict[str, Page]:

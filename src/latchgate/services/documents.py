@@ -13,6 +13,7 @@ from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
 from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
+from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import Actor, read_as, write_as
 from latchgate.services.api_keys import ApiKeyService
@@ -38,6 +39,7 @@ from latchgate.services.permissions import PermissionService
 from latchgate.services.ports import Clock, Documents, RequestLog, Store, Transaction
 from latchgate.services.rights import find_reach
 from latchgate.services.roles import RoleService
+from latchgate.services.rule_documents import AccessRuleWriter
 from latchgate.services.settings_documents import SettingsDocuments
 from latchgate.services.sources import SourceService
 from latchgate.services.system_settings import SystemSettingsService
@@ -72,6 +74,7 @@ class DocumentService:
     clients: ClientService
     consents: ConsentService
     access_tokens: AccessTokenService
+    access_rules: AccessRuleService
 
     def get_type(self, actor: Actor, doctype: str) -> DocumentType:
         """Give the description of a type that the actor may read. Raises NotPermitted, NotFound."""
@@ -278,6 +281,7 @@ class DocumentService:
             "OAuth Client": lambda: ClientWriter(self.clients),
             "OAuth Bearer Token": lambda: TokenWriter(self.access_tokens),
             "OAuth Consent": lambda: ConsentWriter(self.consents),
+            "Access Rule": lambda: AccessRuleWriter(self.access_rules),
         }
         return writers.get(doctype.name, lambda: SourceRecordWriter(self.sources, doctype.name))()
 

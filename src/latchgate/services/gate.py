@@ -26,7 +26,6 @@ from latchgate.core.principals import Anonymous, Client, Principal, Reason, Reje
 from latchgate.core.sessions import csrf_holds
 from latchgate.core.tokens import Peppers
 from latchgate.errors import StorageError
-from latchgate.services.access_rules import NO_BOOK
 from latchgate.services.actors import JudgeAgain
 from latchgate.services.admissions import Admission
 from latchgate.services.authentication import Authenticator
@@ -36,6 +35,7 @@ from latchgate.services.log_rows import asked_of, caller_of, entry_of, without_s
 from latchgate.services.measures import NO_SCHEME, UNKNOWN_SCHEME, Measures, Outcome, RequestMeasures, outcome_of
 from latchgate.services.ports import Clock, RequestLog
 from latchgate.services.request_ids import RequestIds
+from latchgate.services.rule_books import NO_BOOK
 from latchgate.services.rule_ports import RuleBook
 from latchgate.services.throttles import Throttles
 from latchgate.services.verdicts import Verdict

@@ -36,6 +36,7 @@ from latchgate.services.port_values import (
     Stamp,
     UserChanges,
 )
+from latchgate.services.rule_ports import AccessRules
 from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
 
 __all__ = [
@@ -444,6 +445,8 @@ class Transaction(Protocol):
     def device_codes(self) -> DeviceCodes: ...  # noqa: D102
     @property
     def signing_keys(self) -> SigningKeys: ...  # noqa: D102
+    @property
+    def access_rules(self) -> AccessRules: ...  # noqa: D102
     @property
     def sessions(self) -> Sessions: ...  # noqa: D102
     @property

@@ -206,6 +206,10 @@ def _require_delete(tx: Transaction, actor: Actor, name: str) -> None:
     if name in _BUILT_IN:
         raise Invalid({"role": f"{name} is always there; it cannot be deleted"})
     _require_take(tx, actor, name)
+    for rule in tx.access_rules.list_all():
+        if name in rule.roles:
+            # It would let in nobody by it, or whoever has a later role of that name.
+            raise Conflict(f"The access rule {rule.name} asks for {name}; change that first")
     if any(grant.role == name for grant in tx.permissions.list_all()):
         require_system_manager(actor)
         # They end with it, and a credential that may not end them by themselves does not so either.

@@ -1,5 +1,6 @@
 """What the gate needs to know which access rules there are."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from latchgate.core.access_rules import AccessRule, RuleSet
@@ -20,8 +21,32 @@ class RuleBook(Protocol):
 
 
 class AccessRules(Protocol):
-    """The access rules of one transaction."""
+    """The access rules of one transaction, by their positions."""
 
     def list_all(self) -> list[AccessRule]:
         """List them in their order."""
+        ...
+
+    def find(self, name: str) -> AccessRule | None:
+        """Look a rule up by its name."""
+        ...
+
+    def count(self) -> int:
+        """Count them."""
+        ...
+
+    def add(self, rule: AccessRule, by: str, now_us: int) -> int:
+        """Store a rule; its place in the order is then to be settled by `arrange`."""
+        ...
+
+    def change(self, rule: AccessRule, by: str, now_us: int) -> None:
+        """Replace what a rule says, but for its position. Raises NotFound if it is gone."""
+        ...
+
+    def delete(self, rule_id: int) -> None:
+        """Delete a rule; the order of the others is then to be settled by `arrange`. Raises NotFound if it is gone."""
+        ...
+
+    def arrange(self, order: Sequence[int], by: str, now_us: int) -> None:
+        """Give all rules, by their ids, the positions from 1 up in this order."""
         ...

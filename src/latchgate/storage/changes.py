@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, select
 from latchgate.core.credentials import USER_SOURCE
 from latchgate.errors import StorageError
 from latchgate.services.verdict_ports import Changes, FoundKey, FoundRules, FoundToken, Position
+from latchgate.storage.access_rules import FIND_RULES, decode_rules
 from latchgate.storage.access_tokens import decode_token, find_token
 from latchgate.storage.api_keys import FIND_KEY, decode_key
 from latchgate.storage.database import Database, OpenedConnection, connect_sqlite
@@ -37,6 +38,7 @@ _WIDTH = len(POSITION_COLUMNS)
 _HEAD = Prepared(select(change_head.c.epoch, change_head.c.floor, change_head.c.seq, change_head.c.generation))
 _ROWS = Prepared(select(change.c.kind, change.c.ref).where(change.c.seq > bindparam("after")).order_by(change.c.seq))
 _FIND_KEY = Prepared(FIND_KEY)
+_FIND_RULES = Prepared(FIND_RULES)
 _FIND_SOURCE = Prepared(FIND_SOURCE)
 
 
@@ -110,7 +112,8 @@ class SqliteFeed:
         )
 
     def find_rules(self) -> FoundRules:
-        raise StorageError("No access rules are stored yet")
+        rows = self._look_up(_FIND_RULES, {})
+        return FoundRules(Position(*rows[0][:_WIDTH]), decode_rules([row[_WIDTH:] for row in rows]))
 
     def close(self) -> None:
         with self._lock:

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from sqlalchemy import (
     and_,
     case,
+    cast,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
@@ -22,9 +24,10 @@ from latchgate.storage.document_sources import (
     constant,
     owner_is,
 )
-from latchgate.storage.encodings import decode_networks, decode_roles, decode_scopes
+from latchgate.storage.encodings import StoredText, decode_networks, decode_roles, decode_scopes
 from latchgate.storage.oauth_document_columns import CLIENT, CONSENT, TOKEN
 from latchgate.storage.schema import (
+    access_rule,
     activity_log,
     api_key,
     authorization_source,
@@ -200,6 +203,24 @@ _SOURCE = DocumentSource(
     owned_by=authorization_source.c.owner,
     is_own=owner_is(authorization_source),
 )
+_RULE = DocumentSource(
+    access_rule,
+    {
+        "name": literal("RULE-") + cast(access_rule.c.id, StoredText),
+        **common_columns(access_rule),
+        "position": access_rule.c.position,
+        "host": access_rule.c.host,
+        "path": access_rule.c.path,
+        "every_role": as_check(access_rule.c.every_role),
+        "allow_guest": as_check(access_rule.c.allow_guest),
+        "allow_foreign_authorization": as_check(access_rule.c.allow_foreign_authorization),
+        "allow_unusual_path": as_check(access_rule.c.allow_unusual_path),
+    },
+    owned_by=access_rule.c.owner,
+    is_own=owner_is(access_rule),
+    further={name: access_rule.c[name] for name in ("methods", "roles", "scopes")},
+    decode=dict.fromkeys(("methods", "roles", "scopes"), lambda text: sorted(decode_scopes(text))),
+)
 _ACTIVITY = DocumentSource(
     activity_log,
     {
@@ -228,6 +249,7 @@ SOURCES: Mapping[str, DocumentSource] = {
     "Role Permission": _PERMISSION,
     "API Key": _API_KEY,
     "Authorization Source": _SOURCE,
+    "Access Rule": _RULE,
     "Activity Log": _ACTIVITY,
     "OAuth Client": CLIENT,
     "OAuth Bearer Token": TOKEN,

@@ -28,6 +28,7 @@ from latchgate.storage.encodings import StoredText
 
 __all__ = [
     "VERDICT_COLUMNS",
+    "access_rule",
     "activity_log",
     "api_key",
     "authorization_source",
@@ -411,6 +412,29 @@ session = Table(
 )
 
 # One of a user at most. Its key is encrypted: whoever has the database alone makes no codes of it.
+access_rule = Table(
+    "access_rule",
+    metadata,
+    _row_id(),
+    Column("position", BigInteger, nullable=False),
+    Column("host", StoredText, nullable=False),
+    Column("path", StoredText, nullable=False),
+    Column("methods", StoredText, nullable=False),
+    # Names, not references: a rule whose role is gone must not be open to more.
+    Column("roles", StoredText, nullable=False),
+    Column("scopes", StoredText, nullable=False),
+    Column("every_role", Boolean, nullable=False),
+    Column("allow_guest", Boolean, nullable=False),
+    Column("allow_foreign_authorization", Boolean, nullable=False),
+    Column("allow_unusual_path", Boolean, nullable=False),
+    Column("owner", StoredText, nullable=False),
+    Column("creation", BigInteger, nullable=False),
+    Column("modified", BigInteger, nullable=False),
+    Column("modified_by", StoredText, nullable=False),
+    Index("ix_access_rule_position_id", "position", "id"),
+    sqlite_autoincrement=True,
+)
+
 second_factor = Table(
     "second_factor",
     metadata,
@@ -508,6 +532,8 @@ VERDICT_COLUMNS: dict[str, frozenset[str]] = {
     "user": frozenset(column.name for column in user.c)
     - frozenset({"password_hash", "creation", "modified", "owner", "modified_by"}),
     "permission": frozenset(column.name for column in permission.c)
+    - frozenset({"owner", "creation", "modified", "modified_by"}),
+    "access_rule": frozenset(column.name for column in access_rule.c)
     - frozenset({"owner", "creation", "modified", "modified_by"}),
     "role": frozenset({"id", "name"}),
     "user_role": frozenset({"user_id", "role_id"}),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
+from latchgate.storage.access_rules import SqlAccessRules
 from latchgate.storage.access_tokens import SqlAccessTokens
 from latchgate.storage.activity import SqlActivityLog
 from latchgate.storage.api_keys import SqlApiKeys
@@ -94,6 +95,11 @@ class SqlTransaction:
     def access_tokens(self) -> SqlAccessTokens:
         """OAuth 2 access tokens."""
         return SqlAccessTokens(self._connection)
+
+    @property
+    def access_rules(self) -> SqlAccessRules:
+        """Rules of who reaches protected applications."""
+        return SqlAccessRules(self._connection)
 
     @property
     def clients(self) -> SqlClients:

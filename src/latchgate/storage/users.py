@@ -11,6 +11,7 @@ from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
 from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
 from latchgate.storage.rows import add_row, change_row
 from latchgate.storage.schema import (
+    access_rule,
     api_key,
     authorization_source,
     oauth_client,
@@ -97,6 +98,7 @@ _PASS_ON = tuple(
         source_record.c.owner,
         api_key.c.created_by,
         oauth_client.c.owner,
+        access_rule.c.owner,
     )
 )
 _USER_TYPES = {str(user_type): user_type for user_type in UserType}

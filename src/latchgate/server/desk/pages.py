@@ -65,7 +65,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)
     apps = ConnectedAppPages(latchgate.connected_apps)
-    sign_in = SignInPages(frame, door, latchgate.authorizations, settings.public_url)
+    sign_in = SignInPages(frame, door, latchgate.authorizations, settings.returns)
     pages = {
         **HomePages(frame, _concerns(latchgate), charts).table(),
         **sign_in.table(),

@@ -9,6 +9,7 @@ import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.policy import PUBLIC
+from latchgate.core.return_addresses import ReturnAddresses
 from latchgate.core.tokens import Secret
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotFound, RateLimited, SignInFailed
@@ -26,7 +27,7 @@ from latchgate.server.sign_in import Door, cleared_cookies
 from latchgate.services.authorizations import AuthorizationService
 from latchgate.services.sign_in import CodeAsked, SignedIn
 
-__all__ = ["CODE", "SET_UP", "SignInPages", "home_of", "local_target", "status_of", "told_when", "with_target"]
+__all__ = ["CODE", "SET_UP", "SignInPages", "home_of", "status_of", "told_when", "with_target"]
 
 CODE, SET_UP = "/login/code", "/login/second-factor"
 """Where a sign-in goes on whose password was right and is not all."""
@@ -34,7 +35,6 @@ _UNAUTHORIZED, _TOO_MANY = 401, 429
 _ENDED = "This sign-in took too long or was tried too often. Sign in again."
 
 _NAME_LENGTH_MAX = 140
-_TARGET_LENGTH_MAX = 16_000
 _FORM = frozenset({"GET", "POST"})
 
 
@@ -45,7 +45,7 @@ class SignInPages:
     frame: Frame
     door: Door
     authorizations: AuthorizationService
-    public_url: str
+    returns: ReturnAddresses
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -58,7 +58,7 @@ class SignInPages:
     async def login(self, call: Call) -> Response:
         """Show the sign-in form, and take it."""
         arguments = await call.read_arguments()
-        target = local_target(arguments.get("redirect-to"), self.public_url)
+        target = self.returns.read(arguments.get("redirect-to"))
         request = await anyio.to_thread.run_sync(self._behind, target)
         if call.request.method != "POST":
             return self._show_login(target, request, user=_shown_name(arguments.get("login_hint")))
@@ -80,14 +80,14 @@ class SignInPages:
 
     async def begin_again(self, call: Call, problem: str = "") -> Response:
         """Show the sign-in form to whose half-way sign-in has ended, and say so."""
-        target = local_target((await call.read_arguments()).get("redirect-to"), self.public_url)
+        target = self.returns.read((await call.read_arguments()).get("redirect-to"))
         request = await anyio.to_thread.run_sync(self._behind, target)
         response = self._show_login(target, request, user="", error=problem or _ENDED, status=_UNAUTHORIZED)
         return with_cookies(response, (self.door.cleared_step(),))
 
     async def find_application(self, target: str) -> tuple[str, str]:
         """Give the source to which a sign-in may lead, and its application's name as far as it is to be shown."""
-        return _application(await anyio.to_thread.run_sync(self._behind, target))
+        return self._application(target, await anyio.to_thread.run_sync(self._behind, target))
 
     def _behind(self, target: str) -> AuthorizationRequest | RefusedRequest | None:
         return authorization_target(self.authorizations, target) if target else None
@@ -102,10 +102,20 @@ class SignInPages:
         status: int = 200,
     ) -> Response:
         # What was allowed before, or is refused, leads from the form to the application at once.
-        leads_to, client = _application(request)
+        leads_to, client = self._application(target, request)
         return self.frame.plain(
             "login.html", status, leads_to=leads_to, error=error, user=user, target=target, client=client
         )
+
+    def _application(self, target: str, request: AuthorizationRequest | RefusedRequest | None) -> tuple[str, str]:
+        """Give the source to which a sign-in may lead, and the application's name as far as it is to be shown."""
+        match request:
+            case AuthorizationRequest():
+                return origin_source(request.redirect_uri), request.client.app_name
+            case RefusedRequest(location=str() as location):
+                return origin_source(location.partition("?")[0]), ""
+            case _:
+                return self.returns.source_of(target), ""
 
     async def logout(self, call: Call) -> Response:
         """End the session and show the sign-in page."""
@@ -155,29 +165,6 @@ def told_when(response: Response, error: SignInFailed | RateLimited) -> Response
     return response
 
 
-def _application(request: AuthorizationRequest | RefusedRequest | None) -> tuple[str, str]:
-    """Give the source to which a sign-in may lead, and the application's name as far as it is to be shown."""
-    match request:
-        case AuthorizationRequest():
-            return origin_source(request.redirect_uri), request.client.app_name
-        case RefusedRequest(location=str() as location):
-            return origin_source(location.partition("?")[0]), ""
-        case _:
-            return "", ""
-
-
 def _shown_name(typed: object) -> str:
     readable = isinstance(typed, str) and len(typed) <= _NAME_LENGTH_MAX and typed.isprintable()
     return str(typed) if readable else ""
-
-
-def local_target(sent: object, public_url: str) -> str:
-    """Give where a sign-in leads, as a path of this service with its query; empty for anything else.
-
-    Nothing that a browser could read as another host gets through: no second slash or backslash at the beginning, no
-    character that browsers leave out. Source: RFC 9700, section 4.11.
-    """
-    text = sent if isinstance(sent, str) and sent.isascii() and sent.isprintable() else ""
-    path = text.removeprefix(public_url)
-    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and "\\" not in path and " " not in path
-    return path if safe and len(path) <= _TARGET_LENGTH_MAX else ""

@@ -17,7 +17,6 @@ from latchgate.server.desk.sign_in import (
     SET_UP,
     SignInPages,
     home_of,
-    local_target,
     status_of,
     told_when,
     with_target,
@@ -148,7 +147,7 @@ class SignInStepPages:
         return await anyio.to_thread.run_sync(self._steps.find, step) if step else None
 
     async def _target(self, call: Call) -> str:
-        return local_target((await call.read_arguments()).get("redirect-to"), self.sign_in.public_url)
+        return self.sign_in.returns.read((await call.read_arguments()).get("redirect-to"))
 
     @staticmethod
     async def _text(call: Call, name: str) -> str:

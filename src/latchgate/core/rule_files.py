@@ -1,0 +1,75 @@
+"""Access rules in a file: TOML, a table `[[rule]]` for each, under the names that records have."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from latchgate.core.access_rules import AccessRule
+from latchgate.core.documents import DOCUMENT_TYPES
+from latchgate.core.rule_fields import RULE_FIELDS, rule_from
+
+__all__ = ["FileProblem", "place_of", "read_rules"]
+
+_FIELDS = {name: DOCUMENT_TYPES["Access Rule"].fields[name] for name in RULE_FIELDS}
+_TABLE = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]")
+
+
+class FileProblem(ValueError):
+    """What is wrong with a file; `problems` holds a line each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def read_rules(text: str) -> list[AccessRule]:
+    """Read the rules of a file, in its order; what a rule cannot say is found out where it is stored.
+
+    Raises:
+        FileProblem: It is no TOML, or holds something else than rules with fields that there are.
+    """
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FileProblem(f"it is no TOML: {error}") from None
+    unknown = sorted(found.keys() - {"rule"})
+    tables = found.get("rule", [])
+    if unknown:
+        raise FileProblem(f"'{unknown[0][:60]}' is nothing that a file of rules holds: each rule is a table [[rule]]")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise FileProblem("each rule is a table [[rule]]")
+    rules, problems = [], []
+    for number, table in enumerate(tables, 1):
+        values, wrong = _read(table)
+        problems += [f"{place_of(text, number)}, {name}: {told}" for name, told in wrong.items()]
+        rules.append(rule_from(values))
+    if problems:
+        raise FileProblem(*problems)
+    return rules
+
+
+def place_of(text: str, number: int) -> str:
+    """Name a rule of a file by its number and, if that can be told, its line."""
+    lines = [line for line, written in enumerate(text.splitlines(), 1) if _TABLE.match(written)]
+    count = len(lines)
+    try:
+        known = count == len(tomllib.loads(text).get("rule", []))
+    except ValueError:
+        known = False
+    return f"rule {number} (line {lines[number - 1]})" if known and number <= count else f"rule {number}"
+
+
+def _read(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in table.items():
+        spec = _FIELDS.get(name)
+        if spec is None:
+            wrong[name[:60]] = f"is no field of a rule; there are {', '.join(_FIELDS)}"
+            continue
+        try:
+            values[name] = spec.parse(value)
+        except ValueError as error:
+            wrong[name] = str(error)
+    return values, wrong
