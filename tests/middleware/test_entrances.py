@@ -9,10 +9,13 @@ from ipaddress import ip_network
 import pytest
 
 from latchgate.core.users import GUEST
+from latchgate.middleware.remote import RemoteKeeper
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Service, opened_service
 from support.callers import Request
-from support.entrances import ENTRANCES, LEVELS, ROLE, SCOPE, HeldKeeper
+from support.entrances import ENTRANCES, LEVELS, REMOTE, ROLE, RULES, SCOPE, HeldKeeper
+from support.protected import PROXY
+from support.running import RunningLatchgate
 
 API, OTHER = "api@example.com", "auditor@example.com"
 
@@ -161,15 +164,31 @@ def _malformed(headers: list[tuple[str, str]], reason: str) -> Case:
 
 @pytest.fixture(name="house", scope="module")
 def _house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with opened_service(tmp_path_factory.mktemp("entrances") / "home") as service:
-        yield House(service)
+    with opened_service(tmp_path_factory.mktemp("entrances") / "home", trusted_proxies=PROXY) as service:
+        house = House(service)
+        service.latchgate.access_rules.load(COMMAND_LINE, RULES, origin="the test")
+        yield house
+
+
+@pytest.fixture(name="remote", scope="module")
+def _remote(house: House) -> Iterator[RemoteKeeper]:
+    """A keeper that asks a server of the same instance, each time."""
+    running = RunningLatchgate(house.service.latchgate.settings.home, LATCHGATE_TRUSTED_PROXIES="127.0.0.1")
+    running.start()
+    keeper = RemoteKeeper(running.base, cache_seconds=0)
+    yield keeper
+    keeper.close()
+    running.kill()
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
-def test_each_entrance_decides_alike_and_logs_once(house: House, entrance: str) -> None:
+def test_each_entrance_decides_alike_and_logs_once(request: pytest.FixtureRequest, house: House, entrance: str) -> None:
     """Whichever way a request comes in, the same is decided about it, and one row says so before it is answered."""
     latchgate = house.service.latchgate
-    ask = ENTRANCES[entrance](latchgate, HeldKeeper(latchgate))
+    keeper = request.getfixturevalue("remote") if entrance in REMOTE else HeldKeeper(latchgate)
+    ask = ENTRANCES[entrance](latchgate, keeper)
+    # A proxy is told yes without a body.
+    yes = 204 if entrance in {"forward-auth", *REMOTE} else 200
     _, position = latchgate.request_log.follow(None)
     due = []
 
@@ -185,7 +204,16 @@ def test_each_entrance_decides_alike_and_logs_once(house: House, entrance: str) 
                 assert seen.status == (403 if guest else expected), told
                 assert ("www-authenticate" in seen.headers) == (guest or seen.status == 401), told
             if case.rows:
-                due.append((told, f"{level}?case={len(due)}", seen.status, case.key, expected, case.reason_at(level)))
+                due.append(
+                    (
+                        told,
+                        f"{level}?case={len(due)}",
+                        yes if seen.status == 200 else seen.status,
+                        case.key,
+                        expected,
+                        case.reason_at(level),
+                    )
+                )
 
     rows, _ = latchgate.request_log.follow(position)
     assert len(rows) == len(due)

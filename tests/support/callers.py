@@ -22,11 +22,13 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     method: str = "GET"
     peer: str = PEER
+    host: bytes = HOST
+    """Empty where it stands among the headers."""
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
         """All headers, the host's too."""
-        return [(b"host", HOST), (b"user-agent", b"test"), *self.headers]
+        return [*([(b"host", self.host)] if self.host else []), (b"user-agent", b"test"), *self.headers]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from flask import Flask, jsonify
 from starlette.responses import PlainTextResponse
 
 from latchgate.bootstrap import Latchgate
-from latchgate.core.access_rules import RuleSet
 from latchgate.core.credentials import Scheme
+from latchgate.core.forwarded import Proxy
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.middleware import fastapi as for_fastapi
 from latchgate.middleware import flask as for_flask
@@ -31,10 +31,24 @@ from latchgate.server.app import Application, Site
 from latchgate.server.replies import Dialect, Reply
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page, Table
-from support.callers import Ask, ask_asgi, ask_wsgi
-from support.rule_books import FakeBook, rule_of
+from latchgate.server.run import build_application
+from support.callers import HOST, Ask, Request, Seen, ask_asgi, ask_wsgi
+from support.protected import PROXY, question
+from support.rule_books import rule_of
 
-__all__ = ["ENTRANCES", "LEVELS", "ROLE", "SCOPE", "Entrance", "HeldKeeper", "echo_asgi", "echo_wsgi", "tell"]
+__all__ = [
+    "ENTRANCES",
+    "LEVELS",
+    "REMOTE",
+    "ROLE",
+    "RULES",
+    "SCOPE",
+    "Entrance",
+    "HeldKeeper",
+    "echo_asgi",
+    "echo_wsgi",
+    "tell",
+]
 
 ROLE, SCOPE = "Auditor", "reports"
 LEVELS: dict[str, Requirement] = {
@@ -44,23 +58,21 @@ LEVELS: dict[str, Requirement] = {
     "/open": PUBLIC,
 }
 """What each address requires."""
-RULES = RuleSet(
-    [
-        rule_of("/signed-in", number=1),
-        rule_of("/role", ROLE, number=2),
-        rule_of("/scope", scopes=SCOPE, number=3),
-        rule_of("/open", number=4, guest=True),
-    ]
-)
+RULES = [
+    rule_of("/signed-in", number=0),
+    rule_of("/role", ROLE, number=0),
+    rule_of("/scope", scopes=SCOPE, number=0),
+    rule_of("/open", number=0, guest=True),
+]
 """The same as access rules."""
 
 
 class HeldKeeper:
-    """A keeper that has an instance open already, and asks access rules that a test wrote."""
+    """A keeper upon an instance that is open already."""
 
     def __init__(self, latchgate: Latchgate) -> None:
         self._keeper = LocalKeeper()
-        self._latchgate = replace(latchgate, gate=replace(latchgate.gate, rule_book=FakeBook(RULES)))
+        self._latchgate = latchgate
 
     def open(self) -> None:
         """Do nothing."""
@@ -248,7 +260,33 @@ def _rest_framework(latchgate: Latchgate, keeper: Keeper) -> Ask:
     return ask_wsgi(_OwnUrls(keeper, {path: view_for(path) for path in LEVELS}))
 
 
+def _forward_auth(latchgate: Latchgate, keeper: Keeper) -> Ask:
+    asked = ask_asgi(build_application(latchgate))
+
+    def ask(request: Request) -> Seen:
+        _, target, told = question(Proxy.NGINX, request.method, request.target, HOST.decode(), request.peer)
+        # As nginx does: a caller's own X-Forwarded-For stands left of what the proxy adds.
+        # A session's cookie counts there; this table is not about sessions.
+        headers = [header for header in request.headers if header[0] not in {b"x-forwarded-for", b"cookie"}]
+        seen = asked(Request(target, (*told, *headers), peer=PROXY, host=b""))
+        if seen.status != 204:
+            return seen
+        return Seen(200, seen.headers, json.dumps({"user": seen.headers["x-auth-request-user"] or "Guest"}).encode())
+
+    return ask
+
+
+def _remote_asgi(latchgate: Latchgate, keeper: Keeper) -> Ask:
+    return ask_asgi(AsgiMiddleware(echo_asgi, rules=True, keeper=keeper))
+
+
+def _remote_wsgi(latchgate: Latchgate, keeper: Keeper) -> Ask:
+    return ask_wsgi(WsgiMiddleware(echo_wsgi, rules=True, keeper=keeper))
+
+
 Entrance = Callable[[Latchgate, Keeper], Ask]
+REMOTE = {"remote, asgi": _remote_asgi, "remote, wsgi": _remote_wsgi}
+"""Whose keeper asks a server."""
 ENTRANCES: dict[str, Entrance] = {
     "server": _server,
     "asgi": _asgi,
@@ -259,6 +297,8 @@ ENTRANCES: dict[str, Entrance] = {
     "wsgi by require": _wsgi_require,
     "fastapi": _fastapi,
     "flask": _flask,
+    "forward-auth": _forward_auth,
     "django": _django,
     "django rest framework": _rest_framework,
+    **REMOTE,
 }
