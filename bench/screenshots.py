@@ -45,6 +45,7 @@ _WITHOUT_PICTURE = frozenset(
         *("/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
         *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
         *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
+        "/app/access-rule/{name}/move",
         *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
     }
 )
@@ -108,6 +109,15 @@ PICTURES = {
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
     "role-dialog-new": ("/app/role", "/app/role?new=1"),
     "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "rules": ("/app/access-rule", "/app/access-rule"),
+    "rules-tried": (
+        "/app/access-rule",
+        "/app/access-rule?method=GET&url=https://api.example.com/reports/7&user=api@example.com",
+    ),
+    "rules-refused": ("/app/access-rule", "/app/access-rule?method=GET&url=api.example.com/health/%2E%2E/reports"),
+    "rule-new": ("/app/access-rule/new", "/app/access-rule/new"),
+    "rule": ("/app/access-rule/{name}", "/app/access-rule/RULE-1"),
+    "rule-dialog-delete": ("/app/access-rule/{name}/delete", "/app/access-rule/RULE-1/delete"),
     "clients": ("/app/oauth-client", "/app/oauth-client"),
     "clients-none": ("/app/oauth-client", "/app/oauth-client?state=revoked"),
     "client-new": (f"{_CLIENTS}/new", f"{_CLIENTS}/new"),
@@ -195,6 +205,10 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     administrator = requests.Session()
     signed_in = {"usr": "Administrator", "pwd": _PASSWORD}
     administrator.post(f"{running.base}/api/method/login", data=signed_in, timeout=30).raise_for_status()
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
+    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
+    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
     running.ask("source", "record", "create", "API Device", "Back door")

@@ -13,7 +13,7 @@ from argon2 import Parameters
 from latchgate.core.passwords import PROFILES, SALT_BYTES
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
-from latchgate.errors import Invalid, SettingsError
+from latchgate.errors import Invalid, NotFound, SettingsError
 from latchgate.oauth.metadata import ServerAddresses
 from latchgate.opening import find_database, open_accounts, prepare_home
 from latchgate.request_log.database import connect
@@ -50,6 +50,7 @@ from latchgate.services.request_ids import RequestIds
 from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
 from latchgate.services.rule_books import CachedRules, StoredRules
+from latchgate.services.rule_loading import load_rules
 from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
 from latchgate.services.sign_in import SignIn
@@ -168,6 +169,21 @@ class Latchgate:
     def setup_url(self, link: Secret) -> str:
         """Write a one-time set-up link as the address that opens it."""
         return f"{self.settings.public_url}/setup/{link.text}"
+
+    def load_access_rules(self) -> None:
+        """Let the rules of the operator's file count, if there is one; where they do already nothing is written.
+
+        Raises:
+            SettingsError: It cannot be read, or holds what is no rule; then the rules stay as they were.
+        """
+        path = self.settings.access_rules
+        if path is None:
+            return
+        try:
+            if load_rules(self.access_rules, COMMAND_LINE, path, dry_run=True):
+                load_rules(self.access_rules, COMMAND_LINE, path)
+        except (Invalid, NotFound) as error:
+            raise SettingsError(f"LATCHGATE_ACCESS_RULES: {error.public}") from None
 
     def close(self) -> None:
         """Close every connection and let the data folder go; a second call does nothing."""

@@ -36,7 +36,11 @@ def test_strangers_fill_no_memory(lane: FastLane, name: bytes) -> None:
     tracemalloc.start()
     try:
         for number in range(1_000):
-            lane.read([(b"authorization", b"token x:y"), (name, b"%d, %b" % (number, _LONG))], "203.0.113.9")
+            lane.read(
+                LOGGED_USER.encode(),
+                [(b"authorization", b"token x:y"), (name, b"%d, %b" % (number, _LONG))],
+                "203.0.113.9",
+            )
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -57,7 +61,7 @@ def test_strangers_fill_no_memory(lane: FastLane, name: bytes) -> None:
 )
 def test_what_is_unusual_is_left(lane: FastLane, headers: list[tuple[bytes, bytes]]) -> None:
     """It reads nothing that the ordinary way might read in another way."""
-    assert lane.read(headers, "203.0.113.9") is None
+    assert lane.read(LOGGED_USER.encode(), headers, "203.0.113.9") is None
 
 
 def test_one_row_a_request_whoever_answers(service: Service) -> None:

@@ -15,7 +15,7 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import KeyOrder, Owner, PairText
 from latchgate.services.port_values import UserChanges
 from latchgate.services.users import UserOrder
-from support import odd_requests
+from support import odd_questions, odd_requests
 from support.asgi import Pair, opened_service
 from support.frappe_like import running_like_frappe
 from support.lanes import COMMON, LANES
@@ -45,6 +45,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Credentials]
         overlapping = service.make_key(_USER)
         latchgate.api_keys.rotate(COMMAND_LINE, overlapping.key_id, overlap_seconds=86_400)
         limited = tuple(service.make_key(_USER, per_minute=3) for _ in range(2))
+        latchgate.access_rules.load(COMMAND_LINE, odd_questions.RULES, origin="a test")
     bad = {
         "revoked": revoked.token,
         "revoked, by Basic": revoked.basic,
@@ -171,6 +172,30 @@ def test_every_shape_is_answered_alike_behind_a_proxy(
 ) -> None:
     """So it is where addresses are another's word, which decides whether some credentials hold."""
     twins_behind_a_proxy.compare_each(list(kind(known)))
+
+
+@pytest.mark.parametrize(
+    "kind", [odd_questions.asked_by_everybody, odd_questions.told_oddly, odd_questions.written_oddly]
+)
+def test_questions_of_proxies_are_answered_alike(
+    twins_behind_a_proxy: Twins, known: Credentials, kind: Callable[[Credentials], Iterator[Exchange]]
+) -> None:
+    """What a proxy is told about a request, and what the log keeps of that, does not depend on the way."""
+    twins = Twins(twins_behind_a_proxy.one, twins_behind_a_proxy.other, liken=_without_signature)
+
+    twins.compare_each(list(kind(known)))
+
+
+def test_questions_of_strangers_are_answered_alike(twins: Twins, known: Credentials) -> None:
+    """Where no proxy is believed, neither way answers any of them."""
+    for exchange in odd_questions.told_oddly(known):
+        one, _ = twins.compare(exchange)
+        assert b"HTTP/1.1 20" not in one.answers
+
+
+def _without_signature(*answers: bytes) -> tuple[bytes, bytes]:
+    one, other = (re.sub(rb"(x-auth-request-token: )[\w.-]+", rb"\1<token>", answer) for answer in answers)
+    return one, other
 
 
 def test_a_request_may_be_cut_anywhere(twins: Twins, known: Credentials) -> None:

@@ -4,14 +4,13 @@ It judges nothing itself. The gate recalls the verdict and takes the row; what i
 once by the ordinary way's own code. What is unusual in any way is left to the ordinary way, which answers it alike.
 
 Two entrances ask it: the protocol, before it makes a scope (lane_protocol.py), and the application, whoever serves it.
+What proxies ask about requests for others has a part of its own (forward_lane.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
 
-from starlette.responses import Response
 from starlette.types import Message, Scope
 
 from latchgate.core.addresses import Network
@@ -21,20 +20,27 @@ from latchgate.core.peers import resolve_peer
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal
 from latchgate.errors import StorageError
-from latchgate.server.replies import Dialect, Reply, encode_body, name_request, render_reply, seal
+from latchgate.server.forward_auth import ForwardAuth
+from latchgate.server.forward_lane import ForwardLane, ForwardSent
+from latchgate.server.lane_frames import (
+    AUTHORIZATION_BYTES_MAX,
+    READY_MAX,
+    REMEMBERED_BYTES_MAX,
+    Found,
+    Header,
+    LaneFrame,
+    Sent,
+    frame_of,
+)
+from latchgate.server.replies import Dialect, Reply, encode_body, render_reply
 from latchgate.server.routes import METHOD_PREFIXES, Table
 from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.operator_log import OperatorLog
 from latchgate.services.verdicts import Verdict
 
-__all__ = ["FastLane", "LaneAnswer", "LaneFrame", "LaneTarget", "Sent", "lane_targets"]
+__all__ = ["Answered", "FastLane", "LaneAnswer", "LaneTarget", "lane_targets"]
 
 _log = OperatorLog()
-Header = tuple[bytes, bytes]
-
-_AUTHORIZATION_BYTES_MAX = 1024
-_REMEMBERED_BYTES_MAX = 512
-"""What is remembered of other headers is bounded in number, and so must be in bytes."""
 _OK = 200
 # Where the only value of a header goes. What stands at -1 makes a request unusual.
 _HOST, _AUTHORIZATION, _SOURCE, _AGENT, _FORWARDED_FOR, _PLACES = range(6)
@@ -46,11 +52,11 @@ _PLACE_OF = {
     b"x-forwarded-for": _FORWARDED_FOR,
     **dict.fromkeys((b"content-length", b"transfer-encoding", b"upgrade", b"expect", b"cookie"), -1),
 }
-_REQUEST_ID = b"x-request-id"
 _PEERS_MAX = 4096
 _SHARED_MAX = 4096
-_READY_MAX = 2
-"""How many answers one verdict keeps ready, by target, address and user agent: see PREPARED_BYTES."""
+
+Answered = tuple[LaneFrame, bytes, bytes]
+"""An answer: its head, its request id in hexadecimal, its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +67,6 @@ class LaneTarget:
     requires: Requirement
     dialect: Dialect
     told_of: Callable[[Principal], Reply]
-
-    def render(self, reply: Reply) -> Response:
-        """Write an answer as the ordinary way does, without a request id."""
-        response = render_reply(reply, self.dialect)
-        name_request(response, "")
-        seal(response)
-        return response
-
-
-class Sent(NamedTuple):
-    """What a request sends beside its target."""
-
-    authorization: bytes
-    source: bytes | None
-    agent: bytes
-    address: str
-    """The caller's."""
-    name: bytes
-    """What the gate calls the first two."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneFrame:
-    """What answers of one length have in common, in both forms in which they are sent."""
-
-    before: tuple[Header, ...]
-    """The headers before the request id."""
-    after: tuple[Header, ...]
-    head: bytes
-    """The lines before the request id, with the beginning of its own."""
-    tail: bytes
-    """From the end of its line to the end of the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +100,33 @@ def lane_targets(table: Table) -> dict[bytes, LaneTarget]:
 class FastLane:
     """The lane of one process. Not for several threads: it runs on the event loop."""
 
-    def __init__(self, gate: Gate, targets: Mapping[bytes, LaneTarget], trusted_proxies: Sequence[Network]) -> None:
-        self.targets = targets
+    def __init__(
+        self,
+        gate: Gate,
+        targets: Mapping[bytes, LaneTarget],
+        trusted_proxies: Sequence[Network],
+        forward_auth: ForwardAuth,
+    ) -> None:
+        self._own = targets
+        self._forward = ForwardLane(gate, forward_auth, self._resolve, self._share)
+        self.targets = frozenset(targets) | frozenset(self._forward.targets)
+        """What it answers, by the request target, byte for byte."""
         self._gate = gate
         self._trusted_proxies = trusted_proxies
         self._peers: dict[tuple[str, bytes | None], str] = {}
         self._shared: dict[bytes, bytes] = {}
         self._frames: dict[tuple[bytes, int], LaneFrame] = {}
 
-    def read(self, headers: Sequence[Header], peer: str) -> Sent | None:
+    def read(self, target: bytes, headers: Sequence[Header], peer: str) -> Sent | ForwardSent | None:
         """Read the headers of a request; None if they are unusual.
 
         Args:
+            target: One of `targets`.
             headers: Their names in lower case.
             peer: The other end of the connection.
         """
+        if target not in self._own:
+            return self._forward.read(target, headers, peer)
         values: list[bytes | None] = [None] * _PLACES
         for name, value in headers:
             place = _PLACE_OF.get(name)
@@ -149,14 +135,14 @@ class FastLane:
                     return None
                 values[place] = value
         _, authorization, source, agent, forwarded_for = values
-        if authorization is None or len(authorization) > _AUTHORIZATION_BYTES_MAX:
+        if authorization is None or len(authorization) > AUTHORIZATION_BYTES_MAX:
             return None
-        if len(agent or b"") > _REMEMBERED_BYTES_MAX or len(forwarded_for or b"") > _REMEMBERED_BYTES_MAX:
+        if max(len(agent or b""), len(forwarded_for or b"")) > REMEMBERED_BYTES_MAX:
             return None
         name = self._gate.name(authorization, source)
         return Sent(authorization, source, agent or b"", self._resolve(peer, forwarded_for), name)
 
-    def answer(self, target: bytes, sent: Sent) -> tuple[LaneAnswer, bytes] | None:
+    def answer(self, target: bytes, sent: Sent | ForwardSent) -> Answered | None:
         """Answer a GET of one of `targets`, and log it.
 
         Args:
@@ -164,52 +150,57 @@ class FastLane:
             sent: What `read` gave.
 
         Returns:
-            The answer and its request id in hexadecimal; None if the ordinary way is to answer, and nothing was done.
+            None if the ordinary way is to answer, and nothing was done.
         """
         started = perf_counter()
         try:
-            authorization, source, agent, address, name = sent
-            verdict = self._gate.recall(authorization, source, address, name)
-            if verdict is None:
+            found = self._forward.find(target, sent) if isinstance(sent, ForwardSent) else self._find(target, sent)
+            if found is None:
                 return None
-            for ready in verdict.prepared:
-                if ready.target == target and ready.agent == agent and ready.address == address:
-                    break
-            else:
-                ready = self._prepare(verdict, target, sent)
-                if ready is None:
-                    return None
+            verdict, row, frame, body = found
             # Last: after its row is written nothing can fail any more.
             found_by = None
             if verdict.fresh:
                 verdict.fresh, found_by = False, verdict.who.scheme
-            request_id = self._gate.record_recalled(ready.row, perf_counter() - started, found_by)
+            request_id = self._gate.record_recalled(row, perf_counter() - started, found_by)
         except StorageError:
             # The ordinary way tells of it, and tells the operator.
             return None
         except Exception:  # noqa: BLE001  # whatever fails here, the ordinary way answers
             _log.exception("fast lane failed")
             return None
-        return ready, request_id.hex().encode()
+        return frame, request_id.hex().encode(), body
 
     def answer_scope(self, scope: Scope) -> tuple[Message, Message] | None:
         """Answer a request as an ASGI server gives it; None if the ordinary way is to."""
-        target, client = scope.get("raw_path", b""), scope.get("client")
-        if target not in self.targets or scope["method"] != "GET" or scope["query_string"] or scope.get("root_path"):
+        target, query, client = scope.get("raw_path", b""), scope["query_string"], scope.get("client")
+        if query:
+            target = b"%b?%b" % (target, query)
+        if target not in self.targets or scope["method"] != "GET" or scope.get("root_path"):
             return None
-        sent = self.read(scope["headers"], client[0] if client else "")
+        sent = self.read(target, scope["headers"], client[0] if client else "")
         answered = None if sent is None else self.answer(target, sent)
         if answered is None:
             return None
-        ready, request_id = answered
-        headers = [*ready.frame.before, (_REQUEST_ID, request_id), *ready.frame.after]
+        frame, request_id, body = answered
         return (
-            {"type": "http.response.start", "status": _OK, "headers": headers},
-            {"type": "http.response.body", "body": ready.body},
+            {"type": "http.response.start", "status": frame.status, "headers": frame.headers(request_id)},
+            {"type": "http.response.body", "body": body},
         )
 
+    def _find(self, target: bytes, sent: Sent) -> Found | None:
+        authorization, source, agent, address, name = sent
+        verdict = self._gate.recall(authorization, source, address, name)
+        if verdict is None:
+            return None
+        for ready in verdict.prepared:
+            if ready.target == target and ready.agent == agent and ready.address == address:
+                return Found(verdict, ready.row, ready.frame, ready.body)
+        ready = self._prepare(verdict, target, sent)
+        return None if ready is None else Found(verdict, ready.row, ready.frame, ready.body)
+
     def _prepare(self, verdict: Verdict, target: bytes, sent: Sent) -> LaneAnswer | None:
-        asked = self.targets[target]
+        asked = self._own[target]
         if decide(verdict.who, asked.requires).decision is not Decision.ALLOWED:
             return None
         authorization, source, agent, address, _ = sent
@@ -233,7 +224,7 @@ class FastLane:
             frame=self._find_frame(target, reply, len(body)),
             body=self._share(body),
         )
-        verdict.prepared = (ready, *verdict.prepared[: _READY_MAX - 1])
+        verdict.prepared = (ready, *verdict.prepared[: READY_MAX - 1])
         return ready
 
     def _find_frame(self, target: bytes, reply: Reply, length: int) -> LaneFrame:
@@ -242,7 +233,7 @@ class FastLane:
         if frame is None:
             if len(self._frames) >= _SHARED_MAX:
                 self._frames.clear()
-            frame = self._frames[key] = _frame(self.targets[target].render(reply))
+            frame = self._frames[key] = frame_of(render_reply(reply, self._own[target].dialect))
         return frame
 
     def _share(self, value: bytes) -> bytes:
@@ -260,12 +251,3 @@ class FastLane:
             sent = () if forwarded_for is None else (forwarded_for,)
             address = self._peers[key] = resolve_peer(peer, sent, self._trusted_proxies)
         return address
-
-
-def _frame(response: Response) -> LaneFrame:
-    headers = response.raw_headers
-    place = next(place for place, (name, _) in enumerate(headers) if name == _REQUEST_ID)
-    before, after = tuple(headers[:place]), tuple(headers[place + 1 :])
-    head = b"".join((*(b"%b: %b\r\n" % header for header in before), _REQUEST_ID, b": "))
-    tail = b"".join((b"\r\n", *(b"%b: %b\r\n" % header for header in after), b"\r\n"))
-    return LaneFrame(before, after, head, tail)

@@ -4,13 +4,12 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from latchgate.server.fast_lane import FastLane, LaneAnswer, Sent
+from latchgate.server.fast_lane import Answered, FastLane
+from latchgate.server.forward_lane import ForwardSent
+from latchgate.server.lane_frames import Header, Sent
 from latchgate.server.protocol import BETWEEN, WireProtocol
 
 __all__ = ["LaneProtocol", "lane_protocol_class"]
-
-_STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
-Header = tuple[bytes, bytes]
 
 
 class LaneProtocol(WireProtocol):
@@ -22,10 +21,10 @@ class LaneProtocol(WireProtocol):
 
     lane: ClassVar[FastLane]
     _top: ClassVar[tuple[list[Header], bytes]] = ([], b"")
-    """The server's own headers, a new list each second, and the beginning of an answer with them."""
+    """The server's own headers, a new list each second, and what an answer says of them after its status."""
     _arriving: bytes | None = None
     """What came in one piece between two requests, and looks like one request without a body."""
-    _repeated: tuple[bytes, bytes, Sent] | None = None
+    _repeated: tuple[bytes, bytes, Sent | ForwardSent] | None = None
     """What the lane answered last, as it came, and as it was read."""
 
     def data_received(self, data: bytes) -> None:
@@ -51,19 +50,18 @@ class LaneProtocol(WireProtocol):
         if not self._is_plain() or not self._is_free():
             return False
         self._meter.begin_body(len(self.headers))
-        sent = self.lane.read(self.headers, self.client[0] if self.client else "")
+        sent = self.lane.read(self.url, self.headers, self.client[0] if self.client else "")
         if sent is None or not self._send(self.lane.answer(self.url, sent)):
             return False
         if self._arriving is not None:
             self._repeated = self._arriving, self.url, sent
         return True
 
-    def _send(self, answered: tuple[LaneAnswer, bytes] | None) -> bool:
+    def _send(self, answered: Answered | None) -> bool:
         if answered is None:
             return False
-        ready, request_id = answered
-        frame = ready.frame
-        self.transport.write(b"".join((self._find_top(), frame.head, request_id, frame.tail, ready.body)))
+        frame, request_id, body = answered
+        self.transport.write(b"".join((frame.line, self._find_top(), frame.head, request_id, frame.tail, body)))
         self.server_state.total_requests += 1
         return True
 
@@ -96,7 +94,7 @@ class LaneProtocol(WireProtocol):
         headers, top = LaneProtocol._top
         if headers is not self.server_state.default_headers:
             headers = self.server_state.default_headers
-            top = _STATUS_LINE + b"".join(b"%b: %b\r\n" % header for header in headers)
+            top = b"".join(b"%b: %b\r\n" % header for header in headers)
             LaneProtocol._top = headers, top
         return top
 

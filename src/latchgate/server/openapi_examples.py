@@ -53,6 +53,15 @@ _EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "expires": "2099-12-31 23:59:59.000000",
     },
     "Authorization Source": {"name": "Data Feed", "source_name": "Data Feed"},
+    "Access Rule": {
+        "name": "RULE-1",
+        "position": 1,
+        "host": "api.example.com",
+        "path": "/reports/*",
+        "methods": ["GET"],
+        "roles": [_ROLE],
+        "scopes": ["reports.read"],
+    },
     "API Request Log": {
         "name": "4711",
         "owner": _ANN,

@@ -88,6 +88,22 @@ _GENERATE = MethodText(
     {"user": _ANN},
 )
 
+_RULE = example_of(DOCUMENT_TYPES["Access Rule"])
+_TRIED: Mapping[str, Any] = {
+    "method": "GET",
+    "host": "api.example.com",
+    "path": "/reports/7",
+    "user": _ANN,
+    "decision": "allowed",
+    "reason": None,
+    "rule": _RULE["name"],
+    "position": _RULE["position"],
+    "summary": f"GET /reports/* on api.example.com: anyone with role {_ROLE} and scope reports.read",
+    "sentence": "let in",
+    "note": "",
+    "passed_over": [],
+}
+
 _ACCOUNT_METHODS: Mapping[str, MethodText] = {
     "frappe.auth.get_logged_user": MethodText("Tell whom the request acts as", answer=_TEXT, example=Reply(_ANN)),
     "ping": _PING,
@@ -114,6 +130,18 @@ _ACCOUNT_METHODS: Mapping[str, MethodText] = {
         {"type": "array", "items": _TEXT},
         Reply([_ROLE, "All", "Guest", "Desk User"]),
         {"uid": _ANN},
+    ),
+    "latchgate.access_rules.test": MethodText(
+        "Tell which access rule a request for a protected application falls under, and what is decided",
+        (
+            Argument("method", "The method, in capitals", required=True),
+            Argument("url", "The address, or host and path", required=True),
+            Argument("user", "Who asks; Guest if not given"),
+            Argument("scopes", "What the credential is limited to; none for everything", schema=_JSON_LIST),
+        ),
+        {"type": "object", "required": ["decision"], "properties": {"decision": _TEXT, "sentence": _TEXT}},
+        Reply(_TRIED),
+        {"method": "GET", "url": "https://api.example.com/reports/7", "user": _ANN},
     ),
     "frappe.utils.change_log.get_versions": MethodText(
         "Tell the version",
@@ -287,6 +315,11 @@ PAGES: Mapping[str, str] = {
     "/app/role/{name}": "What a role may do, and who has it",
     "/app/role/{name}/delete": "The end of a role",
     "/app/role/{name}/second-factor": "Whether a role requires a second factor",
+    "/app/access-rule": "Access rules in their order, and what would come of a request",
+    "/app/access-rule/new": "A new access rule",
+    "/app/access-rule/{name}": "What an access rule says",
+    "/app/access-rule/{name}/delete": "The end of an access rule",
+    "/app/access-rule/{name}/move": "Another place for an access rule",
     "/app/oauth-client": "OAuth clients",
     "/app/oauth-client/new": "A new OAuth client",
     "/app/oauth-client/{name}": "An OAuth client's details, tokens and activity",

@@ -64,7 +64,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
     description = OpenApi(settings.public_url)
     table = Table(
         methods={
-            **frappe_methods(latchgate.api_keys, latchgate.documents, door),
+            **frappe_methods(latchgate.api_keys, latchgate.documents, latchgate.access_rules, door),
             **oauth_methods(latchgate, frame, end_session),
         },
         records=record_routes(latchgate.documents),
@@ -86,9 +86,11 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
         gate_may_wait=latchgate.gate_may_wait,
         render_fault_page=frame.fault,
     )
-    lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies) if _has_lane(latchgate) else None
     tokens = IdentityTokens(latchgate.store, latchgate.signing_keys, latchgate.clock, settings.public_url)
     forward_auth = ForwardAuth(latchgate.gate, tokens, settings.trusted_proxies, settings.proxy, settings.returns)
+    lane = None
+    if _has_lane(latchgate):
+        lane = FastLane(latchgate.gate, lane_targets(table), settings.trusted_proxies, forward_auth)
     return Application(latchgate.gate, table, site, lane, forward_auth)
 
 

@@ -37,6 +37,8 @@ def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     def serve(slot: int, link: UpLink) -> None:
         inherited = Inherited(shared.slot(slot), clock)
         with closing(open_latchgate(of_a_worker, create=False, cached=True, inherited=inherited)) as latchgate:
+            # Read anew by each, so that a restart takes over what was changed; one that cannot be read starts none.
+            latchgate.load_access_rules()
             run_server(latchgate, sockets, link)
 
     def look_after() -> None:

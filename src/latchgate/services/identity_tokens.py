@@ -45,6 +45,11 @@ class IdentityTokens:
     issuer: str
     _made: _Made = field(default_factory=_Made, repr=False)
 
+    @property
+    def minute(self) -> int:
+        """Of which minute the tokens are that `find` gave last."""
+        return self._made.minute
+
     def find(self, who: Principal, host: str) -> str | None:
         """Give this minute's token; None if there is no key to sign with yet, which `prepare` sees to.
 

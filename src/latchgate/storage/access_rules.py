@@ -74,7 +74,7 @@ class SqlAccessRules:
         change_row(self._connection, _DELETE, {"gone": rule_id})
 
     def arrange(self, order: Sequence[int], by: str, now_us: int) -> None:
-        stand = {rule_id: position for rule_id, position in self._connection.execute(_POSITIONS)}
+        stand: dict[int, int] = dict(iter(self._connection.execute(_POSITIONS)))
         if stand.keys() != set(order):
             raise AssertionError("every rule has its place in the order")
         moved = [

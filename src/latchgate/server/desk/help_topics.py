@@ -15,6 +15,7 @@ TOPICS = {
     "/app/user/{name}/app": f"{HELP}/howto/oauth2#7-revoke",
     "/app/api-key": f"{_DESK}#keys",
     "/app/role": f"{HELP}/permissions",
+    "/app/access-rule": f"{HELP}/access-rules",
     "/app/source": f"{HELP}/howto/token-based-auth#keys-that-belong-to-something-else-than-a-user",
     "/app/oauth-client": f"{HELP}/howto/oauth2",
     "/app/request-log": f"{HELP}/howto/request-log#in-the-browser",

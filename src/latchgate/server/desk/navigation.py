@@ -47,6 +47,7 @@ ENTRIES = (
     Entry("API Keys", KEYS, "API Key", own=True),
     Entry("Roles", "/app/role", "Role"),
     Entry("Sources", "/app/source", "Authorization Source"),
+    Entry("Access Rules", "/app/access-rule", "Access Rule"),
     Entry("OAuth Clients", "/app/oauth-client", "OAuth Client"),
     Entry("Event Consumers", "/app/event-consumer", "Event Consumer"),
     Entry("Request Log", "/app/request-log", "API Request Log", own=True),

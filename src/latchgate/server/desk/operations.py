@@ -3,6 +3,11 @@
 __all__ = ["OPERATIONS", "operation_words"]
 
 OPERATIONS: dict[str, str] = {
+    "access_rule.changed": "Access rule changed",
+    "access_rule.created": "Access rule made",
+    "access_rule.deleted": "Access rule deleted",
+    "access_rule.loaded": "Access rules loaded",
+    "access_rule.moved": "Access rule moved",
     "access_token.imported": "Access token imported",
     "access_token.revoked": "Access token revoked",
     "api_key.former_secret_ended": "API key's former secret ended",

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.policy import SIGNED_IN
+from latchgate.server.desk.access_rule_form import AccessRuleForm
+from latchgate.server.desk.access_rules import AccessRulePages
 from latchgate.server.desk.account import ACCOUNT, AccountPages
 from latchgate.server.desk.api_docs import ApiDocs
 from latchgate.server.desk.api_keys import KeyPages
@@ -87,6 +89,8 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SecondFactorPages(frame, latchgate.second_factors, door.limiter).table(),
         **UserSessionPages(users, lists).table(),
         **roles.table(),
+        **AccessRulePages(frame, documents, latchgate.access_rules).table(),
+        **AccessRuleForm(frame, documents, latchgate.access_rules).table(),
         **_log_pages(latchgate, frame, charts).table(),
         **SearchPages(frame, documents).table(),
         **ManualPages(frame).table(),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from latchgate import __version__
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.core.principals import Principal
+from latchgate.server.frappe.access_rules import TryRules
 from latchgate.server.frappe.client_methods import READING, WRITING, ClientMethods
 from latchgate.server.frappe.keys import GenerateKeys
 from latchgate.server.frappe.sessions import Login, Logout
@@ -13,8 +14,10 @@ from latchgate.server.replies import Reply
 from latchgate.server.requests import Call
 from latchgate.server.routes import DEFAULT_METHODS, WITHOUT_SESSION, Method
 from latchgate.server.sign_in import Door
+from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
+from latchgate.services.rule_trials import RuleTrials
 
 __all__ = ["frappe_methods"]
 
@@ -23,9 +26,12 @@ _GET_POST = frozenset({"GET", "POST"})
 _POST_PUT = frozenset({"POST", "PUT"})
 _WRITING = {"delete": frozenset({"POST", "DELETE"})}
 _MAKE_KEYS = Requirement(user=True, scope="API Key:create")
+_READ_RULES = Requirement(user=True, scope="Access Rule:read")
 
 
-def frappe_methods(api_keys: ApiKeyService, documents: DocumentService, door: Door) -> Mapping[str, Method]:
+def frappe_methods(
+    api_keys: ApiKeyService, documents: DocumentService, access_rules: AccessRuleService, door: Door
+) -> Mapping[str, Method]:
     """Build the table of remote methods on the services."""
     ping = Method(PUBLIC, DEFAULT_METHODS, _ping)
     login = Method(WITHOUT_SESSION, _POST, Login(door))
@@ -41,6 +47,7 @@ def frappe_methods(api_keys: ApiKeyService, documents: DocumentService, door: Do
         "User/generate_keys": generate_keys,
         "frappe.core.doctype.user.user.get_roles": Method(SIGNED_IN, DEFAULT_METHODS, GetRoles(documents)),
         **_client_methods(ClientMethods(documents)),
+        "latchgate.access_rules.test": Method(_READ_RULES, _GET_POST, TryRules(RuleTrials(access_rules))),
         "frappe.utils.change_log.get_versions": Method(SIGNED_IN, DEFAULT_METHODS, _get_versions),
     }
 
