@@ -88,7 +88,8 @@ def find_target(path: bytes, query: bytes, raw_path: bytes | None) -> bytes:
         raw_path: As it was sent, if the server tells.
     """
     raw = (raw_path or b"").partition(b"?")[0]
-    if not raw or not _reads_as(raw, path):
+    # Most are written without escapes, and read as they stand.
+    if (raw != path or b"%" in raw) and not (raw and _reads_as(raw, path)):
         raw = quote(path, safe=_SAFE).encode("ascii")
     return raw + b"?" + query if query else raw
 
