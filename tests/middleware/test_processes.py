@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from latchgate.core.heads import Head
+from latchgate.core.policy import SIGNED_IN
+from latchgate.middleware.local import LocalKeeper
+from latchgate.settings import load_settings
 from support.families import find_children, kill_family
 from support.running import RunningLatchgate, free_port
 
@@ -166,6 +170,24 @@ def test_a_killed_application_loses_no_row_that_was_answered(latchgate: RunningL
     paths = [row["path"] for row in _rows(latchgate, key)]
     assert set(answered) <= set(paths)
     assert len(paths) == len(set(paths))
+
+
+def test_a_keys_limit_is_one_for_server_and_application(latchgate: RunningLatchgate) -> None:
+    """What a key asks of the server and of an application beside it is counted together."""
+    made = latchgate.ask("key", "generate", _USER, "--limit", "4")
+    authorization = f"token {made['api_key']}:{made['api_secret']}"
+    ours = "/api/method/frappe.auth.get_logged_user"
+    head = Head("GET", b"/", "127.0.0.1", ((b"authorization", authorization.encode()),))
+    keeper = LocalKeeper(load_settings({"home": latchgate.home}))
+
+    refusals = [keeper.admit(head, SIGNED_IN).refusal]
+    statuses = [_ask(latchgate.port, authorization, ours)[0] for _ in range(2)]
+    refusals += [keeper.admit(head, SIGNED_IN).refusal for _ in range(3)]
+    keeper.close()
+
+    assert statuses == [200, 200]
+    assert [refusal and refusal.status for refusal in refusals] == [None, None, 429, 429]
+    assert _ask(latchgate.port, authorization, ours)[0] == 429
 
 
 def test_an_application_without_an_instance_says_so_and_does_not_start(tmp_path: Path) -> None:

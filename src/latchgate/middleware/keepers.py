@@ -12,12 +12,24 @@ from latchgate.middleware.identities import Identity
 from latchgate.middleware.refusals import Refusal, reason_of
 from latchgate.services.operator_log import OperatorLog
 
-__all__ = ["Keeper", "Passage", "Write"]
+__all__ = ["Keeper", "Notes", "Passage", "Write"]
 
 _REFUSED_FROM = 400
 
 Write = Callable[[int, float, str | None], None]
 """Writes the row of a request by its status, its seconds and why it was refused. Raises StorageError."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the application says of a request; apart from its passage, or each would be garbage to search for."""
+
+    reason: str | None = None
+    """Why it refuses the request, once it does."""
+
+    def note(self, reason: str) -> None:
+        """Keep for the log why the application refuses the request."""
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -32,13 +44,8 @@ class Passage:
     """None where another process has logged it, or nobody could."""
     sync: Callable[[], None] | None = field(default=None, repr=False)
     """Puts the row on the disk, where replies wait for that. Blocks; raises StorageError."""
-    reason: str | None = None
-    """Why the application refuses it, once it has said so."""
+    notes: Notes = field(default_factory=Notes, repr=False)
     started: float = field(default_factory=time.perf_counter, repr=False)
-
-    def note(self, reason: str) -> None:
-        """Keep for the log why the application refuses the request."""
-        self.reason = reason
 
     def record(self, status: int, reason: str | None = None) -> None:
         """Write the request's row, the first time that this is called.
@@ -49,7 +56,7 @@ class Passage:
         write, self.write = self.write, None
         if write is None:
             return
-        told = reason or (self.refusal and self.refusal.reason) or self.reason
+        told = reason or (self.refusal and self.refusal.reason) or self.notes.reason
         if told is None and self.refusal is None:
             told = reason_of(status)
         write(status, time.perf_counter() - self.started, told if status >= _REFUSED_FROM else None)

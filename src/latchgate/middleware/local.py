@@ -108,7 +108,7 @@ class LocalKeeper:
             refusal = refusal_of(admission.who, Judgement(admission.decision, admission.reason), scope)
         passage = Passage(refusal, started=started)
         if refusal is None:
-            passage.identity = identity_of(admission.who, admission.request_id, passage.note)
+            passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note)
         passage.write = _writer(latchgate, admission)
         if admission.credential_presented and latchgate.request_log.waits_for_disk:
             passage.sync = latchgate.request_log.sync

@@ -202,7 +202,7 @@ def _passage(who: Who, requires: Requirement | None, started: float) -> Passage:
         judgement = decide(who, requires)
         if judgement.decision is not Decision.ALLOWED:
             return Passage(refusal_of(who, judgement, requires.scope), started=started)
-    passage.identity = identity_of(who, "", passage.note)
+    passage.identity = identity_of(who, "", passage.notes.note)
     return passage
 
 

@@ -59,7 +59,8 @@ def requires(*, role: str | Iterable[str] | None = None, scope: str | None = Non
             del view
             try:
                 get_identity(request.META).require(role=roles, scope=scope)
-            except Refused:
+            except Refused as refused:
+                self.message, self.code = refused.refusal.message, refused.refusal.error
                 return False
             return True
 
