@@ -150,8 +150,15 @@ class House:
         }
 
 
-def _case(authorization: str, *answers: str | int, key: str | None = None) -> Case:
-    return Case((("authorization", authorization),), *answers, key=key)
+def _case(
+    authorization: str,
+    signed_in: str | int,
+    role: str | int,
+    scope: str | int,
+    anywhere: str | int,
+    key: str | None = None,
+) -> Case:
+    return Case((("authorization", authorization),), signed_in, role, scope, anywhere, key=key)
 
 
 def _refused(authorization: str, reason: str, key: str | None = None) -> Case:
@@ -190,7 +197,7 @@ def test_each_entrance_decides_alike_and_logs_once(request: pytest.FixtureReques
     # A proxy is told yes without a body.
     yes = 204 if entrance in {"forward-auth", *REMOTE} else 200
     _, position = latchgate.request_log.follow(None)
-    due = []
+    due: list[tuple[str, str, int, str | None, str | int, str | None]] = []
 
     for name, case in house.cases.items():
         for level in LEVELS:

@@ -1,7 +1,7 @@
 """Every way into an application that Latchgate protects, before the same four addresses of it."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -215,7 +215,7 @@ _begin_django()
 class _OwnUrls:
     """Django with one middleware and addresses of its own, as WSGI."""
 
-    def __init__(self, keeper: Keeper, views: dict[str, Callable[[HttpRequest], HttpResponse]]) -> None:
+    def __init__(self, keeper: Keeper, views: Mapping[str, Callable[[HttpRequest], HttpResponse]]) -> None:
         self._views = views
         given = {"requires": PUBLIC, "keeper": keeper}
         with override_settings(LATCHGATE=given):
@@ -225,7 +225,7 @@ class _OwnUrls:
         return self._views[request.path](request)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401  # as WSGI says
-        response = self._middleware(WSGIRequest(environ))
+        response: Any = self._middleware(WSGIRequest(environ))
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return [bytes(response.content)]
 

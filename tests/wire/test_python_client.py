@@ -5,6 +5,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -276,7 +277,7 @@ def test_a_server_that_is_not_there() -> None:
 
 def test_no_secret_is_shown(api: Api) -> None:
     """What a log or a traceback prints of a credential tells no secret."""
-    credentials = [
+    credentials: list[Any] = [
         ApiKey("the-key", "the-secret"),
         AccessToken("lga_1"),
         ClientCredentials(api.url(), "the-client", "the-secret"),

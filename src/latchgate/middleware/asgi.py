@@ -19,7 +19,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Frameworks and applications type the three in ways of their own.
+AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
 _NO_WEBSOCKETS = Refusal(403, "forbidden", "Websockets are not let in here.", reason="not_permitted")
 _SWITCHED = 101

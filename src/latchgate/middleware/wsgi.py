@@ -18,8 +18,9 @@ Environ = MutableMapping[str, Any]
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 Write = Callable[[bytes], object]
-StartResponse = Callable[..., Write]
-WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+StartResponse = Callable[..., Any]
+# Frameworks and applications type the two in ways of their own.
+WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 
 _PHRASES = {
     400: "Bad Request",
