@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium
+.PHONY: help serve test coverage check fmt soak bench bench-more docs pictures screenshots lock clean postgresql chromium proxies
 
 help:
 	@echo "make serve   set everything up and run Latchgate on http://127.0.0.1:8000"
@@ -34,13 +34,13 @@ serve: $(VENV)/server
 # than processors.
 AT_ONCE := -n $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )) --dist loadfile --no-loadscope-reorder
 
-test: $(VENV)/dev $(VENV)/docs postgresql chromium
+test: $(VENV)/dev $(VENV)/docs postgresql chromium proxies
 	@$(BIN)/python -m pytest $(AT_ONCE)
 
 # The rules and the uses are covered wholly, branches too; the rest nearly. Measuring takes half as long again, so it is apart
 # from the tests; what drives browsers, follows the guides and kills servers proves the whole, and is not what covers it.
 coverage: $(VENV)/dev postgresql
-	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/browser --ignore=tests/crash --ignore=tests/docs --cov --cov-report=
+	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/browser --ignore=tests/crash --ignore=tests/docs --ignore=tests/proxies --cov --cov-report=
 	@$(BIN)/coverage report --fail-under=95
 	@$(BIN)/coverage report --fail-under=100 --include='*/latchgate/core/*,*/latchgate/oauth/*,*/latchgate/services/*'
 
@@ -127,14 +127,30 @@ postgresql:
 	fi; \
 	echo "The storage tests need PostgreSQL's programs (initdb, postgres); on Debian: apt-get install postgresql" >&2; exit 1
 
-# The browser tests drive it without a window; Playwright's own download of a browser is not used.
+# The browser tests drive it without a window, for which Debian has a program that makes none; a full Chromium takes them a
+# few minutes longer. Playwright's own download of a browser is not used.
 chromium:
-	@for program in chromium chromium-browser google-chrome; do \
+	@for program in chromium-headless-shell chromium chromium-browser google-chrome; do \
 		! command -v "$$program" >/dev/null || exit 0; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Chromium for the browser tests ..."; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } \
-			>/dev/null 2>&1 && exit 0; \
+		apt-get -qq update >/dev/null 2>&1; \
+		for package in chromium-headless-shell chromium; do \
+			! DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$$package" >/dev/null 2>&1 || exit 0; \
+		done; \
 	fi; \
-	echo "The browser tests need Chromium; on Debian: apt-get install chromium" >&2; exit 1
+	echo "The browser tests need Chromium; on Debian: apt-get install chromium-headless-shell" >&2; exit 1
+
+# The tests of the guides to proxies run each of them on a port of its own; what a package would start of itself is not needed.
+proxies:
+	@missing=; for program in nginx caddy haproxy; do \
+		PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v "$$program" >/dev/null || missing="$$missing $$program"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing for the tests of proxies ..."; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends \
+			$$(echo "$$missing" | sed 's/nginx/nginx-light/'); } >/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "The tests of proxies need$$missing; on Debian: apt-get install nginx-light caddy haproxy" >&2; exit 1

@@ -18,7 +18,7 @@ from typing import Any
 from report import HEAD, Aim
 from servers import machine
 
-_NAMES = ("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost")
+_NAMES = ("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost", "protect")
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _FAILED = "**failed**: run it alone to see why"
 _RIVALS = Aim(

@@ -21,12 +21,11 @@ from latchgate.server.oauth.authorize import AUTHORIZE
 from latchgate.server.oauth.end_session import END_SESSION
 from latchgate.server.openapi_texts import PAGES
 from support.applications import METHODS, Application, connect_application
+from support.browsers import ARGUMENTS, find_program
 from support.running import RunningLatchgate
 
 _PASSWORD = "correct horse battery"
 _FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
-_PROGRAM = "/usr/bin/chromium"
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _SIZES = ((1280, 900), (375, 800))
 _WITHOUT_SESSION = frozenset({"login", "fault", "sign-in-client"})
 
@@ -167,7 +166,7 @@ def main() -> int:
         try:
             parts = _furnish(running)
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=_PROGRAM, args=_ARGUMENTS)
+                browser = playwright.chromium.launch(executable_path=find_program(), args=ARGUMENTS)
                 missing = list(_make_pictures(browser, running.base, parts))
                 browser.close()
         finally:

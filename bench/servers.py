@@ -165,12 +165,18 @@ def serve_bare() -> Iterator[Server]:
 
 
 @contextmanager
-def serve_nginx() -> Iterator[Server]:
-    """Serve the same answer by nginx: one process, connections kept, no log."""
+def serve_nginx(config_name: str = "nginx.conf", **values: str) -> Iterator[Server]:
+    """Serve by nginx: one process, connections kept, no log.
+
+    Args:
+        config_name: A file beside this one; by default it serves the same answer as the others.
+        values: What stands there in @ by these names, beside the port and a folder.
+    """
     nginx, port = _require("nginx"), free_port()
     with TemporaryDirectory() as folder:
-        text = Path(__file__).with_name("nginx.conf").read_text()
-        for name, value in {"PORT": str(port), "FOLDER": folder, "ANSWER": ANSWER.decode()}.items():
+        text = Path(__file__).with_name(config_name).read_text()
+        own = {"PORT": str(port), "FOLDER": folder, "ANSWER_LINE": f"return 200 '{ANSWER.decode()}';"}
+        for name, value in (own | values).items():
             text = text.replace(f"@{name}@", value)
         config = Path(folder) / "nginx.conf"
         config.write_text(text)

@@ -7,18 +7,16 @@ of an instance that ends with it, its secrets too. A step that fails ends the ru
 """
 
 import base64
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from support.browsers import ARGUMENTS, find_program
 from support.running import RunningLatchgate
 from support.tour import PICTURES, Tour, script_runner
 
-_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _SIZE = (1200, 720)
 # Letters stay sharp, and a picture is a quarter of what it would be as PNG.
 _QUALITY = 80
@@ -26,10 +24,9 @@ _QUALITY = 80
 
 def main() -> int:
     """Make them all; give the exit code."""
-    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         running = RunningLatchgate(Path(folder) / "home").start()
-        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_program(), args=ARGUMENTS)
         try:
             width, height = _SIZE
             page = browser.new_page(

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, StorageState, expect
+from playwright.sync_api import Page, Request, StorageState, expect
 
 from latchgate.server.openapi_texts import PAGES as ROUTES
 from support.applications import connect_application
 from support.asgi import PASSWORD
+from support.browsers import find_barriers
 from support.running import RunningLatchgate
 
 USER, RECORD = "/app/user/api@example.com", "/app/source/API%20Device/record/Front%20door"
@@ -78,7 +80,6 @@ _ELSEWHERE = {
     *("/", "/login", "/setup/{name}", "/reset-password/{name}", "/app/user/{name}/reset-link", "/api/docs"),
 }
 """Tested below, and with what they are for."""
-_AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _FIRST_LOAD_BYTES_MAX = 200_000
 LOOKS = [("light", 1280), ("dark", 375)]
 OpenPage = Callable[..., Page]
@@ -115,24 +116,19 @@ def keys(running: RunningLatchgate) -> dict[str, str]:
     return {"app": app, "token": token} | {name: str(one["api_key"]) for name, one in made.items()}
 
 
-@pytest.fixture(scope="module")
-def searched(browser: Browser, running: RunningLatchgate, signed_in: StorageState) -> Iterator[dict[str, Page]]:
-    """Pages whose policy is not in the way of the searcher for barriers, by theme; what they load is kept."""
-    options: dict[str, Any] = {"base_url": running.base, "bypass_csp": True, "storage_state": signed_in}
-    contexts = {look[0]: browser.new_context(**options, **_options(*look)) for look in LOOKS}
-    yield {theme: context.new_page() for theme, context in contexts.items()}
-    for context in contexts.values():
-        context.close()
-
-
 def _options(theme: str, width: int) -> dict[str, Any]:
     return {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
 
 
-def _violations(page: Page) -> list[str]:
-    page.evaluate(_AXE)
-    found: Any = page.evaluate("axe.run()")
-    return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+def _show(page: Page, theme: str, width: int) -> None:
+    """Let a page that is open be seen by the other theme and another window; it is drawn so when this returns."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=cast("Any", theme))
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
+def _fits(page: Page, width: int) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth") == width)
 
 
 def test_no_page_is_left_out() -> None:
@@ -144,68 +140,67 @@ def test_no_page_is_left_out() -> None:
             assert any(map(pattern.fullmatch, looked_at)), route
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", PAGES)
+# Every second page is opened on the phone and grows wide and light, the others the other way round.
+@pytest.mark.parametrize(("path", "looks"), [*zip(PAGES, cycle((LOOKS, LOOKS[::-1])), strict=False)], ids=PAGES)
 def test_a_page_fits_and_has_no_barriers(
     open_page: OpenPage,
     signed_in: StorageState,
     keys: dict[str, str],
-    searched: dict[str, Page],
     path: str,
-    look: tuple[str, int],
+    looks: list[tuple[str, int]],
 ) -> None:
     """No page is wider than its window, complains, or is hard to use for whoever cannot see, point or tell colours."""
-    theme, width = look
-    options = _options(*look)
-    address = path.format_map(keys)
-    page = open_page(storage_state=signed_in, **options)
+    # Colours that change slowly would be looked at on their way.
+    page = open_page(storage_state=signed_in, reduced_motion="reduce", **_options(*looks[0]))
     requests: list[Request] = []
     page.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108  # Playwright marks what it is given
 
-    page.goto(address)
+    page.goto(path.format_map(keys))
 
     expect(page.locator("h1").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == width
     sizes = [request.sizes() for request in requests]
     assert len(requests) >= 3
     assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) < _FIRST_LOAD_BYTES_MAX
-    searched[theme].goto(address)
-    assert _violations(searched[theme]) == []
+    for theme, width in looks:
+        _show(page, theme, width)
+        assert _fits(page, width)
+        assert find_barriers(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/login", "/setup/lgl_ended"])
-def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str, theme: str) -> None:
+def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str) -> None:
     """Signing in least of all; on a phone."""
-    options: dict[str, Any] = {"viewport": {"width": 375, "height": 700}, "color_scheme": theme}
-    page = open_page(watched=False, bypass_csp=True, **options)
+    page = open_page(refusals=True, reduced_motion="reduce", viewport={"width": 375, "height": 700})
 
     page.goto(path)
 
     expect(page.locator("h1")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == 375
-    assert _violations(page) == []
+    for theme in ("light", "dark"):
+        _show(page, theme, 375)
+        assert _fits(page, 375)
+        assert find_barriers(page) == []
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 375)])
-def test_what_is_shown_once_has_no_barriers(
-    open_page: OpenPage, signed_in: StorageState, keys: dict[str, str], theme: str, width: int
-) -> None:
+def test_what_is_shown_once_has_no_barriers(open_page: OpenPage, signed_in: StorageState, keys: dict[str, str]) -> None:
     """The secret, the reset link, and the page that the link opens."""
-    options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme, "bypass_csp": True}
-    page = open_page(storage_state=signed_in, watched=False, **options)
+    page = open_page(storage_state=signed_in, reduced_motion="reduce")
+
+    def look(at: Page) -> None:
+        for theme, width in LOOKS:
+            _show(at, theme, width)
+            assert _fits(at, width)
+            assert find_barriers(at) == []
 
     page.goto(f"{USER}/key/{keys['key']}/rotate")
     page.get_by_role("button", name="Rotate key").click()
     expect(page.get_by_role("dialog", name="API Secret").locator("#secret")).to_be_visible()
-    assert _violations(page) == []
+    look(page)
     page.goto(f"{USER}?tab=settings")
     page.locator("summary", has_text="Password").click()
     page.get_by_role("button", name="Make reset link").click()
     link = page.get_by_role("dialog", name="Reset link").locator("#link").inner_text()
-    assert _violations(page) == []
-    guest = open_page(watched=False, **options)
+    look(page)
+    guest = open_page(reduced_motion="reduce")
     guest.goto(link)
     expect(guest.get_by_label("The same again")).to_be_visible()
-    assert guest.evaluate("document.documentElement.scrollWidth") == width
-    assert _violations(guest) == []
+    look(guest)

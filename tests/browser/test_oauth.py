@@ -10,10 +10,10 @@ from playwright.sync_api import Page, StorageState, expect
 
 from support.applications import METHODS, Application, running_application
 from support.asgi import PASSWORD
+from support.browsers import find_barriers
 from support.running import RunningLatchgate
 
 ANN = "ann@example.com"
-_AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 OpenPage = Callable[..., Page]
 
 
@@ -65,12 +65,6 @@ def _begin(page: Page, application: Application, user: str = ANN) -> None:
 
 def _come_back(page: Page) -> None:
     expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
-
-
-def _violations(page: Page) -> list[str]:
-    page.evaluate(_AXE)
-    found: Any = page.evaluate("axe.run()")
-    return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
 
 
 @pytest.mark.parametrize(
@@ -218,13 +212,13 @@ def test_no_question_has_barriers(
     public = {**registration, "token_endpoint_auth_method": "none", "scope": "all openid User:read"}
     registered = requests.post(f"{running.base}{METHODS}register_client", json=public, timeout=30).json()
     stranger = Application(running.base, 0, registered["client_id"])
-    options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme, "bypass_csp": True}
-    page = open_page(watched=False, storage_state=signed_in, **options)
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
+    page = open_page(storage_state=signed_in, **options)
 
     def look(expected: str) -> None:
         expect(page.locator("h1")).to_have_text(expected)
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert _violations(page) == []
+        assert find_barriers(page) == []
 
     page.goto(application.authorization())
     look("Allow access?")

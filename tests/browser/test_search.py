@@ -1,16 +1,15 @@
 """The search by a key of the keyboard, and what the keys of the desk are: with a script, without one, for everybody."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Request, StorageState, expect
 
+from support.browsers import find_barriers
 from support.running import RunningLatchgate
 
 OpenPage = Callable[..., Page]
-_AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 _SECRET = "lgs_0123456789abcdefghijABCDEFGHIJ0123456789"
 _PHONE = {"width": 375, "height": 800}
 
@@ -26,12 +25,6 @@ def key(running: RunningLatchgate) -> str:
 
 def _focused(page: Page) -> str:
     return str(page.evaluate("document.activeElement.id || document.activeElement.getAttribute('href')"))
-
-
-def _barriers(page: Page) -> list[str]:
-    page.evaluate(_AXE)
-    found: Any = page.evaluate("axe.run()")
-    return [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
 
 
 def test_from_any_page_to_a_record_by_the_keyboard(open_page: OpenPage, signed_in: StorageState, key: str) -> None:
@@ -193,25 +186,25 @@ def test_what_opens_above_a_page_has_no_barriers(
     open_page: OpenPage, signed_in: StorageState, key: str, theme: str, width: int
 ) -> None:
     """The search, empty and full, the keys, and a document; each fits."""
-    options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": theme, "bypass_csp": True}
-    page = open_page(storage_state=signed_in, watched=False, **options)
+    options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": theme}
+    page = open_page(storage_state=signed_in, **options)
     page.goto("/app")
 
     page.keyboard.press("/")
     expect(page.get_by_role("dialog", name="Search")).to_be_visible()
-    assert _barriers(page) == []
+    assert find_barriers(page) == []
     page.keyboard.type("nightly")
     expect(page.get_by_role("dialog").get_by_role("link", name="Backup")).to_be_visible()
-    assert _barriers(page) == []
+    assert find_barriers(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
-    assert _barriers(page) == []
+    assert find_barriers(page) == []
     for address in ("/help", "/help/howto/desk", "/help/permissions", "/help/cli", "/help/tour"):
         page.goto(address)
         expect(page.locator("article")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert _barriers(page) == []
+        assert find_barriers(page) == []
 
 
 def test_help_opens_what_is_about_the_page(open_page: OpenPage, signed_in: StorageState) -> None:

@@ -1,29 +1,17 @@
 """A data folder for each test, and the command line on it."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from latchgate.bootstrap import open_latchgate
-from latchgate.settings import Settings
 from support.command_line import CommandLine
-from support.databases import forget_generation
+from support.fresh_homes import copy_fresh_home
 
 
 @pytest.fixture(autouse=True)
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashing a password as it should be would take most of these tests' time."""
     monkeypatch.setenv("LATCHGATE_PASSWORD_PROFILE", "cheapest")
-
-
-@pytest.fixture(scope="session")
-def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder as the first start leaves it, made once."""
-    home = tmp_path_factory.mktemp("fresh") / "data"
-    open_latchgate(Settings(home=home)).close()
-    forget_generation(home / "latchgate.db")
-    return home
 
 
 @pytest.fixture
@@ -34,9 +22,9 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 
 
 @pytest.fixture
-def cli(empty: CommandLine, fresh_home: Path) -> CommandLine:
+def cli(empty: CommandLine) -> CommandLine:
     """The command line on an instance of the test's own."""
-    shutil.copytree(fresh_home, empty.home)
+    copy_fresh_home(empty.home)
     return empty
 
 

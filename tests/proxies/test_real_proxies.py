@@ -1,8 +1,10 @@
 """Behind each real proxy, set up as its guide says, nothing reaches the application that Latchgate has not let in."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.settings import load_settings
 from support.asgi import Pair, opened_service
+from support.documents import ROOT, find_blocks
 from support.echo_application import EchoApplication, Reached
 from support.proxies import HOST, PROXIES, Mood, Relay, running_proxy, send
 from support.running import RunningLatchgate
@@ -258,21 +261,22 @@ def test_a_body_streams_through(site: Site) -> None:
 def test_nothing_is_smuggled_in(site: Site) -> None:
     """Two lengths, a length and chunks, trailers, folded lines, a second request in a body."""
     inner = f"GET /mine/inner HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+    post, get = f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\n", f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\n"
+    chunked, trailers = "Transfer-Encoding: chunked\r\n", f"{auth(site.bob)}\r\nX-Auth-Request-User: root\r\n\r\n"
     heads = [
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(inner)}\r\nContent-Length: 0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: xchunked\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"POST /open/a HTTP/1.0\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-A: b\r\n X-Auth-Request-User: root\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-A: b\rX-Auth-Request-User: root\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\nHost: {HOST}\nX-A: b\n\n{inner}",
-        f"GET /mine/a HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\n"
-        f"{auth(site.bob)}\r\nX-Auth-Request-User: root\r\n\r\n",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\n{auth(site.ann)}\r\n\r\n{inner}",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nX-Auth-Request-User\x00: root\r\n\r\n",
-        f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nExpect: 100-continue\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
+        f"{post}Content-Length: 5\r\n{chunked}\r\n0\r\n\r\n{inner}",
+        f"{post}Content-Length: {len(inner)}\r\nContent-Length: 0\r\n\r\n{inner}",
+        f"{post}Transfer-Encoding: xchunked\r\n\r\n{inner}",
+        f"{post}{chunked}Transfer-Encoding: x\r\n\r\n0\r\n\r\n{inner}",
+        f"{post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}",
+        f"{post}{chunked}\r\n0\r\n\r\n{inner}".replace("HTTP/1.1", "HTTP/1.0", 1),
+        f"{get}X-A: b\r\n X-Auth-Request-User: root\r\n\r\n{inner}",
+        f"{get}X-A: b\rX-Auth-Request-User: root\r\n\r\n{inner}",
+        f"{get}X-A: b\r\n\r\n{inner}".replace("\r", ""),
+        f"{get}{chunked}Trailer: Authorization\r\n\r\n0\r\n{trailers}".replace("/open/", "/mine/"),
+        f"{get}{auth(site.ann)}\r\n\r\n{inner}",
+        f"{get}X-Auth-Request-User\x00: root\r\n\r\n",
+        f"{get}Expect: 100-continue\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
     ]
     for head in heads:
         last = f"GET /open/last HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
@@ -320,3 +324,17 @@ def test_without_an_answer_nobody_passes(site: Site, mood: Mood) -> None:
     assert site.reached() is None
     site.relay.be(Mood.WELL)
     assert site.status("/mine/a", auth(site.bob)) == 200
+
+
+def test_the_guides_rules_are_rules(tmp_path: Path) -> None:
+    """The commands of the guide to nginx, to which the others refer, make the rules that it speaks of."""
+    instance = RunningLatchgate(tmp_path / "home")
+    text = (ROOT / "docs" / "howto" / "nginx.md").read_text()
+    [block] = [block.text for block in find_blocks(text) if block.text.startswith("latchgate role create")]
+
+    for line in block.splitlines():
+        done = instance.run(*shlex.split(line)[1:])
+        assert done.returncode == 0, (line, done.stderr)
+
+    rules = instance.ask("rule", "list")
+    assert [rule["path"] for rule in rules] == ["/health", "/reports/*", "/*"]

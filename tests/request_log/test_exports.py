@@ -51,7 +51,7 @@ def test_a_row_is_one_record_of_csv(user: str, path: str, user_agent: str, reaso
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_no_cell_is_a_formula(start: str) -> None:
     """A user agent that a spreadsheet would compute is text there, and any other is as it was."""
     formula, plain = make_row(user_agent=f"{start}cmd|' /C calc'!A0"), make_row(user_agent=f"curl{start}")

@@ -24,6 +24,7 @@ from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.port_values import LogPosition
 from latchgate.services.users import UserOrder
 from latchgate.settings import load_settings
+from support.fresh_homes import copy_fresh_home
 
 __all__ = ["LOGGED_USER", "PASSWORD", "PEER", "Answer", "Pair", "Service", "opened_service"]
 
@@ -103,6 +104,8 @@ class Service:
     """One open instance and its application, on an event loop of its own."""
 
     def __init__(self, home: Path, **options: object) -> None:
+        if not home.exists() and "database_url" not in options:
+            copy_fresh_home(home)
         self.latchgate = open_latchgate(load_settings({**_SETTINGS, "home": home, **options}), cached=True)
         self.application: Application = build_application(self.latchgate)
         self._runner = asyncio.Runner()

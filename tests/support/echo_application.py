@@ -69,7 +69,7 @@ def _handler(reached: list[Reached]) -> type[BaseHTTPRequestHandler]:
         timeout = 30
 
         def answer(self) -> None:
-            body_bytes = self._read_body()
+            body_bytes = _read_body(self)
             one = Reached(self.command, self.path, tuple(self.headers.items()), body_bytes)
             reached.append(one)
             body = json.dumps({"user": one.user, "path": one.target, "body_bytes": body_bytes}).encode()
@@ -79,20 +79,21 @@ def _handler(reached: list[Reached]) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = answer
-
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-        def _read_body(self) -> int:
-            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-                return len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            total = 0
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                total += len(self.rfile.read(size))
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return total
-
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        setattr(Handler, f"do_{method}", Handler.answer)
     return Handler
+
+
+def _read_body(handler: BaseHTTPRequestHandler) -> int:
+    if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
+        return len(handler.rfile.read(int(handler.headers.get("Content-Length", 0))))
+    total = 0
+    while size := int(handler.rfile.readline().partition(b";")[0], 16):
+        total += len(handler.rfile.read(size))
+        handler.rfile.readline()
+    while handler.rfile.readline().strip():
+        pass
+    return total

@@ -1,7 +1,7 @@
 """What was asked and answered, what was changed meanwhile, and whether the one agrees with the other.
 
-Everything that a verdict stands on is a switch: a key, one of its secrets, a token, a user, a user's role. A switch is
-on from the moment that somebody could know of it, unless a change turns it. While a change is under way, from its begin
+Everything that an answer stands on is a switch: a key, one of its secrets, a token, a user, a user's role, a rule. A
+switch is on from the moment that somebody could know of it, unless a change turns it. While a change is under way, from its begin
 to its acknowledgement, either state may hold; so it is after one of which nobody was told the outcome, until the next
 one of the same switch is acknowledged. Times are nanoseconds of the host's boot clock, the same in all its processes.
 """
@@ -56,7 +56,8 @@ class Asked:
     ended: int
     """After its answer's last byte was read."""
     credential: str
-    needs_role: bool
+    needs: str
+    """The switch that must be on besides the credential's own, or it is refused with 403; empty: none."""
     status: int
     user: str
     """Whom the answer names; empty where it names nobody."""
@@ -98,7 +99,7 @@ class History:
         """List the moments of a request at which most could be true; between them there is less."""
         yield from (one.begun, one.ended)
         credential = self._credentials[one.credential]
-        for switch in (*credential.switches, credential.role):
+        for switch in (*credential.switches, one.needs):
             for turn in self._turns.get(switch, ()):
                 yield from (moment for moment in (turn.begun, turn.acknowledged) if one.begun <= moment <= one.ended)
 
@@ -106,15 +107,16 @@ class History:
         """Whether an answer is right if the verdict was given at this moment."""
         credential = self._credentials[one.credential]
         states = [self._possible(switch, moment) for switch in credential.switches]
-        roles = self._possible(credential.role, moment) if one.needs_role else {True}
+        rights = self._possible(one.needs, moment) if one.needs else {True}
         let_in = all(True in state for state in states)
         match one.status:
-            case HTTPStatus.OK:
-                return let_in and True in roles and (one.needs_role or one.user == credential.user)
+            case HTTPStatus.OK | HTTPStatus.NO_CONTENT:
+                # What needs the role names nobody.
+                return let_in and True in rights and one.user in {credential.user, "" if one.needs else credential.user}
             case HTTPStatus.UNAUTHORIZED:
                 return any(False in state for state in states)
             case HTTPStatus.FORBIDDEN:
-                return let_in and False in roles
+                return let_in and False in rights
             case _:
                 return False
 
@@ -131,9 +133,9 @@ class History:
 
     def _accusation(self, one: Asked) -> str:
         match one.status:
-            case HTTPStatus.OK if one.user not in {"", self._credentials[one.credential].user}:
+            case HTTPStatus.OK | HTTPStatus.NO_CONTENT if one.user not in {"", self._credentials[one.credential].user}:
                 return "answered as somebody else"
-            case HTTPStatus.OK:
+            case HTTPStatus.OK | HTTPStatus.NO_CONTENT:
                 return "let in against an acknowledged change"
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 return "refused although valid throughout"

@@ -68,6 +68,7 @@ __all__ = [
     "PASSWORD",
     "PEPPERS",
     "PROFILE",
+    "THROTTLES",
     "TOKEN_TEXT",
     "USER",
     "CountingEntropy",

@@ -59,15 +59,15 @@ def _one(*pieces: bytes) -> Exchange:
 def asked_by_everybody(known: Credentials) -> Iterator[Exchange]:
     """Ask about requests that may pass and that may not, with each credential and none."""
     good = [known.good.token, known.good.basic, known.bearer]
-    values = ["", *good, *known.bad.values(), "Negotiate abc"]
     for proxy in Proxy:
         for target in _TARGETS:
-            yield _one(_ask(proxy, target=target))
-            for value in good[:1] if proxy not in _LANE else values:
-                yield _one(_ask(proxy, b"Authorization: " + value.encode(), target=target))
+            yield _one(_ask(proxy, b"Authorization: " + good[0].encode(), target=target))
+        yield from (_one(_ask(proxy, target=target)) for target in _TARGETS[:3])
+    for target in ("/any/a", "/shop/a"):
+        for value in (*good, *known.bad.values(), "Negotiate abc"):
+            yield _one(_ask(Proxy.NGINX, b"Authorization: " + value.encode(), target=target))
     for method in ("GET", "HEAD", "POST", "OPTIONS", "get", "PROPFIND", "X" * 40, "GE T", "\xe9"):
-        for target in ("/open/a", "/posted/a", "/any/a"):
-            yield _one(_ask(Proxy.NGINX, b"Authorization: " + good[0].encode(), target=target, method=method))
+        yield _one(_ask(Proxy.NGINX, b"Authorization: " + good[0].encode(), target="/posted/a", method=method))
 
 
 def told_oddly(known: Credentials) -> Iterator[Exchange]:
@@ -91,14 +91,12 @@ def told_oddly(known: Credentials) -> Iterator[Exchange]:
     forged += [b"Frappe-Authorization-Source: Nope", good, b"Authorization:", b"User-Agent: a", b"Expect: 100-continue"]
     for proxy in _LANE:
         names = [name.decode() for name, _ in question(proxy)[2]]
-        for target in ("/any/a", "/managed/a"):
-            yield from (_one(_ask(proxy, good, line, target=target)) for line in forged)
-            yield from (_one(_ask(proxy, good, target=target, without=name)) for name in names)
+        yield from (_one(_ask(proxy, good, line)) for line in forged)
+        yield from (_one(_ask(proxy, good, without=name)) for name in names)
         yield from (_one(_ask(proxy, good, b"%b:" % name.encode(), without=name)) for name in names)
         yield from (_one(_ask(proxy, good, b"%b:  /any/a \t" % name.encode(), without=name)) for name in names)
     for host in ("b.example.com", "APP.example.com:80", "app.example.com.", "a, b", "[::1]:8", "x@y", "a_b", "a" * 300):
-        for target in ("/mine/a", "/any/a"):
-            yield _one(_ask(Proxy.NGINX, good, target=target, host=host))
+        yield _one(_ask(Proxy.NGINX, good, target="/mine/a", host=host))
 
 
 def written_oddly(known: Credentials) -> Iterator[Exchange]:
@@ -132,7 +130,7 @@ def written_oddly(known: Credentials) -> Iterator[Exchange]:
         "/any/é",
         "/any/a#b",
     ]
-    for proxy in (*_LANE, Proxy.ENVOY):
+    for proxy in (Proxy.NGINX, Proxy.ENVOY):
         for path in paths:
             if proxy is not Proxy.ENVOY or (path.startswith("/") and path.isascii() and " " not in path):
                 yield _one(_ask(proxy, good, target=path))
@@ -167,4 +165,4 @@ def written_oddly(known: Credentials) -> Iterator[Exchange]:
     whole = b"GET /auth/verify?proxy=nginx HTTP/1.1" + lines
     yield Exchange((whole * 5,), answers=5)
     yield Exchange((whole + whole[:50], whole[50:]), answers=2)
-    yield from (_one(whole[:position], whole[position:]) for position in range(1, len(whole), 13))
+    yield from (_one(whole[:position], whole[position:]) for position in range(1, len(whole), 29))

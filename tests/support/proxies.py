@@ -59,10 +59,11 @@ class Relay:
     def be(self, mood: Mood) -> None:
         """Behave otherwise from now on; connections of before are over."""
         self.mood = mood
-        for one in self._open:
+        over, self._open = self._open, []
+        for one in over:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
+            one.close()
 
     def close(self) -> None:
         """Let go."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from support.families import find_children, has_open, kill_family
+from support.ready_commands import run_ready
 
 __all__ = ["RunningLatchgate", "free_port"]
 
@@ -76,7 +77,7 @@ class RunningLatchgate:
         """Start the server and wait until it answers."""
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [*_command(), "serve"],
+                [sys.executable, "-m", "latchgate", "serve"],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -109,22 +110,10 @@ class RunningLatchgate:
 
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of this instance, with this on its standard input."""
-        return subprocess.run(
-            [*_command(), *arguments],
-            env=self.environment,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run_ready(arguments, self.environment, typed)
 
     def ask(self, *arguments: str, typed: str = "") -> Any:  # noqa: ANN401  # whatever the command prints
         """Run a command with --json, which must succeed, and give its document."""
         done = self.run(*arguments, "--json", typed=typed)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return json.loads(done.stdout)
-
-
-def _command() -> list[str]:
-    return [sys.executable, "-m", "latchgate"]

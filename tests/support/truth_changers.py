@@ -1,4 +1,6 @@
-"""Processes that revoke, rotate, disable, enable, take roles away, give them back and end tokens, and write all down.
+"""Processes that revoke, rotate, disable, enable, take roles away, give them back, end tokens and change rules.
+
+They write all down.
 
 One changes over HTTP, one by the services of its own process and, now and then, by the command line. Each has users of
 its own, so that no two of them turn the same switch.
@@ -27,7 +29,7 @@ from support.truth_hands import Hands, HttpHands, ServiceHands
 __all__ = ["KINDS", "MANAGER", "Orders", "read_changes", "run_changer", "users_of"]
 
 MANAGER = "manager@example.com"
-KINDS = ("revoke", "rotate", "enable", "role", "end_token")
+KINDS = ("revoke", "rotate", "enable", "role", "end_token", "rule")
 _USERS_EACH = 6
 _PAUSE_SECONDS_MAX = 0.06
 _TOKEN_SECONDS = 30 * 86_400
@@ -95,12 +97,12 @@ def run_changer(orders: Orders) -> None:
         pool, changes, answered = files
 
         def note(begun: int, status: int, request_id: str) -> None:
-            write_asked(answered, Asked(begun, boot_ns(), "manager", False, status, "", request_id))
+            write_asked(answered, Asked(begun, boot_ns(), "manager", "", status, "", request_id))
 
         hands: Hands = ServiceHands(service, RunningLatchgate(orders.home))
         if orders.manager:
             hands = stack.enter_context(closing(HttpHands(orders.port, orders.manager, note)))
-        changer = _Changer(hands, service, pool, changes, [_User(name) for name in users_of(orders.name)])
+        changer = _Changer(hands, service, pool, changes, [_User(name) for name in users_of(orders.name)], orders.name)
         changer.begin()
         chance = random.Random(orders.name)  # noqa: S311  # which of many to change
         # Each kind once, however slow the machine.
@@ -124,6 +126,9 @@ class _Changer:
     pool: TextIO
     changes: TextIO
     users: list[_User]
+    rule: str
+    """The name of the rule that it opens and closes."""
+    rule_is_open: bool = True
     numbers: Iterator[int] = field(default_factory=count)
 
     def begin(self) -> None:
@@ -153,19 +158,30 @@ class _Changer:
             case "rotate":
                 self._rotate(user)
             case "enable":
-                wanted = not user.enabled
-                work = lambda: self.hands.set_enabled(user.name, enabled=wanted)  # noqa: E731  # as in the other cases
-                if self._make(kind, {f"user {user.name}": wanted}, work):
-                    user.enabled = wanted
+                self._enable(user)
             case "role":
                 given = not user.has_role
                 if self._make(kind, {f"role {user.name}": given}, lambda: self.hands.set_role(user.name, given=given)):
                     user.has_role = given
+            case "rule":
+                self._turn_rule()
             case _:
                 public_id, text = user.tokens.pop()
                 turns = {f"token {public_id}": False}
                 self._make(kind, turns, lambda: self.hands.end_token(public_id, text))
                 self._add_token(user)
+
+    def _enable(self, user: _User) -> None:
+        wanted = not user.enabled
+        turns = {f"user {user.name}": wanted}
+        if self._make("enable", turns, lambda: self.hands.set_enabled(user.name, enabled=wanted)):
+            user.enabled = wanted
+
+    def _turn_rule(self) -> None:
+        wanted = not self.rule_is_open
+        turns = {f"rule {self.rule}": wanted}
+        if self._make("rule", turns, lambda: self.hands.set_rule(self.rule, is_open=wanted)):
+            self.rule_is_open = wanted
 
     def _rotate(self, user: _User) -> None:
         made: list[Pair] = []

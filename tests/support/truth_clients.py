@@ -25,10 +25,12 @@ _DEPTHS = (1, 1, 1, 2, 8)
 _REFUSALS_MAX = 3
 """A credential that was refused more often than that in a row has probably ended, and is asked by seldom."""
 _SELDOM = 0.1
-_NEEDS_ROLE = 0.3
-_UNAUTHORIZED = 401
+_WANTS = ("user", "user", "role", "verify role", "verify http", "verify services", "verify http", "verify services")
+"""What is asked for: who one is, what needs the role, and by a proxy what needs it, or what a rule opens and closes."""
+_OK, _NO_CONTENT, _UNAUTHORIZED = 200, 204, 401
 _LOOK_SECONDS = 0.1
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+_USER = re.compile(rb"\r\nx-auth-request-user: ([!-~]+)\r\n", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"\r\nx-request-id: ([0-9a-f]{32})\r\n", re.IGNORECASE)
 
 
@@ -69,8 +71,7 @@ def publish(file: TextIO, credential: Credential) -> None:
 
 def write_asked(file: TextIO, one: Asked) -> None:
     """Add a request to a file."""
-    needs_role = int(one.needs_role)
-    fields = (one.begun, one.ended, one.credential, needs_role, one.status, one.user, one.request_id)
+    fields = (one.begun, one.ended, one.credential, one.needs, one.status, one.user, one.request_id)
     file.write("\t".join(map(str, fields)) + "\n")
 
 
@@ -78,8 +79,8 @@ def read_asked(file: Path) -> Iterator[Asked]:
     """Read the requests of a file."""
     with file.open() as lines:
         for line in lines:
-            begun, ended, credential, needs_role, status, user, request_id = line.rstrip("\n").split("\t")
-            yield Asked(int(begun), int(ended), credential, needs_role == "1", int(status), user, request_id)
+            begun, ended, credential, needs, status, user, request_id = line.rstrip("\n").split("\t")
+            yield Asked(int(begun), int(ended), credential, needs, int(status), user, request_id)
 
 
 def run_clients(port: int, pools: Sequence[Path], output: Path, over: Event, seed: int) -> None:
@@ -100,7 +101,7 @@ async def _run(port: int, pools: Sequence[Path], output: Path, over: Event, chan
         # Nobody dies any more.
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for credential in known.credentials:
-            await _ask(reader, writer, [(credential, False), (credential, True)], file, known.refusals)
+            await _ask(reader, writer, [(credential, want) for want in dict.fromkeys(_WANTS)], file, known.refusals)
         writer.close()
     known.close()
 
@@ -133,32 +134,54 @@ async def _ask_on(port: int, known: Pool, file: TextIO, over: Event, chance: ran
             await writer.wait_closed()
 
 
-def _choose(known: Pool, chance: random.Random) -> tuple[Credential, bool]:
+def _choose(known: Pool, chance: random.Random) -> tuple[Credential, str]:
     credentials = known.credentials if chance.random() < _SELDOM else known.lively
-    return chance.choice(credentials), chance.random() < _NEEDS_ROLE
+    return chance.choice(credentials), chance.choice(_WANTS)
 
 
 async def _ask(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    wanted: list[tuple[Credential, bool]],
+    wanted: list[tuple[Credential, str]],
     file: TextIO,
     refusals: Counter[str],
 ) -> None:
     begun = boot_ns()
-    writer.write(b"".join(_write(credential, needs_role=needs_role) for credential, needs_role in wanted))
-    for credential, needs_role in wanted:
+    writer.write(b"".join(_write(credential, want) for credential, want in wanted))
+    for credential, want in wanted:
         head = await reader.readuntil(b"\r\n\r\n")
-        length, request_id = _LENGTH.search(head), _REQUEST_ID.search(head)
-        assert length, head
+        length, request_id, named = _LENGTH.search(head), _REQUEST_ID.search(head), _USER.search(head)
+        status = int(head[9:12])
+        assert length or status == _NO_CONTENT, head
         assert request_id, head
-        body = await reader.readexactly(int(length[1]))
-        ended, status = boot_ns(), int(head[9:12])
+        body = await reader.readexactly(int(length[1])) if length else b""
+        ended = boot_ns()
         refusals[credential.name] = refusals[credential.name] + 1 if status == _UNAUTHORIZED else 0
-        user = json.loads(body)["message"] if status == 200 and not needs_role else ""
-        write_asked(file, Asked(begun, ended, credential.name, needs_role, status, user, request_id[1].decode()))
+        user = json.loads(body)["message"] if status == _OK and want == "user" else ""
+        if status == _NO_CONTENT:
+            assert named, head
+            user = named[1].decode()
+        needs = _needs(credential, want)
+        write_asked(file, Asked(begun, ended, credential.name, needs, status, user, request_id[1].decode()))
 
 
-def _write(credential: Credential, *, needs_role: bool) -> bytes:
-    path = ROLE_PATH if needs_role else LOGGED_USER
-    return f"GET {path} HTTP/1.1\r\nHost: latchgate\r\nAuthorization: {credential.header}\r\n\r\n".encode()
+def _needs(credential: Credential, want: str) -> str:
+    match want.split():
+        case ["user"]:
+            return ""
+        case ["verify", name] if name != "role":
+            return f"rule {name}"
+        case _:
+            return credential.role
+
+
+def _write(credential: Credential, want: str) -> bytes:
+    kind, _, name = want.partition(" ")
+    told = ""
+    if kind == "verify":
+        path = "/auth/verify?proxy=nginx"
+        told = f"X-Original-Method: GET\r\nX-Original-URI: /{name}/a\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    else:
+        path = ROLE_PATH if kind == "role" else LOGGED_USER
+    head = f"GET {path} HTTP/1.1\r\nHost: latchgate\r\nAuthorization: {credential.header}\r\n"
+    return f"{head}{told}\r\n".encode()

@@ -12,10 +12,14 @@ from support.asgi import Pair, Service
 from support.history import boot_ns
 from support.running import RunningLatchgate
 
-__all__ = ["ROLE", "Hands", "HttpHands", "ServiceHands"]
+__all__ = ["NOBODYS_ROLE", "ROLE", "RULES", "Hands", "HttpHands", "ServiceHands"]
 
 ROLE = "Reader"
 """The role that is given and taken away."""
+NOBODYS_ROLE = "Nobody"
+"""What a rule asks for while it is closed."""
+RULES = {"role": "RULE-1", "http": "RULE-2", "services": "RULE-3"}
+"""The rules, each for the path of its name; the first is for whoever has the role, and is not changed."""
 _GENERATE = "/api/method/frappe.core.doctype.user.user.generate_keys"
 _OK_STATUSES = frozenset({200, 202})
 _BY_COMMAND_EVERY = 25
@@ -43,6 +47,10 @@ class Hands(Protocol):
 
     def end_token(self, public_id: str, text: str) -> None:
         """End an access token."""
+        ...
+
+    def set_rule(self, name: str, *, is_open: bool) -> None:
+        """Let a rule let everybody in who has a credential, or nobody."""
         ...
 
 
@@ -74,6 +82,9 @@ class HttpHands:
 
     def end_token(self, public_id: str, text: str) -> None:
         self._ask("DELETE", f"/api/resource/OAuth%20Bearer%20Token/{public_id}")
+
+    def set_rule(self, name: str, *, is_open: bool) -> None:
+        self._ask("PUT", f"/api/resource/Access%20Rule/{RULES[name]}", {"roles": "" if is_open else NOBODYS_ROLE})
 
     def _ask(self, method: str, path: str, arguments: object = None) -> Any:  # noqa: ANN401  # JSON
         body = None if arguments is None else json.dumps(arguments)
@@ -122,6 +133,11 @@ class ServiceHands:
     def end_token(self, public_id: str, text: str) -> None:
         if not self._by_command("token", "revoke", typed=f"{text}\n"):
             self._latchgate.access_tokens.end(COMMAND_LINE, public_id)
+
+    def set_rule(self, name: str, *, is_open: bool) -> None:
+        self._latchgate.documents.update(
+            COMMAND_LINE, "Access Rule", RULES[name], {"roles": "" if is_open else NOBODYS_ROLE}
+        )
 
     def _by_command(self, *arguments: str, typed: str = "") -> bool:
         self._count += 1

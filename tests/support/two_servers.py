@@ -144,6 +144,8 @@ class Side:
         # What is loaded by the first who needs it is loaded in a thread, whose end no ping tells of.
         for path in _LOADED_LATE:
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=_PATIENCE_SECONDS).raise_for_status()
+        # A connection's first request must come soon; those that follow may wait while the other side starts.
+        self._ping()
         _, self._position = latchgate.request_log.follow(None)
 
     def close(self) -> None:

@@ -14,9 +14,9 @@ _TAKEN, _GIVEN = Change(100, 110, {"role": False}), Change(200, 210, {"role": Tr
 _UNTOLD = Change(100, None, {"user": False})
 
 
-def _asked(begun: int, ended: int, status: int, *, needs_role: bool = False) -> Asked:
-    user = "ann" if status == 200 and not needs_role else ""
-    return Asked(begun, ended, "key", needs_role, status, user, f"id-{begun}-{ended}")
+def _asked(begun: int, ended: int, status: int, *, needs: str = "") -> Asked:
+    user = "ann" if status == 204 or (status == 200 and not needs) else ""
+    return Asked(begun, ended, "key", needs, status, user, f"id-{begun}-{ended}")
 
 
 def _violations(changes: list[Change], *asked: Asked) -> list[str]:
@@ -62,7 +62,7 @@ def test_what_is_turned_on_again_counts_again() -> None:
 
 def test_a_role_is_needed_only_where_it_is() -> None:
     """Without the role what needs it is a 403, and what does not is answered as before."""
-    role = {"needs_role": True}
+    role = {"needs": "role"}
 
     assert _violations([_TAKEN, _GIVEN], _asked(120, 130, 403, **role), _asked(120, 130, 200)) == []
     assert _violations([_TAKEN, _GIVEN], _asked(220, 230, 200, **role)) == []
@@ -71,6 +71,20 @@ def test_a_role_is_needed_only_where_it_is() -> None:
     assert _violations([_TAKEN], _asked(120, 130, 403)) == ["refused although valid throughout"]
     assert _violations([_TAKEN], _asked(120, 130, 401, **role)) == ["refused although valid throughout"]
     assert _violations([_REVOKED], _asked(120, 130, 403, **role)) == ["refused although valid throughout"]
+
+
+def test_a_rule_is_a_switch_like_any_other() -> None:
+    """What a proxy is told after a rule's change was acknowledged is told by the changed rule, of the right user."""
+    closed, opened = Change(100, 110, {"rule": False}), Change(200, 210, {"rule": True})
+    rule = {"needs": "rule"}
+
+    assert _violations([closed, opened], _asked(120, 130, 403, **rule), _asked(220, 230, 204, **rule)) == []
+    assert _violations([closed], _asked(105, 130, 204, **rule), _asked(105, 130, 403, **rule)) == []
+    assert _violations([closed], _asked(120, 130, 204, **rule)) == ["let in against an acknowledged change"]
+    assert _violations([closed, opened], _asked(220, 230, 403, **rule)) == ["refused although valid throughout"]
+    assert _violations([_REVOKED], _asked(120, 130, 204, **rule)) == ["let in against an acknowledged change"]
+    named = replace(_asked(90, 95, 204, **rule), user="bob")
+    assert _violations([closed], named) == ["answered as somebody else"]
 
 
 def test_a_change_without_an_answer_may_have_happened() -> None:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
@@ -22,10 +22,11 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.port_values import LogQuery
 from support.asgi import opened_service
 from support.history import Asked, Change, History, boot_ns, find_unlogged
+from support.rule_books import rule_of
 from support.running import RunningLatchgate
 from support.truth_changers import KINDS, MANAGER, Orders, read_changes, run_changer, users_of
 from support.truth_clients import Pool, read_asked, run_clients
-from support.truth_hands import ROLE
+from support.truth_hands import NOBODYS_ROLE, ROLE, RULES
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,10 @@ class _Run:
 def _prepare(home: Path) -> str:
     """Make the users that will be changed; give a System Manager's Authorization value."""
     with opened_service(home) as service:
-        service.latchgate.roles.create(COMMAND_LINE, ROLE)
+        for role in (ROLE, NOBODYS_ROLE):
+            service.latchgate.roles.create(COMMAND_LINE, role)
+        rules = [replace(rule_of(f"/{name}/*", *([ROLE] if name == "role" else [])), id=0) for name in RULES]
+        service.latchgate.access_rules.load(COMMAND_LINE, rules, origin="the test")
         grant = Grant(ROLE, "Role", if_owner=False, actions=frozenset({Action.READ}))
         service.latchgate.permissions.grant(COMMAND_LINE, grant)
         service.make_user(MANAGER, roles=frozenset({SYSTEM_MANAGER}))
@@ -96,6 +100,7 @@ def _begin(tmp_path: Path, seconds: int) -> _Run:
     home = tmp_path / "home"
     manager = _prepare(home)
     settings = {"LATCHGATE_CREDENTIAL_FAILURES_PER_MINUTE": "1000000", "LATCHGATE_WORKERS": str(FORCE.workers)}
+    settings["LATCHGATE_TRUSTED_PROXIES"] = "127.0.0.1"
     running = RunningLatchgate(home, **settings).start()
     stop_at = boot_ns() + seconds * 10**9
     changers = tuple(
@@ -211,5 +216,5 @@ def test_no_answer_is_wrong_and_none_is_lost(tmp_path: Path, seconds: int) -> No
 
     # That all this was put to the test: every kind of change, every kind of answer, every process.
     assert set(KINDS) <= {kind for kind, change in changes if change.acknowledged}
-    assert {one.status for one in run.asked()} == {200, 401, 403}
+    assert {one.status for one in run.asked()} == {200, 204, 401, 403}
     assert all(next(read_asked(file), None) for file in run.clients)

@@ -10,7 +10,7 @@ from latchgate.core.users import SYSTEM_MANAGER
 from support.aged_keys import note_uses
 from support.asgi import Pair, Service, opened_service
 from support.envelopes import assert_page
-from support.pages import visit
+from support.pages import HTML, visit
 
 MANAGER, ANN = "manager@example.com", "ann@example.com"
 CALM = "Nothing needs attention."
@@ -38,6 +38,16 @@ def test_managers_who_sign_in_by_password_alone(service: Service) -> None:
     assert '<a href="/app/role/System%20Manager">1 System Manager signs in by password alone</a>' in text
     assert CALM not in text
     assert "by password alone" not in others
+
+
+@pytest.mark.parametrize(("scope", "told"), [("User:read", True), ("API Key:read", False)])
+def test_a_manager_s_key_is_told_of_users_only_if_it_may_read_them(service: Service, scope: str, told: bool) -> None:
+    """How many managers have no second factor is no business of a key for something else."""
+    pair = service.make_key(MANAGER, scopes=frozenset({scope}))
+
+    text = assert_page(service.ask("/app", pair.token, headers=[HTML]))
+
+    assert ("by password alone" in text) == told
 
 
 @pytest.mark.parametrize(("count", "told"), [(19, False), (20, True)])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,7 @@ def test_questions_of_proxies_are_answered_alike(
 
 def test_questions_of_strangers_are_answered_alike(twins: Twins, known: Credentials) -> None:
     """Where no proxy is believed, neither way answers any of them."""
-    for exchange in odd_questions.told_oddly(known):
+    for exchange in islice(odd_questions.told_oddly(known), 10):
         one, _ = twins.compare(exchange)
         assert b"HTTP/1.1 20" not in one.answers
 

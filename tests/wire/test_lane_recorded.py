@@ -86,25 +86,32 @@ def _keep_cookies(jar: dict[str, str], lines: list[tuple[str, str]]) -> None:
                 jar[key] = text
 
 
-@contextmanager
-def _recorded_twins(folder: Path) -> Iterator[Twins]:
-    """Run a server with the lane and one without, both with what the recorded one held."""
-    with running_like_frappe(folder / "home"):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that nobody has open, with what the recorded server held."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    with running_like_frappe(home):
         pass
+    return home
+
+
+@contextmanager
+def _recorded_twins(filled: Path, folder: Path) -> Iterator[Twins]:
+    """Run a server with the lane and one without, both with what the recorded one held."""
     settings = [{**COMMON, "LATCHGATE_OAUTH_REGISTRATION": "open", **lane} for lane in LANES]
-    with running_twins(folder / "home", folder, settings) as twins:
+    with running_twins(filled, folder, settings) as twins:
         yield Twins(twins.one, twins.other, liken=Likeness())
 
 
 @pytest.mark.parametrize("areas", ["token,source", "login", "keys", "resource,client", "oauth"])
-def test_every_recorded_case_is_answered_alike(tmp_path: Path, areas: str) -> None:
+def test_every_recorded_case_is_answered_alike(filled: Path, tmp_path: Path, areas: str) -> None:
     """Each recorded request, and what follows from its answer, is answered, logged and ended alike by both."""
     cases = [carry_over(case) for case in _RECORDED if case["area"] in areas.split(",")]
     if areas == "oauth":
         cases = [*cases, *carry_over_oauth(_RECORDED)]
     assert len(cases) > 40
 
-    with _recorded_twins(tmp_path) as twins:
+    with _recorded_twins(filled, tmp_path) as twins:
         replay = _Replay(twins)
         for case in cases:
             replay.send(case)

@@ -32,6 +32,7 @@ _TYPES = (
     "OAuth Client",
     "OAuth Bearer Token",
     "OAuth Consent",
+    "Access Rule",
 )
 _LOGS = {"API Request Log", "Activity Log"}
 _ISSUED = {"OAuth Bearer Token", "OAuth Consent"}
@@ -65,13 +66,18 @@ def _expected(role: str, doctype: str, action: Action, *, own: bool) -> bool:
         return doctype not in _ISSUED or action is not Action.WRITE
     # Whoever makes such a record owns it.
     own = own or (action is Action.CREATE and doctype in _OWNED_BY_MAKER)
-    if doctype in {"Role Permission", "System Settings"} and action is not Action.READ:
-        return False  # nobody else gives rights
+    if _is_reserved(role, doctype) and action is not Action.READ:
+        return False
     if _allowed_to_all(doctype, action) and own:
         return True
     actions, if_owner = _EXTRA.get(role, (set(), False))
     readable = Action.READ in actions or (own and _allowed_to_all(doctype, Action.READ))
     return action in actions and (own or not if_owner) and (readable or action is Action.CREATE)
+
+
+def _is_reserved(role: str, doctype: str) -> bool:
+    # Nobody else gives rights; and each rule undoes others, so that a right on one's own is none to change them.
+    return doctype in {"Role Permission", "System Settings"} or (doctype == "Access Rule" and role == "Owner")
 
 
 def _allowed_to_all(doctype: str, action: Action) -> bool:
@@ -246,7 +252,7 @@ def _new(service: Service, doctype: str, whose: str) -> dict[str, Any]:
         case "OAuth Client":
             return {"app_name": f"made {number}", "scopes": "openid", "redirect_uris": "https://made.example/back"}
         case _:
-            return {}
+            return {"path": f"/made/{number}"} if doctype == "Access Rule" else {}
 
 
 def _change(doctype: str) -> dict[str, Any]:
@@ -262,6 +268,8 @@ def _change(doctype: str) -> dict[str, Any]:
             return {"enabled": 0}
         case "System Settings":
             return {"allow_own_keys": 1}
+        case "Access Rule":
+            return {"path": f"/changed/{number}"}
         case "OAuth Client":
             return {"app_name": f"changed {number}"}
         case _:
@@ -322,6 +330,10 @@ def _made_by(service: Service, doctype: str, owner: str, number: int) -> str:
         case "Event Consumer":
             latchgate.documents.create(COMMAND_LINE, doctype, {"record_name": f"consumer {number}"})
             return _own(service, "source_record", f"consumer {number}", owner)
+        case "Access Rule":
+            name = str(latchgate.documents.create(COMMAND_LINE, doctype, {"path": f"/{number}"})["name"])
+            _execute(service, "UPDATE access_rule SET owner = ? WHERE 'RULE-' || id = ?", owner, name)
+            return name
         case "OAuth Client":
             client_id = _make_client(service)
             _execute(service, "UPDATE oauth_client SET owner = ? WHERE client_id = ?", owner, client_id)

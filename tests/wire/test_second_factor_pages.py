@@ -242,11 +242,21 @@ def test_who_may_not_end_a_second_factor(opened: Service, user: str, of: str) ->
     device = _device(opened, of)
     sid = opened.sign_in(user).sid if user != of else _enter(opened, user, device)
 
+    assert _get(opened, f"/app/user/{of}/end-second-factor", sid).status == 403
     assert _post(opened, f"/app/user/{of}/end-second-factor", sid, {}).status == 403
     with opened.latchgate.store.read() as tx:
         found = tx.users.find(of)
         assert found is not None
         assert tx.second_factors.find(found.id) is not None
+
+
+def test_who_may_end_none_is_not_told_who_there_is(opened: Service) -> None:
+    """Of a user that there is not, the refusal is the same, asked and sent."""
+    sid, path = opened.sign_in(API).sid, "/app/user/{}/end-second-factor"
+
+    for user in (WEB, "nobody@example.com"):
+        assert _get(opened, path.format(user), sid).status == 403
+        assert _post(opened, path.format(user), sid, {}).status == 403
 
 
 @pytest.mark.parametrize("user", [API, WEB])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from latchgate.bootstrap import open_latchgate
+from latchgate.settings import Settings
 from support.asgi import LOGGED_USER, PASSWORD, Pair, Service, opened_service
 from support.running import RunningLatchgate
 
@@ -89,8 +91,8 @@ def test_without_the_key_file_it_does_not_start(stolen: Path) -> None:
 
 def test_with_another_key_file_it_does_not_start(stolen: Path, tmp_path: Path) -> None:
     """The key file of the thief's own installation does not fit, and the database is not changed by the attempt."""
-    with opened_service(tmp_path / "own"):
-        shutil.copy(tmp_path / "own" / "latchgate.key", stolen)
+    open_latchgate(Settings(home=tmp_path / "own")).close()
+    shutil.copy(tmp_path / "own" / "latchgate.key", stolen)
     before = (stolen / "latchgate.db").read_bytes()
 
     _assert_refused(_start(stolen), "is not the one that the database was made with")
@@ -100,8 +102,8 @@ def test_with_another_key_file_it_does_not_start(stolen: Path, tmp_path: Path) -
 
 def test_with_the_check_forged_it_starts_and_opens_nothing(victim: _Victim, stolen: Path, tmp_path: Path) -> None:
     """Whoever has the file can make it fit another key file; what was hashed under the first then matches nothing."""
-    with opened_service(tmp_path / "own"):
-        shutil.copy(tmp_path / "own" / "latchgate.key", stolen)
+    open_latchgate(Settings(home=tmp_path / "own")).close()
+    shutil.copy(tmp_path / "own" / "latchgate.key", stolen)
     with closing(sqlite3.connect(tmp_path / "own" / "latchgate.db")) as own:
         (check,) = own.execute("SELECT value FROM fact WHERE name = 'key_check'").fetchone()
     with closing(sqlite3.connect(stolen / "latchgate.db")) as database:

@@ -25,8 +25,9 @@ CSV_COLUMNS = (
     "requests",
 )
 
-# A spreadsheet takes a cell that begins so for a formula, and callers choose their own path and user agent.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that begins so for a formula, some also where the sign is of full width, and callers choose
+# their own path and user agent.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def json_line(entry: LogEntry) -> str:

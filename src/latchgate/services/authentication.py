@@ -31,6 +31,8 @@ __all__ = ["Authenticator", "Rules"]
 
 SESSION_TOUCH_SECONDS = 60
 """How old the note of a session's last use may be: one write a minute, not one a request."""
+_TOUCHES_AN_IDLE_TIME = 10
+"""Where sessions end soon, they are noted more often: else one that is in use would count as unused."""
 
 # What an unknown key is compared with, so that it costs the same work as a wrong secret.
 _DECOY = StoredKey(
@@ -211,7 +213,8 @@ class Authenticator:
         if stored is None or judged is None:
             # A session that ended makes a guest, as recorded: the sign-in page must remain within reach.
             return Anonymous(session_expired=True)
-        if isinstance(judged, Principal) and now - stored.last_seen_at >= SESSION_TOUCH_SECONDS:
+        noted_for = min(SESSION_TOUCH_SECONDS, lifetime.idle_seconds // _TOUCHES_AN_IDLE_TIME)
+        if isinstance(judged, Principal) and now - stored.last_seen_at >= noted_for:
             self.touch_session(stored.id)
         return judged
 

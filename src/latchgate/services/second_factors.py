@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from latchgate.core.credentials import Scheme
 from latchgate.core.principals import Principal, Reason
 from latchgate.core.second_factors import needs_second_factor
-from latchgate.core.tokens import Secret
+from latchgate.core.tokens import Purpose, Secret
 from latchgate.core.users import ADMINISTRATOR, GUEST, SYSTEM_MANAGER, StoredUser, effective_roles
 from latchgate.errors import Invalid, NotPermitted, RateLimited, SignInFailed
 from latchgate.services.activity import note
@@ -70,16 +70,17 @@ class SecondFactorService:
         self._require_password(actor, password)
         with write_as(self._store, actor) as tx:
             user = get_user(tx, own.user)
-            outcome = self._check(tx, actor, user, typed)
+            outcome, place = self._check(tx, actor, user, typed), self._place_of(tx, own, user)
         self._require_right(actor, outcome)
-        return self.enrolments.begin(user, own.credential)
+        return self.enrolments.begin(user, place)
 
     def show_again(self, actor: Actor, proof: str) -> ShownKey | None:
         """Give a key that `begin` showed to the same session; None if its time is over."""
         own = _require_session(actor)
         with read_as(self._store, actor) as tx:
             user = get_user(tx, own.user)
-        return self.enrolments.show_again(user, own.credential, proof)
+            place = self._place_of(tx, own, user)
+        return self.enrolments.show_again(user, place, proof)
 
     def confirm(self, actor: Actor, proof: str, typed: str) -> list[Secret]:
         """Let a key count that `begin` showed to the same session, in the place of one before; give recovery codes.
@@ -88,13 +89,14 @@ class SecondFactorService:
 
         Raises:
             NotPermitted: The actor did not come by a session.
-            Invalid: With `code`, it is not right, or the key was shown too long ago.
+            Invalid: With `code`, it is not right, the key was shown too long ago, or the password or the second factor is
+                another by now than was asked for then.
         """
         own, recovery_codes = _require_session(actor), self.enrolments.make_codes()
         self._count(actor)
         with write_as(self._store, actor) as tx:
             user = get_user(tx, own.user)
-            confirmed = self.enrolments.confirm(user, own.credential, proof, typed)
+            confirmed = self.enrolments.confirm(user, self._place_of(tx, own, user), proof, typed)
             if confirmed is None:
                 raise Invalid({"code": _WRONG})
             before = tx.second_factors.find(user.id)
@@ -137,9 +139,8 @@ class SecondFactorService:
     def find_for(self, actor: Actor, name: str) -> SecondFactorState | None:
         """Tell a System Manager how another user stands; None for whoever may not end it. Raises NotFound."""
         with read_as(self._store, actor) as tx:
-            user = get_user(tx, name)
             try:
-                _require_may_end(actor, user)
+                user = _get_endable(tx, actor, name)
             except NotPermitted:
                 return None
             factor, count = tx.second_factors.find(user.id), tx.second_factors.count_recovery_codes(user.id)
@@ -154,10 +155,9 @@ class SecondFactorService:
             NotPermitted: The actor is no System Manager, it is their own, or Administrator's, which the command line
                 alone ends; or the credential used is limited.
         """
-        judge_early(self._store, actor, lambda tx: _require_may_end(actor, get_user(tx, name)))
+        judge_early(self._store, actor, lambda tx: _get_endable(tx, actor, name))
         with write_as(self._store, actor) as tx:
-            user = get_user(tx, name)
-            _require_may_end(actor, user)
+            user = _get_endable(tx, actor, name)
             if not tx.second_factors.delete(user.id):
                 return False
             tx.sign_in_steps.end_all(user.id)
@@ -173,6 +173,12 @@ class SecondFactorService:
         if tx.second_factors.find(user.id) is None:
             return None
         return self.enrolments.codes.check_in(tx, actor, user, typed)
+
+    def _place_of(self, tx: Transaction, own: Principal, user: StoredUser) -> str:
+        """Name where a key is shown: the session, with the password and the second factor that were asked for there."""
+        factor = tx.second_factors.find(user.id)
+        mark = self.enrolments.peppers.digest(Purpose.PASSWORD_MARK, user.password_hash or "").value.hex()
+        return f"{own.credential}, by {mark}, after {factor.sealed.value.hex() if factor else 'none'}"
 
     def _require_password(self, actor: Actor, password: Secret) -> None:
         try:
@@ -222,11 +228,15 @@ def _require_enrolled(tx: Transaction, user: StoredUser) -> None:
         raise Invalid({"second_factor": "there is none; set one up first"})
 
 
-def _require_may_end(actor: Actor, user: StoredUser) -> None:
+def _get_endable(tx: Transaction, actor: Actor, name: str) -> StoredUser:
+    """Give a user whose second factor the actor may end. Raises NotPermitted, NotFound."""
+    # Before the user is looked up: whoever may end none is not told who there is.
     require_system_manager(actor)
     require_within(actor, UNLIMITED)
+    user = get_user(tx, name)
     if is_self(actor, user):
         raise NotPermitted("Your own second factor you turn off on your account's page", told=True)
     if user.name in {ADMINISTRATOR, GUEST} and actor.principal is not None:
         told = f"The second factor of {user.name} is ended by the command line alone"
         raise NotPermitted(told, told=True)
+    return user

@@ -157,8 +157,8 @@ class SignInStepService:
         return stored
 
     def _count(self, user: StoredUser, browser: Browser) -> None:
-        # With the passwords of that user from that address: of many at once no more get through than of many in turn.
-        wait = self.sign_in.throttles.count_sign_in(user.name, browser.ip_address)
+        # Before any is looked at: of many at once no more get through than of many in turn.
+        wait = self.sign_in.throttles.count_code(user.name, browser.ip_address)
         if wait:
             raise RateLimited("Too many attempts to sign in. Try again later.", retry_after_seconds=wait)
 

@@ -159,9 +159,18 @@ class Throttles:
         """Count an attempt to sign in, before any work: of many at once no more get through than of many in turn."""
         return self._hit(self._sign_ins, _per_user(self._limits()), user, throttle_unit(address))
 
+    def count_code(self, user: str, address: str) -> int:
+        """Count a code that is tried after a right password, as `count_sign_in`.
+
+        Apart from the passwords, of which the right one counts until a code was right: else it would be a failure.
+        """
+        return self._hit(self._sign_ins, _codes_per_user(self._limits()), user, throttle_unit(address))
+
     def forget_sign_ins(self, user: str, address: str) -> None:
         """Forget the attempts of a user who then signed in."""
-        self._sign_ins.clear(_per_user(self._limits()), user, throttle_unit(address))
+        limits = self._limits()
+        for item in (_per_user(limits), _codes_per_user(limits)):
+            self._sign_ins.clear(item, user, throttle_unit(address))
 
     def count_wrong_password(self, address: str) -> int:
         """Count a wrong password from an address, whoever was named."""
@@ -198,6 +207,10 @@ class Throttles:
 
 def _per_user(limits: SignInLimits) -> RateLimitItem:
     return RateLimitItemPerSecond(limits.per_user, limits.window_seconds, namespace="user")
+
+
+def _codes_per_user(limits: SignInLimits) -> RateLimitItem:
+    return RateLimitItemPerSecond(limits.per_user, limits.window_seconds, namespace="code")
 
 
 def _per_address(limits: SignInLimits) -> RateLimitItem:

@@ -202,17 +202,23 @@ class VerifiedCache:
 
     def has_left(self, key: bytes, address: str) -> bool:
         """Whether `take` would give something."""
-        left = self._left
-        if left is None or left.key != key or left.address != address:
-            return False
-        return self._boottime() <= self._trust_until and left.nonce == self.nonce and left.second == self._clock.now()
+        return self._find_left(key, address) is not None
 
     def take(self, key: bytes, address: str) -> Principal | Rejected | None:
-        """Take what was left, once, if it is still so."""
-        if not self.has_left(key, address):
+        """Take what was left, if it is still so."""
+        left = self._find_left(key, address)
+        if left is None:
             return None
-        left, self._left = self._left, None
-        return left.who if left is not None else None
+        # Never looked at once more: by now another thread may have left there what somebody else is.
+        self._left = None
+        return left.who
+
+    def _find_left(self, key: bytes, address: str) -> _Left | None:
+        left = self._left
+        if left is None or left.key != key or left.address != address:
+            return None
+        holds = self._boottime() <= self._trust_until and left.nonce == self.nonce and left.second == self._clock.now()
+        return left if holds else None
 
     def beat(self) -> None:
         """Look whether the files are those that everybody uses, and follow what changed; see `Watcher`."""

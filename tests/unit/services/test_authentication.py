@@ -7,8 +7,9 @@ from ipaddress import ip_network
 import pytest
 
 from latchgate.core.credentials import Presented, Scheme
-from latchgate.core.policy import ANY_SCHEME, Decision, Requirement
+from latchgate.core.policy import ANY_SCHEME, SIGNED_IN, Decision, Requirement
 from latchgate.core.principals import Anonymous
+from latchgate.core.sessions import SessionLifetime
 from latchgate.core.tokens import Secret
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.authentication import SESSION_TOUCH_SECONDS
@@ -175,6 +176,23 @@ def test_a_session_s_use_is_noted_once_a_minute(house: House) -> None:
         seen.append(house.execute("SELECT last_seen_at - created_at FROM session")[0][0])
 
     assert seen == [0, SESSION_TOUCH_SECONDS, SESSION_TOUCH_SECONDS, 2 * SESSION_TOUCH_SECONDS]
+
+
+@pytest.mark.parametrize("idle_seconds", [60, 90, 240])
+def test_a_short_idle_time_ends_no_session_that_is_in_use(house: House, idle_seconds: int) -> None:
+    """Its uses are noted often enough: whoever asks three times within it stays signed in."""
+    house.add_user()
+    presented = house.carry(Scheme.SESSION)
+    lifetime = SessionLifetime(idle_seconds, LIFETIME.absolute_seconds)
+    authenticator = house.gate.authenticator
+    short = replace(authenticator, rules=replace(authenticator.rules, lifetime=lambda _tx: lifetime))
+    gate = replace(house.gate, authenticator=short)
+
+    for _ in range(12):
+        house.clock.advance(idle_seconds // 3)
+        assert gate.admit(presented, SIGNED_IN).principal is not None
+    house.clock.advance(idle_seconds)
+    assert gate.admit(presented, SIGNED_IN).principal is None
 
 
 def test_a_refused_session_is_not_kept_alive(house: House) -> None:

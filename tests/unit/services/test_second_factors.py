@@ -126,6 +126,28 @@ def test_a_key_is_confirmed_soon_and_by_the_same_session(house: House, own: Acto
     assert house.second_factors.show_again(own, shown.proof) is None
 
 
+def test_a_key_is_confirmed_by_what_was_asked_for(house: House, own: Actor) -> None:
+    """One that was shown before another second factor or password counted asked for neither, and takes no place."""
+    early, used = (house.second_factors.begin(own, PASSWORD, "") for _ in range(2))
+    now = house.clock.now()
+    house.second_factors.confirm(own, used.proof, Device(used.key.text).code(now))
+
+    for shown in (early, used):
+        with pytest.raises(Invalid, match="code"):
+            house.second_factors.confirm(own, shown.proof, Device(shown.key.text).code(now, 1))
+        assert house.second_factors.show_again(own, shown.proof) is None
+
+
+def test_another_password_ends_what_an_old_one_began(house: House, own: Actor) -> None:
+    """Whoever knew the old one, and looks at the same session, sets no device of theirs up."""
+    shown = house.second_factors.begin(own, PASSWORD, "")
+    house.passwords.change_own(own, PASSWORD, Secret("four unrelated words here"))
+
+    with pytest.raises(Invalid, match="code"):
+        house.second_factors.confirm(own, shown.proof, Device(shown.key.text).code(house.clock.now()))
+    assert house.second_factors.get_own(own).since is None
+
+
 def test_another_device_takes_its_place(house: House, own: Actor) -> None:
     """With the password and a code of the present one; the former device and its recovery codes open nothing more."""
     device, codes = _set_up(house, own)

@@ -1,6 +1,7 @@
 """Between a right password and a session: a code, once, soon, by whoever began, or nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Barrier, Thread
 
 import pytest
@@ -13,8 +14,9 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.port_values import UserChanges
 from latchgate.services.sign_in import STEP_SECONDS, Browser, CodeAsked, SignedIn, SignInAttempt
 from latchgate.services.sign_in_steps import ATTEMPTS_MAX
+from latchgate.services.throttles import SignInLimits, Throttles
 from latchgate.services.users import UserOrder
-from support.house import ADDRESS, OTHER_PEPPERS, PASSWORD, USER, House, present_session
+from support.house import ADDRESS, OTHER_PEPPERS, PASSWORD, THROTTLES, USER, House, present_session
 from support.second_factors import Device, give_device, wrong_code
 
 BROWSER = Browser(ADDRESS, "browser")
@@ -237,9 +239,29 @@ def test_whoever_knows_the_password_is_slowed(house: House, device: Device) -> N
             return "limited"
         return "in"
 
-    tried = [try_once() for _ in range(6)]
+    tried = [try_once() for _ in range(8)]
 
-    assert tried == ["wrong", "wrong", "limited", "limited", "limited", "limited"]
+    assert tried == ["wrong"] * 5 + ["limited"] * 3
+    assert _sessions(house) == 0
+
+
+def test_a_right_password_is_no_failure(house: House, device: Device) -> None:
+    """Where one failure is all there may be, the password and the code still open a session; one wrong code is it."""
+    strict = Throttles(house.clock, THROTTLES, find_limits=lambda: SignInLimits(1, 10, 600))
+    sign_in = replace(house.sign_in, throttles=strict)
+    steps = replace(house.sign_in_steps, sign_in=sign_in)
+
+    def begin() -> CodeAsked:
+        asked = sign_in.sign_in(SignInAttempt(USER, PASSWORD, ADDRESS, "browser"))
+        assert isinstance(asked, CodeAsked)
+        return asked
+
+    assert _opens(house, steps.finish(begin().step, device.code(house.clock.now()), BROWSER))
+    asked = begin()
+    with pytest.raises(SignInFailed):
+        steps.finish(asked.step, wrong_code(device, house.clock.now()), BROWSER)
+    with pytest.raises(RateLimited):
+        steps.finish(asked.step, device.code(house.clock.now(), 1), BROWSER)
 
 
 def test_after_many_wrong_codes_only_a_recovery_code_is_looked_at(house: House, device: Device) -> None:

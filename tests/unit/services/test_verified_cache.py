@@ -301,6 +301,26 @@ class TestFlights:
         self._assert_not_joined(office, leader, goes_on)
 
 
+class TestLeft:
+    def test_what_another_thread_leaves_meanwhile_is_not_taken(self) -> None:
+        """Between the look whose it is and the taking, somebody else's outcome may come in its place."""
+        meanwhile: list[Callable[[], object]] = []
+
+        def boottime() -> float:
+            if meanwhile:
+                meanwhile.pop()()
+            return 1_000.0
+
+        cache = VerifiedCache(FakeDatabase().open, FakeClock(), boottime, CountingEntropy(), 1_000)
+        cache.beat()
+        mine, others = Rejected(Reason.WRONG_SECRET), verdict(OTHER_ID).who
+        cache.leave(KEY, "192.0.2.1", mine, cache.nonce)
+        meanwhile.append(lambda: cache.leave(OTHER, "192.0.2.1", others, cache.nonce))
+
+        assert cache.take(KEY, "192.0.2.1") is mine
+        assert not meanwhile
+
+
 class TestKeys:
     def test_absent_is_not_empty(self, office: Office) -> None:
         """No source header, an empty one, and one that completes another header's value are told apart."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
@@ -14,11 +14,12 @@ from latchgate.core.policy import PUBLIC, SIGNED_IN
 from latchgate.core.users import UserType
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.connected_apps import AppHome, read_apps
-from latchgate.server.desk.forms import Told, told_of
+from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, Log, LogList
 from latchgate.server.desk.session_lists import SessionLists
+from latchgate.server.desk.tabs import ShownAgain, chosen_tab, values_of
 from latchgate.server.desk.views import View
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -116,29 +117,15 @@ class AccountPages:
         """Read what the answer to a change of keys shows, before the change."""
         await anyio.to_thread.run_sync(self._read, call, "keys")
 
-    async def _show(
-        self,
-        call: Call,
-        tab: str = "",
-        *,
-        typed: Mapping[str, Any] | None = None,
-        told: Told | None = None,
-        status: int = 200,
-        dialog: Mapping[str, Any] | None = None,
-    ) -> Response:
-        chosen = tab or call.request.query_params.get("tab", "")
-        chosen = chosen if chosen in dict(_TABS) else _TABS[0][0]
+    async def _show(self, call: Call, tab: str = "", **again: Unpack[ShownAgain]) -> Response:
+        chosen, typed = chosen_tab(call, _TABS, tab), again.get("typed")
         values = await anyio.to_thread.run_sync(self._read, call, chosen)
         return await self.frame.show(
             call,
             "account.html",
             Heading("My account"),
-            status=status,
-            tabs=_TABS,
-            tab=chosen,
-            told=told or Told(),
             typed=typed if typed is not None else values.get("user"),
-            dialog=dialog or {"kind": ""},
+            **values_of(_TABS, chosen, again),
             **values,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
@@ -19,12 +19,13 @@ from latchgate.oauth.metadata import ServerAddresses
 from latchgate.server.desk.charts import Chart, Charts
 from latchgate.server.desk.client_form import FIELDS, MAY, ClientReader, typed_of
 from latchgate.server.desk.client_words import AUTH_METHODS, GRANTS, grant_words, kind_words
-from latchgate.server.desk.forms import Told, told_of
+from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.log_list import ACTIVITY_LOG, REQUEST_LOG, LogList
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.new_keys import choice
 from latchgate.server.desk.rendering import RenderingError
+from latchgate.server.desk.tabs import ShownAgain, chosen_tab, values_of
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.replies import Dialect
@@ -69,41 +70,17 @@ class ClientForm:
     public_url: str
     charts: Charts
 
-    async def show(
-        self,
-        call: Call,
-        tab: str = "",
-        *,
-        typed: Mapping[str, Any] | None = None,
-        told: Told | None = None,
-        status: int = 200,
-        dialog: Mapping[str, Any] | None = None,
-    ) -> Response:
-        """Render a client's form.
-
-        Args:
-            call: Whose address has the part `name`.
-            tab: Which tab is open; empty for that of the address.
-            typed: What was sent and refused, shown instead of what is stored.
-            told: Why it was refused.
-            status: The answer's.
-            dialog: What opens above the page: `kind` and what its template shows.
-        """
-        chosen = tab or call.request.query_params.get("tab", "")
-        chosen = chosen if chosen in dict(_TABS) else _TABS[0][0]
-        name = call.parts["name"]
-        values = await anyio.to_thread.run_sync(self._read, call, name, chosen, typed)
+    async def show(self, call: Call, tab: str = "", **again: Unpack[ShownAgain]) -> Response:
+        """Render the form of the client that the address names, at a tab or that of the address."""
+        chosen, name = chosen_tab(call, _TABS, tab), call.parts["name"]
+        values = await anyio.to_thread.run_sync(self._read, call, name, chosen, again.get("typed"))
         return await self.frame.show(
             call,
             "oauth_client.html",
             Heading(values["client"].app_name, (HOME, Link("OAuth Clients", CLIENTS))),
-            status=status,
-            told=told or Told(),
-            tabs=_TABS,
-            tab=chosen,
             address=address_of(name),
-            dialog=dialog or {"kind": ""},
             addresses=ServerAddresses(self.public_url),
+            **values_of(_TABS, chosen, again),
             **values,
         )
 

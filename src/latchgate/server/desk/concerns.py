@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
-from latchgate.core.documents import API_KEY
+from latchgate.core.documents import API_KEY, USER
 from latchgate.core.permissions import Action
 from latchgate.core.questions import ROWS_MAX
 from latchgate.core.users import SYSTEM_MANAGER
@@ -106,13 +106,17 @@ class RefusalConcerns:
 
 @dataclass(frozen=True, slots=True)
 class FactorConcerns:
-    """System Managers who sign in by their password alone; told to System Managers."""
+    """System Managers who sign in by their password alone; told to System Managers, by what may read all users."""
 
+    documents: DocumentService
     store: Store
 
     def find(self, call: Call) -> Iterator[Concern]:
         """Count them."""
-        count = count_managers_without_second_factor(self.store) if call.principal.is_manager else 0
+        # A manager's key may be good for less: who has a second factor is a field of users.
+        if not (call.principal.is_manager and USER.name in self.documents.list_readable(call.actor, [USER.name])):
+            return
+        count = count_managers_without_second_factor(self.store)
         if count:
             sentence = (
                 f"{count:,} {'System Manager signs' if count == 1 else 'System Managers sign'} in by password alone"

@@ -129,6 +129,6 @@ def _concerns(latchgate: Latchgate) -> Sequence[Concerns]:
     """Give all parts of the house that tell the first page what needs attention, the gravest first."""
     return (
         RefusalConcerns(RefusalService(latchgate.documents, latchgate.request_log, latchgate.clock)),
-        FactorConcerns(latchgate.store),
+        FactorConcerns(latchgate.documents, latchgate.store),
         KeyConcerns(latchgate.documents, _findings(latchgate)),
     )

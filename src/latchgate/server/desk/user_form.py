@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import anyio.to_thread
 from starlette.responses import Response
@@ -15,12 +15,12 @@ from latchgate.core.users import UserType, automatic_roles
 from latchgate.errors import NotPermitted
 from latchgate.server.desk.charts import Charts
 from latchgate.server.desk.connected_apps import AppHome, read_apps
-from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.log_list import REQUEST_LOG, LogList
 from latchgate.server.desk.navigation import HOME
 from latchgate.server.desk.session_lists import SessionLists
+from latchgate.server.desk.tabs import ShownAgain, chosen_tab, values_of
 from latchgate.server.desk.views import View
 from latchgate.server.desk.wording import segment
 from latchgate.server.requests import Call
@@ -68,47 +68,25 @@ class UserForm:
     charts: Charts
     lists: SessionLists
 
-    async def show(
-        self,
-        call: Call,
-        tab: str = "",
-        *,
-        typed: Mapping[str, Any] | None = None,
-        told: Told | None = None,
-        status: int = 200,
-        dialog: Mapping[str, Any] | None = None,
-    ) -> Response:
-        """Render the form of the user that the address names.
-
-        Args:
-            call: Whose address has the part `name`.
-            tab: Which tab is open; empty for that of the address.
-            typed: What was sent and refused, shown instead of what is stored.
-            told: Why it was refused.
-            status: The answer's.
-            dialog: What opens above the page: `kind` and what its template shows.
-        """
-        query = call.request.query_params
-        chosen, tabs = tab or query.get("tab", ""), _tabs_for(call)
-        chosen = chosen if chosen in dict(tabs) else tabs[0][0]
+    async def show(self, call: Call, tab: str = "", **again: Unpack[ShownAgain]) -> Response:
+        """Render the form of the user that the address names, at a tab or that of the address."""
+        query, tabs = call.request.query_params, _tabs_for(call)
+        chosen = chosen_tab(call, tabs, tab)
         user, values = await anyio.to_thread.run_sync(self._read, call, chosen)
         trail = (HOME, Link("Users", USERS)) if values["sees_all"] else (HOME,)
-        kind = (dialog or {}).get("kind", "")
+        shown = values_of(tabs, chosen, again)
+        kind, typed = shown["dialog"]["kind"], again.get("typed")
         return await self.frame.show(
             call,
             "user.html",
             Heading(user["full_name"], trail),
-            status=status,
             user=user,
             typed=typed if typed is not None else user,
-            told=told or Told(),
-            tabs=tabs,
-            tab=chosen,
             address=address_of(user["name"]),
             types=[one.value for one in UserType],
-            dialog=dialog or {"kind": ""},
             access_open=kind not in {"", _DISCONNECT} or query.get("done", "") in _KEY_CHANGES,
             apps_open=kind == _DISCONNECT or query.get("done", "") == "disconnected",
+            **shown,
             **values,
         )
 

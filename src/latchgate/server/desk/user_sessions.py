@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 from starlette.responses import RedirectResponse, Response
 
+from latchgate.errors import NotPermitted
 from latchgate.server.desk.navigation import DESK
 from latchgate.server.desk.session_lists import SessionLists
 from latchgate.server.desk.user_form import USERS, UserForm, address_of
@@ -48,9 +49,11 @@ class UserSessionPages:
 
     async def end_second_factor(self, call: Call) -> Response:
         """Say what ends with the user's second factor, and end it."""
-        if call.request.method != "POST":
-            return await self.form.show(call, "sessions", dialog={"kind": "end-second-factor"})
         user = call.parts["name"]
+        if call.request.method != "POST":
+            if await anyio.to_thread.run_sync(self.lists.second_factors.find_for, call.actor, user) is None:
+                raise NotPermitted("You may not end the second factor of this user.", told=True)
+            return await self.form.show(call, "sessions", dialog={"kind": "end-second-factor"})
         await anyio.to_thread.run_sync(self.lists.second_factors.end_for, call.actor, user)
         return _back(user, "second-factor-ended")
 
