@@ -120,7 +120,6 @@ class Latchgate:
     permissions: PermissionService
     sources: SourceService
     api_keys: ApiKeyService
-    access_rules: AccessRuleService
     system_settings: SystemSettingsService
     documents: DocumentService
     access_tokens: AccessTokenService
@@ -144,6 +143,11 @@ class Latchgate:
     measures: Measures
     """What this process counts, and whom it reads the counts of: all workers', or its own where it is alone."""
     opened: ExitStack = field(repr=False)
+
+    @property
+    def access_rules(self) -> AccessRuleService:
+        """Who reaches protected applications."""
+        return self.documents.access_rules
 
     @property
     def request_counts(self) -> RequestCountService:
@@ -300,7 +304,6 @@ def _wire(
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
-    access_rules = AccessRuleService(store, clock, settings.access_rules)
     lifetimes, policy, consents = standing.lifetimes, standing.key_policy, ConsentService(store, clock)
     clients = ClientService(store, peppers, clock, entropy, issuer, throttles)
     accounts = store, request_log, clock, users, roles, permissions, sources, api_keys, system_settings
@@ -316,9 +319,8 @@ def _wire(
         permissions=permissions,
         sources=sources,
         api_keys=api_keys,
-        access_rules=access_rules,
         system_settings=system_settings,
-        documents=DocumentService(*accounts, clients, consents, access_tokens, access_rules),
+        documents=DocumentService(*accounts, clients, consents, access_tokens, _access_rules(settings, store, clock)),
         access_tokens=access_tokens,
         sign_in=sign_in,
         sessions=SessionService(store, clock, rules),
@@ -338,6 +340,10 @@ def _wire(
         measures=measures,
         opened=stack,
     )
+
+
+def _access_rules(settings: Settings, store: SqlStore, clock: SystemClock) -> AccessRuleService:
+    return AccessRuleService(store, clock, settings.access_rules)
 
 
 def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:

@@ -159,7 +159,7 @@ def test_a_matrix_names_all_that_there_is(furnished: House) -> None:
     doctypes = _show(furnished).doctypes
 
     assert set(doctypes) == {*DOCUMENT_TYPES, "Event Consumer", "a device"}
-    assert doctypes[:2] == ("a device", "Activity Log")
+    assert doctypes[:2] == ("a device", "Access Rule")
     assert _show(furnished).why_fixed == ""
 
 
