@@ -18,7 +18,10 @@ from typing import Any
 from report import HEAD, Aim
 from servers import machine
 
-_NAMES = ("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost", "protect")
+_NAMES = (
+    *("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost", "tail", "protect"),
+    "embed",
+)
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _FAILED = "**failed**: run it alone to see why"
 _RIVALS = Aim(

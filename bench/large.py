@@ -1,22 +1,25 @@
 """A large instance: users, keys and log rows by the hundred thousand, and the roll-ups that belong to the rows."""
 
+import json
 import random
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from desk_questions import AUDITORS
 
 from latchgate.bootstrap import open_latchgate
 from latchgate.request_log.roll_ups import roll_up
 from latchgate.request_log.rows import COLUMNS, FORMER
 from latchgate.settings import load_settings
 
-__all__ = ["Large", "fill", "user_name"]
+__all__ = ["Large", "fill", "keep", "user_name"]
 
 _BATCH = 20_000
 _ROLLED_UP = 500_000
@@ -24,6 +27,8 @@ _DAY_US = 86_400_000_000
 _DAYS = 90
 _FORBIDDEN, _OK = 403, 200
 _AGENTS = ("nightly-job/1.4", "python-requests/2.32", "curl/8.5")
+_OPERATIONS = ("session.started", "session.started", "session.ended", "api_key.generated")
+_TOLD = "large.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,19 @@ def fill(home: Path, users: int, keys: int, rows: int) -> Large:
     return large
 
 
+def keep(home: Path, users: int, keys: int, rows: int) -> Large:
+    """Take the instance that was left here, or make one and leave it; the time of its rows ends when it was made."""
+    told = home / _TOLD
+    if told.exists():
+        left = Large(**{**json.loads(told.read_text()), "home": home})
+        if (left.users, left.keys, left.rows) == (users, keys, rows):
+            return left
+        raise SystemExit(f"{home} holds an instance of another size; name an empty folder")
+    large = fill(home, users, keys, rows)
+    told.write_text(json.dumps({**asdict(large), "home": ""}))
+    return large
+
+
 def user_name(number: int) -> str:
     """Name a user; the lowest numbers sent most requests."""
     return f"user{number:07}@example.com"
@@ -70,12 +88,14 @@ def _fill(home: Path, users: int, keys: int, rows: int, told: Any) -> None:  # n
         first = database.execute("SELECT min(id) FROM user WHERE name LIKE 'user%'").fetchone()[0]
         large = Large(home, users, keys, rows, first, now_us - _DAYS * _DAY_US, _DAYS * _DAY_US // rows)
         _insert(database, "api_key", _keys(large))
-        database.execute("ANALYZE")
+        _insert(database, "activity_log", _activity(large))
+        role = database.execute("INSERT INTO role (name, creation) VALUES (?, ?)", (AUDITORS, now_us)).lastrowid
+        whose = range(first, first + users, 5)
+        _insert(database, "user_role", ({"user_id": user, "role_id": role} for user in whose))
     with closing(sqlite3.connect(home / "log.db")) as log, log:
         _insert(log, "request_log", _rows(large))
         _roll_up(log, large)
         log.execute("UPDATE log_position SET last_id = ?", (rows,))
-        log.execute("ANALYZE")
     print(f"{users:,} users, {keys:,} keys, {rows:,} log rows in {time.monotonic() - started:.0f} s\n", flush=True)
     told.put(large)
 
@@ -100,7 +120,8 @@ def _keys(large: Large) -> Iterator[dict[str, Any]]:
     # Some hundred end within a fortnight.
     soon = large.time_us(large.rows) // 1_000_000
     for number in range(large.keys):
-        made_us = large.start_us - large.keys + number
+        # The newest are of those who sent most: theirs are the keys that are judged by their use.
+        made_us = large.start_us - number
         yield {
             "source": "User",
             "key_id": f"lgk_{number:022}",
@@ -113,6 +134,22 @@ def _keys(large: Large) -> Iterator[dict[str, Any]]:
             "creation": made_us,
             "created_by": "Administrator",
             "modified": made_us,
+        }
+
+
+def _activity(large: Large) -> Iterator[dict[str, Any]]:
+    # As many as there are keys, over the time of the log.
+    step_us = _DAYS * _DAY_US // large.keys
+    for number in range(1, large.keys + 1):
+        whose = number % large.users
+        yield {
+            "time": large.start_us + number * step_us,
+            "user": user_name(whose),
+            "operation": _OPERATIONS[number % len(_OPERATIONS)],
+            "subject": user_name(whose),
+            "detail": "",
+            "ip_address": f"192.0.2.{whose % 250}",
+            "user_id": large.first_user_id + whose,
         }
 
 

@@ -42,7 +42,9 @@ class Table:
         return "\n".join([self.caption, "", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
-def options_of(description: str | None, *, rounds: int = 5, seconds: float = 3, **more: int) -> argparse.Namespace:
+def options_of(
+    description: str | None, *, rounds: int = 5, seconds: float = 3, kept: bool = False, **more: int
+) -> argparse.Namespace:
     """Read the options that every benchmark has, and more of its own, which are numbers."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
@@ -50,6 +52,9 @@ def options_of(description: str | None, *, rounds: int = 5, seconds: float = 3, 
     for name, default in more.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
     parser.add_argument("--aims", type=Path, help="a file to add the lines for the table of aims to")
+    if kept:
+        parser.add_argument("--home", type=Path, help="a folder where what was filled is kept, and used again")
+        parser.add_argument("--only", default="", help="what is in whose name alone")
     return parser.parse_args()
 
 

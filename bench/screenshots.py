@@ -45,11 +45,14 @@ _WITHOUT_PICTURE = frozenset(
         *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
         *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
         "/app/access-rule/{name}/move",
-        *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+        *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export", "/metrics"),
+        *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
     }
 )
 """They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""
 _CLIENTS = "/app/oauth-client"
+_KEY, _OWN_KEY = "/app/api-key/{source}/{key}", "/app/api-key/User/{key}"
+_CONSUMER, _BILLING = "/app/event-consumer/{name}", "/app/event-consumer/Billing"
 _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device/record/Front%20door"
 
 # By the picture's name: the page in the route table, and the address that is opened.
@@ -103,6 +106,20 @@ PICTURES = {
     "record-new-key": (f"{_RECORD}/new-key", f"{_DOOR}/new-key"),
     "record-dialog-rotate": (f"{_RECORD}/key/{{key}}/rotate", f"{_DOOR}/key/{{door}}/rotate"),
     "record-dialog-revoke": (f"{_RECORD}/key/{{key}}/revoke", f"{_DOOR}/key/{{door}}/revoke"),
+    "keys": ("/app/api-key", "/app/api-key"),
+    "keys-wide": ("/app/api-key", "/app/api-key?finding=wide&state=live"),
+    "keys-revoke": ("/app/api-key/revoke", "/app/api-key/revoke?key:User:{key}=1&key:User:{own}=1&key:User:none=1"),
+    "key": (_KEY, _OWN_KEY),
+    "key-dialog-rotate": (f"{_KEY}/rotate", f"{_OWN_KEY}/rotate"),
+    "key-dialog-revoke": (f"{_KEY}/revoke", f"{_OWN_KEY}/revoke"),
+    "consumers": ("/app/event-consumer", "/app/event-consumer"),
+    "consumer": (_CONSUMER, _BILLING),
+    "consumer-dialog-delete": (f"{_CONSUMER}/delete", f"{_BILLING}/delete"),
+    "consumer-dialog-generate": (f"{_CONSUMER}/generate-keys", f"{_BILLING}/generate-keys"),
+    "consumer-new-key": (f"{_CONSUMER}/new-key", f"{_BILLING}/new-key"),
+    "consumer-dialog-rotate": (f"{_CONSUMER}/key/{{key}}/rotate", f"{_BILLING}/key/{{billing}}/rotate"),
+    "consumer-dialog-revoke": (f"{_CONSUMER}/key/{{key}}/revoke", f"{_BILLING}/key/{{billing}}/revoke"),
+    "settings": ("/app/settings", "/app/settings"),
     "roles": ("/app/role", "/app/role"),
     "role": ("/app/role/{name}", "/app/role/Deployer"),
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
@@ -211,6 +228,9 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     running.ask("source", "create", "API Device")
     running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
     running.ask("source", "record", "create", "API Device", "Back door")
+    running.ask("source", "record", "create", "Event Consumer", "Billing", "--user", "api@example.com")
+    # The second secret works beside the first.
+    running.ask("key", "rotate", str(key), "--overlap", "24h")
     app, token = connect_application(running, "Administrator", _PASSWORD)
     calendar = Application(running.base, 0, app)
     back = {"redirect_uri": "https://calendar.example.com/callback", "prompt": "consent"}
@@ -224,6 +244,7 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
         "door": str(
             running.ask("key", "generate", "Front door", "--source", "API Device", "--label", "Lock")["api_key"]
         ),
+        "billing": str(running.ask("key", "generate", "Billing", "--source", "Event Consumer")["api_key"]),
         "own": str(running.ask("key", "generate", "Administrator", "--label", "Laptop")["api_key"]),
         "row": _newest(administrator, running.base, "API Request Log", '[["status","=",403]]'),
         "deed": _newest(administrator, running.base, "Activity Log", '[["operation","=","api_key.generated"]]'),
@@ -270,6 +291,26 @@ def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Ite
             for name, (_, address, button) in PRESSED.items():
                 _press(user, address.format_map(parts), button)
                 user.screenshot(path=_FOLDER / f"{name}-{theme}-{width}.png")
+            _undo(user, f"{theme}-{width}")
+
+
+def _undo(page: Page, kind: str) -> None:
+    """Change something, and undo it twice: what is offered, and what is said where nothing is left to undo."""
+    page.goto("/app/user/ann@example.com", wait_until="networkidle")
+    page.get_by_label("First name").fill(f"Ann, {kind}")
+    page.get_by_role("button", name="Save").click()
+    undo = page.get_by_role("button", name="Undo")
+    undo.wait_for()
+    page.screenshot(path=_FOLDER / f"undo-offered-{kind}.png", full_page=True)
+    again = page.context.new_page()
+    again.goto(page.url)
+    undo.click()
+    page.get_by_text("Undone.").wait_for()
+    page.screenshot(path=_FOLDER / f"undone-{kind}.png", full_page=True)
+    again.get_by_role("button", name="Undo").click()
+    again.get_by_role("heading", name="Nothing was undone").wait_for()
+    again.screenshot(path=_FOLDER / f"undo-refused-{kind}.png", full_page=True)
+    again.close()
 
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:

@@ -62,6 +62,7 @@ from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.services.tokens import TokenService
+from latchgate.services.undos import UndoService
 from latchgate.services.users import UserService
 from latchgate.services.verified_cache import VerifiedCache
 from latchgate.services.watchers import Watcher
@@ -167,6 +168,11 @@ class Latchgate:
     def sign_in_steps(self) -> SignInStepService:
         """Sign-ins between password and session."""
         return SignInStepService(self.sign_in, self._enrolments)
+
+    @property
+    def undos(self) -> UndoService:
+        """Changes that whoever made them can still undo."""
+        return UndoService(self.store, self.clock, self.sign_in.entropy, self.documents, self.permissions)
 
     @property
     def _enrolments(self) -> Enrolments:

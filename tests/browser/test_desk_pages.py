@@ -182,7 +182,7 @@ def test_a_page_before_the_desk_has_no_barriers(open_page: OpenPage, path: str) 
 
 
 def test_what_is_shown_once_has_no_barriers(open_page: OpenPage, signed_in: StorageState, keys: dict[str, str]) -> None:
-    """The secret, the reset link, and the page that the link opens."""
+    """The secret, the reset link, and the page that the link opens; Undo, and the page that refuses it."""
     page = open_page(storage_state=signed_in, reduced_motion="reduce")
 
     def look(at: Page) -> None:
@@ -204,3 +204,16 @@ def test_what_is_shown_once_has_no_barriers(open_page: OpenPage, signed_in: Stor
     guest.goto(link)
     expect(guest.get_by_label("The same again")).to_be_visible()
     look(guest)
+    page.goto(USER)
+    page.get_by_label("First name").fill("Renamed")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    look(page)
+    # Its refusal is an answer that the browser complains of.
+    again = open_page(watched=False, storage_state=page.context.storage_state(), reduced_motion="reduce")
+    again.goto(page.url)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status")).to_contain_text("Undone.")
+    again.get_by_role("button", name="Undo").click()
+    expect(again.get_by_role("heading", name="Nothing was undone", level=1)).to_be_visible()
+    look(again)

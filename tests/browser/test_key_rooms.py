@@ -99,7 +99,9 @@ def test_a_key_is_rotated_on_its_page(open_page: OpenPage, running: RunningLatch
     page.reload()
 
     expect(page.get_by_text("The former was last used just now from 127.0.0.1.")).to_be_visible()
-    expect(page.get_by_text("Once it has rested for a day")).to_be_visible()
+    expect(page.get_by_role("button", name="End the former secret")).to_be_hidden()
+    page.get_by_text("End it before its time").click()
+    expect(page.get_by_role("button", name="End the former secret")).to_be_visible()
     expect(page.get_by_role("figure", name=re.compile("Requests"))).to_be_visible()
     page.get_by_role("link", name="All of them in the Request Log").click()
     expect(page.locator(".rows.log tbody tr")).to_have_count(2)

@@ -37,6 +37,8 @@ def test_from_any_page_to_a_record_by_the_keyboard(open_page: OpenPage, signed_i
     expect(dialog.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("nightly")
     expect(dialog.get_by_role("status")).to_have_text("4 results: 1 user, 2 keys, 1 client.")
+    # Results that are still being put in their place would take the focus away with them.
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")).to_have_count(0)
     page.keyboard.press("ArrowDown")
     assert _focused(page) == "/app/user/nightly%40example.com"
     page.keyboard.press("ArrowUp")

@@ -172,6 +172,8 @@ def test_the_top_names_come_first(database: LogDatabase) -> None:
     day = (_NOON, _NOON + HOUR)
 
     assert log.top(CountQuery(*day, by=CountedBy.USER), 2) == [TopCount("u3", "3", 4, 1), TopCount("u2", "2", 2, 0)]
+    # Three users on that day, of whom one had two outcomes.
+    assert [log.is_short(CountQuery(*day, by=CountedBy.USER), most) for most in (1, 100)] == [False, True]
     assert [one.name for one in log.top(CountQuery(*day, by=CountedBy.KEY), 9)] == ["lgk_3", "lgk_2", "lgk_1"]
     assert log.top(CountQuery(*day, by=CountedBy.REASON), 9) == [
         TopCount("unknown_key", "", 2, 2),

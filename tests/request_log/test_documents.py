@@ -144,6 +144,32 @@ def test_rows_between_two_numbers(filled: HostRequestLog) -> None:
     assert found(Condition("time", Operator.AT_LEAST, (NOON + 10,))) == (["6", "5"], 2)
 
 
+def test_rows_that_have_numbers_are_there(sqlite_log: HostRequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for rows up to one that is in the database waits for nothing; all others wait for what is coming."""
+    sqlite_log.append(make_row())
+    assert sqlite_log.reach(10) == 1
+    sqlite_log.append(make_row())
+    waited: list[None] = []
+    documents = sqlite_log.documents
+    monkeypatch.setattr(documents, "_require_whole", lambda: waited.append(None))
+
+    def count(*conditions: Condition) -> int:
+        waited.clear()
+        return documents.count(_TYPE, DocumentQuery(all_of=conditions), None)
+
+    assert (count(Condition("name", Operator.BETWEEN, (1, 1))), waited) == (1, [])
+    assert (count(Condition("name", Operator.BETWEEN, (1, 2))), len(waited)) == (1, 1)
+    assert (count(), len(waited)) == (1, 1)
+
+
+def test_a_reader_brings_in_no_more_than_it_says(sqlite_log: HostRequestLog) -> None:
+    """And tells how far one can read; the next goes on where it ended."""
+    for _ in range(7):
+        sqlite_log.append(make_row())
+
+    assert [sqlite_log.reach(3) for _ in range(4)] == [3, 6, 7, 7]
+
+
 def test_rows_between_two_numbers_are_read_by_number(
     sqlite_log: HostRequestLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +190,8 @@ def test_rows_between_two_numbers_are_read_by_number(
         reader.list_some(_TYPE, query, Own("ann@example.com", 1))
         reader.count(_TYPE, query, None)
 
+    # Beside them it is asked how far the log goes.
+    plans = [plan for plan in plans if plan != "SCAN log_position"]
     assert len(plans) == 6
     for plan in plans:
         assert "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan

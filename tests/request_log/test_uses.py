@@ -40,6 +40,16 @@ def test_only_the_newest_rows_are_looked_at(sql_log: HostRequestLog, rows_max: i
     assert use.since == NOON + 3 - use.requests
 
 
+def test_when_users_were_last_seen(sql_log: HostRequestLog) -> None:
+    """By their newest row, whatever came of it; who sent nothing is not named."""
+    for time, user in ((NOON + 5, "ann@example.com"), (NOON, "ann@example.com"), (NOON - 7, "bob@example.com")):
+        sql_log.append(make_row(time=time, user=user, status=403, reason="role_missing"))
+
+    seen = sql_log.last_seen(["bob@example.com", "ann@example.com", "nobody@example.com"])
+
+    assert seen == {"ann@example.com": NOON + 5, "bob@example.com": NOON - 7}
+
+
 def test_refusals_are_counted_by_address_and_by_key(sql_log: HostRequestLog) -> None:
     """Those that stand for many count as many; what a client or a database is to blame for does not count."""
     now = NOON + 30 * _MINUTE

@@ -76,6 +76,10 @@ class MemoryLog:
         end = len(self.entries)
         return self.entries[end if after is None else after.id :], LogPosition(end)
 
+    def reach(self, rows_max: int) -> int:
+        self._answer()
+        return len(self.entries)
+
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         self._answer()
         uses: dict[str, LastUse] = {}

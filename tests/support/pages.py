@@ -5,9 +5,30 @@ from collections.abc import Mapping
 
 from support.asgi import Answer, Service
 
-__all__ = ["HTML", "key_seen_in", "secret_in", "send_form", "send_json", "visit"]
+__all__ = ["HTML", "Browser", "done_at", "key_seen_in", "secret_in", "send_form", "send_json", "visit"]
 
 HTML = ("accept", "text/html")
+
+
+class Browser:
+    """A browser in which a user is signed in, and stays so."""
+
+    def __init__(self, service: Service, user: str) -> None:
+        self._service = service
+        self.sid = service.sign_in(user).sid
+        self._token = service.csrf_token(self.sid)
+
+    def visit(self, path: str) -> Answer:
+        """Ask for a page."""
+        return self._service.ask(path, headers=[("cookie", f"sid={self.sid}"), HTML])
+
+    def send(self, path: str, typed: Mapping[str, object]) -> Answer:
+        """Send a form, with the session's token."""
+        return self.send_without_token(path, {**typed, "csrf_token": self._token})
+
+    def send_without_token(self, path: str, typed: Mapping[str, object]) -> Answer:
+        """Send a form as another site could make the browser do it."""
+        return self._service.post(path, typed, form=True, headers=[("cookie", f"sid={self.sid}"), HTML])
 
 
 def visit(service: Service, path: str, user: str) -> Answer:
@@ -28,6 +49,11 @@ def send_json(service: Service, path: str, user: str, sent: Mapping[str, object]
     sid = service.sign_in(user).sid
     token = service.csrf_token(sid)
     return service.post(path, sent, headers=[("cookie", f"sid={sid}"), ("x-frappe-csrf-token", token), HTML])
+
+
+def done_at(answer: Answer) -> str:
+    """Give the page to which a form that was taken leads, without the id under which it can be undone."""
+    return (answer.header("location") or "").partition("&undo=")[0]
 
 
 def secret_in(text: str) -> str:

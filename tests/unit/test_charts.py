@@ -41,6 +41,9 @@ class FakeCounts:
         self.asked.append((query, limit))
         return [TopCount(ME, "7", 5, 1)]
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        return query.by is not CountedBy.KEY and rows_max > 0
+
     def state(self) -> LogState:
         raise AssertionError("nobody asks for it")
 
@@ -149,8 +152,8 @@ def test_a_time_of_nothing_has_no_chart(since: int, until: int) -> None:
     assert _charts()[0].read(COMMAND_LINE, CountQuery(since, until)) is None
 
 
-def test_outcomes_are_three() -> None:
-    """As far as roll-ups tell them apart: those that were not answered one by one are refused too."""
+def test_outcomes_are_those_of_the_roll_ups() -> None:
+    """All that these tell apart: those that were not answered one by one are refused too."""
     start = NOW // 60 * 60
     found = [
         OutcomeCount(start, status, refused=refused, requests=number)
@@ -161,10 +164,16 @@ def test_outcomes_are_three() -> None:
 
     chart = _read(_charts(*found)[0], NOW - 3600)
 
-    assert chart.totals == [("succeeded", "Succeeded", 3), ("refused", "Refused", 18), ("failed", "Failed", 15)]
-    assert chart.busy == [Bar(start, (3, 18, 15))]
+    assert [(name, count) for name, _, count in chart.totals] == [
+        ("succeeded", 3),
+        ("partly", 3),
+        ("refused", 15),
+        ("failed", 15),
+    ]
+    assert chart.busy == [Bar(start, (3, 3, 15, 15))]
     drawn = json.loads(chart.data)
-    assert [sum(series) for series in drawn["series"]] == [3, 18, 15]
+    assert [sum(series) for series in drawn["series"]] == [3, 3, 15, 15]
+    assert drawn["outcomes"] == [[name, words] for name, words, _ in chart.totals]
     assert (drawn["start"], drawn["step"]) == (chart.start, 60)
 
 
@@ -179,9 +188,10 @@ def test_a_chart_in_words() -> None:
 
     assert words == (
         "1,234 requests between 19 February 2026, 07:52 and 19 February 2026, 08:53 UTC: "
-        "1,200 succeeded, 34 refused, 0 failed. The most within one minute: 1,200, at 19 February 2026, 08:42."
+        "1,200 succeeded, 34 refused or client error, 0 failed. "
+        "The most within one minute: 1,200, at 19 February 2026, 08:42."
     )
-    assert _read(_charts()[0], NOW - 3600).words.endswith("0 succeeded, 0 refused, 0 failed.")
+    assert _read(_charts()[0], NOW - 3600).words.endswith("0 succeeded, 0 refused or client error, 0 failed.")
 
 
 @pytest.mark.parametrize(("period", "seconds"), [("", _DAY), ("7d", 7 * _DAY), ("30d", 30 * _DAY), ("<b>", _DAY)])

@@ -30,6 +30,25 @@ def test_a_time_in_words(ago_seconds: float, words: str) -> None:
     assert Moment.of(NOW - ago_seconds, NOW).words == words
 
 
+@pytest.mark.parametrize(
+    ("left_seconds", "words"),
+    [
+        (-60, "for a moment longer"),
+        (0, "for a moment longer"),
+        (1, "for another second"),
+        (59, "for another 59 seconds"),
+        (60, "for another minute"),
+        (3600, "for another hour"),
+        (23 * 3600 + 59, "for another 23 hours"),
+        (11 * 86_400, "for another 11 days"),
+        (365 * 86_400, "until 19 Feb 2027"),
+    ],
+)
+def test_how_long_something_goes_on(left_seconds: int, words: str) -> None:
+    """After a verb: it works for another 23 hours."""
+    assert Moment.of(NOW + left_seconds, NOW).remaining == words
+
+
 def test_a_time_exactly() -> None:
     """The text of a record's field is UTC, and is shown with its zone."""
     shown = Moment.of("2026-02-19 08:52:44.120000", NOW)

@@ -42,7 +42,7 @@ def test_a_user_s_requests_are_drawn(logged: LoggedService, reader: str) -> None
     assert succeeded >= 4
     assert refused >= 1
     assert failed == 0
-    assert f"{succeeded:,} succeeded, {refused:,} refused, 0 failed." in text
+    assert f"{succeeded:,} succeeded, {refused:,} refused or client error, 0 failed." in text
     assert f'<td class="number">{succeeded}</td>' in text
     assert "/assets/chart.js" in text
 

@@ -9,7 +9,7 @@ from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Service, opened_service
 from support.envelopes import assert_page, assert_shown
-from support.pages import key_seen_in, secret_in, send_form, visit
+from support.pages import done_at, key_seen_in, secret_in, send_form, visit
 
 MANAGER, API = "manager@example.com", "api@example.com"
 LIST, OLD = "/app/event-consumer", "/app/source/Event%20Consumer"
@@ -33,6 +33,10 @@ def test_a_consumer_is_made_gets_keys_and_goes(peopled: Service) -> None:
     page = f"{LIST}/Billing%20%2F%20EU"
     assert (made.status, made.header("location")) == (303, f"{page}?done=created")
 
+    shown = assert_page(visit(peopled, page, MANAGER))
+    assert 'value="Billing / EU"' in shown
+    assert "so it stays. For another name, make another consumer and give it keys." in shown
+
     secret = secret_in(send_form(peopled, f"{page}/generate-keys", MANAGER, {}).text)
     (key,) = peopled.latchgate.documents.list_whole(COMMAND_LINE, "API Key", _KEYS).documents()
     token = f"token {key['name']}:{secret}"
@@ -46,7 +50,7 @@ def test_a_consumer_is_made_gets_keys_and_goes(peopled: Service) -> None:
     assert peopled.ask(LOGGED_USER, token, headers=[_SOURCE]).status == 200
 
     disabled = send_form(peopled, page, MANAGER, {"user": API})
-    assert disabled.header("location") == f"{page}?done=saved"
+    assert done_at(disabled) == f"{page}?done=disabled"
     assert peopled.ask(LOGGED_USER, token, headers=[_SOURCE]).status == 401
     send_form(peopled, page, MANAGER, {"user": API, "enabled": "1"})
     assert peopled.ask(LOGGED_USER, token, headers=[_SOURCE]).status == 200

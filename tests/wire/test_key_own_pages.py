@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from latchgate.core.credentials import Scheme
 from latchgate.core.permissions import Action, Grant
-from latchgate.core.users import SYSTEM_MANAGER
-from latchgate.services.actors import COMMAND_LINE
+from latchgate.core.principals import Principal
+from latchgate.core.users import SYSTEM_MANAGER, effective_roles
+from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.port_values import CountedBy, CountQuery
 from support.aged_keys import age_key, note_uses
 from support.asgi import Pair, Service, opened_service
 from support.envelopes import assert_page, assert_shown
@@ -16,7 +19,7 @@ from support.pages import HTML, key_seen_in, secret_in, send_form, visit
 
 MANAGER, ANN, BOB, CLERK = (f"{name}@example.com" for name in ("manager", "ann", "bob", "clerk"))
 SOURCE = "API Device"
-_NOT_RESTED = "Once it has rested for a day, it can be ended here before its time."
+_EARLY = "End it before its time"
 _END = "End the former secret"
 
 
@@ -37,6 +40,56 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def _page(pair: Pair, source: str = "User") -> str:
     return f"/app/api-key/{source.replace(' ', '%20')}/{pair.key_id}"
+
+
+def test_a_key_s_traffic_is_drawn_for_its_user_too(service: Service) -> None:
+    """Who sees their own keys alone sees how often each was used, and tried.
+
+    Of a record's, which may have acted as somebody else before, and of others' keys, nothing.
+    """
+    pair, theirs = service.make_key(ANN), service.make_key(BOB)
+    service.latchgate.sources.create(COMMAND_LINE, SOURCE)
+    service.latchgate.sources.create_record(COMMAND_LINE, SOURCE, "Door", ANN)
+    of_record = service.make_key("Door", source=SOURCE)
+    for secret in (pair.secret, pair.secret, "guess"):
+        service.ask(authorization=Pair(pair.key_id, secret).token)
+    service.ask(authorization=of_record.token, headers=[("frappe-authorization-source", SOURCE)])
+
+    text = assert_page(visit(service, _page(pair), ANN))
+    unused = assert_page(visit(service, _page(theirs), BOB))
+
+    assert re.search(r'<h2[^>]*>Requests <span class="hint">3</span>', text)
+    assert "Counted with what others tried it with" in text
+    assert "Counted with what others" not in visit(service, _page(pair), MANAGER).text
+    assert "No request was counted in this time." in unused
+    assert "Requests <span" not in assert_page(visit(service, _page(of_record, SOURCE), ANN))
+    now = service.latchgate.clock.now()
+    for key, source in ((theirs, "User"), (of_record, SOURCE), (Pair("lgk_unknown", ""), "User")):
+        asked = CountQuery(now - 60, now, CountedBy.KEY, key.key_id, source)
+        assert service.latchgate.request_counts.within(_acting(service, ANN), asked) is None
+    limited = _acting(service, ANN, "API Request Log:read")
+    own = CountQuery(0, now, CountedBy.KEY, pair.key_id, "User")
+    assert service.latchgate.request_counts.within(limited, own) is None
+    # Not what a key of that id did before it was made.
+    found = service.latchgate.request_counts.within(_acting(service, ANN), own)
+    assert found is not None
+    assert found.since > now - 3600
+
+
+def _acting(service: Service, user: str, *scopes: str) -> Actor:
+    stored = service.latchgate.users.get(user)
+    principal = Principal(
+        user=user,
+        user_id=stored.id,
+        user_type=stored.user_type,
+        full_name=user,
+        roles=effective_roles(stored),
+        scheme=Scheme.TOKEN,
+        source="User",
+        credential="k",
+        scopes=frozenset(scopes or {"all"}),
+    )
+    return Actor.of(principal, "192.0.2.1")
 
 
 def test_a_key_tells_what_it_may_do_and_did(service: Service) -> None:
@@ -106,7 +159,7 @@ def test_a_key_is_rotated_and_revoked_on_its_page(service: Service, source: str)
     shown = assert_page(send_form(service, f"{page}/rotate", MANAGER, {"overlap": "86400", **seen}))
     new = Pair(pair.key_id, secret_in(shown))
     both = assert_page(visit(service, page, MANAGER))
-    assert re.search(r"Two secrets work until <time [^>]*>[^<]+ UTC</time> \(in \d+ hours\)", both)
+    assert re.search(r"Two secrets work until <time [^>]*>[^<]+ UTC</time> \(for another \d+ hours\)", both)
     assert [service.ask(authorization=one.token, headers=headers).status for one in (pair, new)] == [200, 200]
     assert "ends for good" in assert_page(visit(service, f"{page}/revoke", MANAGER))
     ended = send_form(service, f"{page}/revoke", MANAGER, {})
@@ -118,8 +171,8 @@ def test_a_key_is_rotated_and_revoked_on_its_page(service: Service, source: str)
     assert [service.ask(authorization=one.token, headers=headers).status for one in (pair, new)] == [401, 401]
 
 
-def test_a_former_secret_can_be_ended_once_it_has_rested(service: Service) -> None:
-    """The page tells whether it is still used, and from where, and offers its end a day after the last time."""
+def test_a_former_secret_can_be_ended(service: Service) -> None:
+    """The page tells whether it is still used, and from where; for a day after, its end is behind a fold."""
     old = service.make_key(ANN)
     issued = service.latchgate.api_keys.rotate(COMMAND_LINE, old.key_id, overlap_seconds=604_800)
     fresh = assert_page(visit(service, _page(old), ANN))
@@ -133,12 +186,12 @@ def test_a_former_secret_can_be_ended_once_it_has_rested(service: Service) -> No
     busy = assert_page(visit(service, _page(old), ANN))
 
     assert "The former was not used since it was replaced." in fresh
-    assert (_END in fresh, _NOT_RESTED in fresh) == (False, True)
-    assert (_END in rested, _NOT_RESTED in rested) == (True, False)
+    assert (_END in fresh, _EARLY in fresh) == (True, True)
+    assert (_END in rested, _EARLY in rested) == (True, False)
     assert "from 192.0.2.1." in quiet
-    assert _END in quiet
+    assert (_END in quiet, _EARLY in quiet) == (True, False)
     assert "The former was last used" in busy
-    assert (_END in busy, _NOT_RESTED in busy) == (False, True)
+    assert (_END in busy, _EARLY in busy) == (True, True)
     ended = send_form(service, f"{_page(old)}/end-former-secret", ANN, {})
     assert (ended.status, ended.header("location")) == (303, f"{_page(old)}?done=former-ended")
     assert "One secret works." in assert_page(visit(service, f"{_page(old)}?done=former-ended", ANN))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -130,8 +131,11 @@ def test_a_new_key_is_as_the_form_says(
 ) -> None:
     """And so does the sentence beside its secret."""
     page, user, source, record = home
-    shown = assert_page(send_form(peopled, f"{page}/new-key", user, {**_ALL, "expires": "90", **typed}))
+    made = send_form(peopled, f"{page}/new-key", user, {**_ALL, "expires": "90", **typed})
+    shown = assert_page(made)
 
+    # Loaded again, it is the owner's page and no empty form.
+    assert re.fullmatch(re.escape(unquote(page)) + r"(\?tab=\w+)?", unquote(made.header("hx-replace-url") or ""))
     key = _keys(peopled, source, record)[-1]
     assert {name: key[name] for name in fields} == fields
     assert key["label"] == "Kept"

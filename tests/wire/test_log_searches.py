@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
+from latchgate.server.desk import log_list
 from support.envelopes import assert_page
 from support.logged import API, MANAGER, OTHER, PEER_OF_OTHER, LoggedService, rows_in
 
@@ -115,6 +117,40 @@ def test_a_log_is_read_page_by_page(logged: LoggedService) -> None:
     assert "after=" not in "".join(re.findall('<ul class="chips".*?</ul>', text, re.DOTALL))
     assert f'href="{LOG}?path=page%3D&amp;key={logged.pairs[OTHER].key_id}">Newest</a>' in text
     assert 'name="after"' not in text
+
+
+def test_a_search_tells_how_far_it_came(logged: LoggedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many rows at once, and on from there to the end, past none; what an index finds has no bound."""
+    for number in range(30):
+        logged.service.ask(f"/api/method/ping?far={number}", logged.pairs[OTHER].token)
+    monkeypatch.setattr(log_list, "ROWS_SEARCHED_MAX", 12)
+    path, found, pages = f"{LOG}?search=far%3D4%26&user={OTHER}&path=ping", 0, 0
+    path = path.replace("%26", "")
+    while path and pages < 50:
+        text = logged.show(path)
+        found, pages = found + len(rows_in(text)), pages + 1
+        assert len(re.findall("found in 12 rows, back to [0-9]", text)) == ("Search on" in text)
+        on = re.findall('rel="next" href="([^"]+)">Search on<', text)
+        path = unescape(on[0]) if on else ""
+
+    assert (found, pages > 2) == (1, True)
+    assert "Nothing else matches these filters" in text
+    assert "Search on" not in logged.show(f"{LOG}?user={OTHER}&key={logged.pairs[OTHER].key_id}")
+    assert len(rows_in(logged.show(f"{LOG}?user={OTHER}"))) > 12
+
+
+def test_what_is_found_at_once_is_not_searched(logged: LoggedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full page goes on after its last row, and what it has most of is of the rows that were looked through."""
+    for number in range(70):
+        logged.service.ask(f"/api/method/ping?full={number}", logged.pairs[OTHER].token)
+    monkeypatch.setattr(log_list, "ROWS_SEARCHED_MAX", 60)
+
+    text = logged.show(f"{LOG}?path=full%3D&user={OTHER}")
+
+    assert len(rows_in(text)) == 50
+    assert "Older</a>" in text
+    assert "Search on" not in text
+    assert re.search(r"/api/method/ping</a></span>\s*<span class=\"number\">6[01]</span>", text)
 
 
 # 417

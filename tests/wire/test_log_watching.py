@@ -15,6 +15,7 @@ from latchgate.core.log_entries import LogEntry
 from latchgate.errors import NotPermitted
 from latchgate.server.desk import log_exports, log_tails
 from latchgate.server.desk.log_exports import Row
+from latchgate.services import request_counts
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Answer
 from support.envelopes import assert_page, assert_shown
@@ -140,6 +141,17 @@ def test_a_time_without_counts_has_no_chart(logged: LoggedService) -> None:
     assert "Nothing" in text
 
 
+def test_what_is_long_to_count_is_counted_among_rows(logged: LoggedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users and keys as paths are; where all rows of the time were looked at, that tells the same."""
+    exact = _tops(logged.show(f"{LOG}?since=1h"))
+    monkeypatch.setattr(request_counts, "COUNTS_ADDED_MAX", 0)
+
+    tops = _tops(logged.show(f"{LOG}?since=1h"))
+
+    assert set(tops) == set(exact)
+    assert {API, OTHER} <= set(tops["Users"].split()) & set(exact["Users"].split())
+
+
 def test_a_free_search_looks_everywhere(logged: LoggedService) -> None:
     """In the path, the user, the key, the address, the agent and the request's id, as text."""
     for text, inside in (
@@ -182,12 +194,20 @@ def test_a_flood_is_a_few_rows_and_a_number(logged: LoggedService, monkeypatch: 
     now = logged.service.latchgate.clock.now_us()
     for number in range(9450):
         log.append(replace(row, time=now + number, request_id=f"{number:032x}"))
+    # A look waits for nothing; whoever opens the log brings in all there is.
+    logged.show(LOG)
 
     text = logged.show(f"{TAIL}?key=lgk_flood&seen={seen}")
 
-    assert len(rows_in(text)) == 50
-    assert 'data-more="and 9,400 more"' in text
-    assert len(text) < 100_000
+    assert len(rows_in(text)) == 20
+    assert 'data-more="and 9,430 more"' in text
+    assert len(text) < 50_000
+    # Of all rows of the log none is counted: their numbers tell.
+    unnarrowed = logged.show(f"{TAIL}?seen={seen}")
+    about = re.search('data-more="and about ([0-9,]+) more"', unnarrowed)
+    assert about
+    assert 9_430 <= int(about[1].replace(",", "")) < 9_440
+    assert "about" not in logged.show(f"{TAIL}?seen={seen}", API)
     monkeypatch.setattr(log_tails, "_LOOKED_AT_MAX", 1000)
     bounded = logged.show(f"{TAIL}?seen=0")
     assert re.search('data-more="and at least 9[0-9]{2} more"', bounded)

@@ -14,7 +14,7 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.users import AUTOMATIC_ROLES
 from support.asgi import Service
 from support.envelopes import assert_page, assert_shown
-from support.pages import HTML, send_form, send_json, visit
+from support.pages import HTML, done_at, send_form, send_json, visit
 from support.role_pages import API, FORM, LIST, MANAGER, READER, WEB, grants_of, seen_in, staffed_service, ticked_in
 
 GUEST = ""
@@ -103,7 +103,7 @@ def test_a_role_is_made_shown_changed_and_deleted(staffed: Service, name: str) -
         staffed, page, MANAGER, {"seen": seen_in(text), "may:User:read:all": "1", "may:API Key:delete:own": "1"}
     )
 
-    assert (saved.status, saved.header("location")) == (303, f"{page}?done=saved")
+    assert (saved.status, done_at(saved)) == (303, f"{page}?done=saved")
     assert grants_of(staffed, stored) == {("User", False): {"read"}, ("API Key", True): {"delete"}}
     assert ticked_in(visit(staffed, page, MANAGER).text) == {"User: read all", "API Key: delete own"}
     asked = assert_page(visit(staffed, f"{page}/delete", MANAGER))

@@ -15,7 +15,7 @@ from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, PASSWORD, Answer, Service, opened_service
 from support.envelopes import assert_page, assert_shown
-from support.pages import HTML, send_form, send_json, visit
+from support.pages import HTML, done_at, send_form, send_json, visit
 
 MANAGER, API, WEB, READER = "manager@example.com", "api@example.com", "web@example.com", "reader@example.com"
 PAGE, SETTINGS = "/app/settings", "System Settings"
@@ -91,6 +91,12 @@ def test_every_setting_has_its_meaning_bounds_and_default(peopled: Service) -> N
         assert "Default: " in hint
     assert "Default: 3 days." in text
     assert "From 1 minute to a year." in text
+    # The operator's alone, told where one looks for it.
+    oauth = text.partition('<section class="card" id="oauth"')[2].partition("</section>")[0]
+    assert "Clients register themselves" in oauth
+    assert "No; somebody makes them here" in oauth
+    assert "oauth_registration: off, token or open" in oauth
+    assert "set where the service starts. Nobody set it: this is the default." in oauth
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_section_is_saved_and_told(
 
     after = _values(peopled)
     changed = {name for name in SETTING_NAMES if after[name] != before[name]}
-    assert (answer.status, answer.header("location")) == (303, f"{PAGE}?done=saved#{section}")
+    assert (answer.status, done_at(answer)) == (303, f"{PAGE}?done=saved")
     assert {name: after[name] for name in decided} == decided
     assert changed <= set(decided)
     rows = peopled.latchgate.documents.list_rows(

@@ -213,7 +213,8 @@ def format_time(microseconds: int | None) -> str | None:
     if microseconds is None:
         return None
     seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:06}"
+    # Lists hold them by ten thousand: a format that is read anew each time takes three times as long.
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(' ')[:19]}.{rest:06}"
 
 
 def parse_time(text: str) -> int:

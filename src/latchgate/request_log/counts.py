@@ -46,17 +46,18 @@ class LogCounts:
             ]
         return found
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        """As the port RequestCounts says."""
+        some = select(_COLUMNS.start).where(*_added_up(query)).limit(rows_max + 1).subquery()
+        return int(self._read(select(func.count()).select_from(some), None)[0][0]) <= rows_max
+
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         """As the port RequestCounts says."""
-        if query.by is CountedBy.ALL:
-            raise ValueError("all requests have no names")
-        span = HOUR if query.until - query.since < _LONG_SECONDS else DAY
         requests = func.sum(_COLUMNS.requests).label("requests")
         refused = func.sum(case((_COLUMNS.outcome % 2 == 1, _COLUMNS.requests), else_=0)).label("refused")
         statement = (
             select(_COLUMNS.name, _COLUMNS.detail, requests, refused)
-            .where(*_conditions(query, span), _COLUMNS.start >= query.since // span * span)
-            .where(_COLUMNS.start < query.until)
+            .where(*_added_up(query))
             .group_by(_COLUMNS.name, _COLUMNS.detail)
             .order_by(requests.desc(), _COLUMNS.name, _COLUMNS.detail)
             .limit(limit)
@@ -64,6 +65,15 @@ class LogCounts:
         return [
             TopCount(row.name, row.detail, int(row.requests), int(row.refused)) for row in self._read(statement, None)
         ]
+
+
+def _added_up(query: CountQuery) -> list[ColumnElement[bool]]:
+    """Say which counts the names of a time have. Raises ValueError."""
+    if query.by is CountedBy.ALL:
+        raise ValueError("all requests have no names")
+    span = HOUR if query.until - query.since < _LONG_SECONDS else DAY
+    since = query.since // span * span
+    return [*_conditions(query, span), _COLUMNS.start >= since, _COLUMNS.start < query.until]
 
 
 def _points(query: CountQuery, span: int) -> range:

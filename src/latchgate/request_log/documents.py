@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Executable, Row, Select, cast, func, literal, select
 
 from latchgate.core.permissions import Own
-from latchgate.core.queries import DocumentQuery, Operator, Scalar
+from latchgate.core.queries import Condition, DocumentQuery, Operator, Scalar
 from latchgate.errors import Invalid
-from latchgate.request_log.schema import request_log
+from latchgate.request_log.schema import log_position, request_log
 from latchgate.request_log.texts import indexable
 from latchgate.services.port_values import FoundDocument
 from latchgate.sql.questions import after_row, conditions, counting, how_to_execute, numbered, paged, row_number
@@ -71,8 +71,8 @@ class LogDocuments:
 
     def list_some(self, _doctype: str, query: DocumentQuery, own: Own | None) -> list[tuple[Scalar, ...]]:
         """Give a page; one that goes on after a row costs the same wherever that row is. Raises Invalid."""
-        self._require_whole()
         query = numbered(query)
+        self._require_all_of(query)
         columns = _columns(query)
         statement = _limited(paged(query, _BY_FIELD, (_COLUMNS.id, _COLUMNS.id)), own, columns).where(
             *conditions(query, columns, self._engine)
@@ -88,8 +88,8 @@ class LogDocuments:
 
     def count(self, _doctype: str, query: DocumentQuery, own: Own | None) -> int:
         """Count the rows that match."""
-        self._require_whole()
         query = numbered(query)
+        self._require_all_of(query)
         columns = _columns(query)
         statement = _limited(counting(query, columns, self._engine), own, columns)
         count: int = self._read(statement, how_to_execute(query))[0][0]
@@ -110,6 +110,13 @@ class LogDocuments:
         values: dict[str, Any] = dict(zip(_BY_FIELD, rows[0][1:], strict=True))
         return FoundDocument(int(name), {**values, "name": name}, values["user"], rows[0][0])
 
+    def _require_all_of(self, query: DocumentQuery) -> None:
+        """Make sure that the database has all rows that a question may find. Raises StorageError."""
+        ends = [int(str(one.values[1])) for one in query.all_of if _is_between(one)]
+        # Rows get their numbers as they come into the database: up to its last one none can be missing.
+        if not ends or min(ends) > self._read(select(log_position.c.last_id), {})[0].last_id:
+            self._require_whole()
+
     def _reached(self, name: str, own: Own | None) -> tuple[int, int]:
         number = row_number(name)
         # A row that is not for this reader is none.
@@ -120,8 +127,11 @@ class LogDocuments:
 
 
 def _columns(query: DocumentQuery) -> dict[str, ColumnElement[Any]]:
-    within = any(one.field == "name" and one.operator is Operator.BETWEEN for one in query.all_of)
-    return _BY_NUMBER if within else _BY_FIELD
+    return _BY_NUMBER if any(map(_is_between, query.all_of)) else _BY_FIELD
+
+
+def _is_between(condition: Condition) -> bool:
+    return condition.field == "name" and condition.operator is Operator.BETWEEN
 
 
 def _limited(

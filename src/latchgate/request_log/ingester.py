@@ -80,6 +80,16 @@ class Ingester:
         with self._alone() as alone:
             return self._move_all() if alone else 0
 
+    def ingest_some(self, rows_max: int) -> None:
+        """Move at most so many rows, unless another is at it: whoever cannot wait helps on that nothing stands still.
+
+        Raises:
+            StorageError: As `ingest_once`.
+        """
+        with self._alone() as alone:
+            if alone:
+                self._move_all(rows_max)
+
     def catch_up(self, wait_seconds: float) -> int:
         """Bring in what was in the segments when this was called, or wait until another has done so.
 
@@ -151,12 +161,13 @@ class Ingester:
         finally:
             os.close(descriptor)
 
-    def _move_all(self) -> int:
+    def _move_all(self, rows_max: int | None = None) -> int:
         segments = list_segments(self.folder)
         self._forget_all_but({segment.id for segment in segments})
         active, moved = [segment for segment in segments if segment.id not in self._aside], 0
-        while active:
-            steps, active = self._next_steps(active)
+        while active and (rows_max is None or moved < rows_max):
+            left = self._batch_rows if rows_max is None else min(self._batch_rows, rows_max - moved)
+            steps, active = self._next_steps(active, left)
             batches = [step.batch for _, step in steps]
             if not batches:
                 break
@@ -178,11 +189,12 @@ class Ingester:
                 active += [segment for segment, _ in steps]
         return moved
 
-    def _next_steps(self, active: Sequence[SegmentFile]) -> tuple[list[tuple[SegmentFile, _Step]], list[SegmentFile]]:
-        """Read as many rows as a transaction takes; give too the segments for which there was no room left."""
+    def _next_steps(
+        self, active: Sequence[SegmentFile], left: int
+    ) -> tuple[list[tuple[SegmentFile, _Step]], list[SegmentFile]]:
+        """Read so many rows as are left to a transaction; give too the segments for which there was no room."""
         progress = self._find_progress(active)
         steps: list[tuple[SegmentFile, _Step]] = []
-        left = self._batch_rows
         for place, segment in enumerate(active):
             if left <= 0:
                 return steps, list(active[place:])

@@ -1,7 +1,7 @@
 """The request log in SQL: rows found again by user, credential and time, with those that are still on their way."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,7 @@ class SqlRequestLog:
         """
         pending = self._read_pending() if self.catch_up() else Pending((), {})
         if after is None:
-            last_id: int = self._read(select(log_position.c.last_id))[0].last_id
-            return [], LogPosition(last_id, {name: end for name, (_, end) in pending.read.items()})
+            return [], LogPosition(self._last_id(), {name: end for name, (_, end) in pending.read.items()})
         statement = select(*_ENTRY, _SEGMENT).where(request_log.c.id > after.id).order_by(request_log.c.id)
         rows = self._read(statement.limit(PAGE_ROWS_MAX))
         entries = [_entry(row) for row in rows if not _was_shown(after, row)]
@@ -155,6 +154,19 @@ class SqlRequestLog:
             if row.seq >= after.shown.get(row.segment, 0) and (row.segment, row.seq) not in moved
         ]
         return entries, LogPosition(last_id, self._shown(after, pending))
+
+    def reach(self, rows_max: int) -> int:
+        """Tell the number of the newest row that can be read by it, after at most so many were brought in.
+
+        Nobody waits for whoever moves rows: what is still on its way has no number yet.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        if self._ingester is not None:
+            with suppress(StorageError):
+                self._ingester.ingest_some(rows_max)
+        return self._last_id()
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         """Tell when each credential, by its `use_name`, was last accepted. Raises StorageError."""
@@ -177,6 +189,10 @@ class SqlRequestLog:
         self.require_whole()
         return LogCounts(self._read).counts(query, span_seconds)
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        """As the port RequestCounts says. Raises StorageError."""
+        return LogCounts(self._read).is_short(query, rows_max)
+
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         """As the port RequestCounts says. Raises StorageError."""
         self.require_whole()
@@ -188,6 +204,11 @@ class SqlRequestLog:
         """As the port LogUses says. Raises StorageError."""
         self.require_whole()
         return RowUses(self._ask).key_uses(keys, since_us, rows_max)
+
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        """As the port LogUses says. Raises StorageError."""
+        self.require_whole()
+        return RowUses(self._ask).last_seen(users)
 
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:
         """As the port LogUses says. Raises StorageError."""
@@ -237,6 +258,10 @@ class SqlRequestLog:
         """Keep what was shown of a segment until the database is past it."""
         still = {name: end for name, end in after.shown.items() if name in pending.read and pending.read[name][0] < end}
         return still | {name: max(end, still.get(name, 0)) for name, (_, end) in pending.read.items()}
+
+    def _last_id(self) -> int:
+        last_id: int = self._read(select(log_position.c.last_id))[0].last_id
+        return last_id
 
     def _read(self, statement: Executable, options: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         with storage_errors("read"), self._database.reading.connect() as connection:

@@ -56,11 +56,17 @@ class HostRequestLog:
     def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         return self.reader.follow(after)
 
+    def reach(self, rows_max: int) -> int:
+        return self.reader.reach(rows_max)
+
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         return self.reader.last_uses(credentials)
 
     def counts(self, query: CountQuery, span_seconds: int) -> list[OutcomeCount]:
         return self.reader.counts(query, span_seconds)
+
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        return self.reader.is_short(query, rows_max)
 
     def top(self, query: CountQuery, limit: int) -> list[TopCount]:
         return self.reader.top(query, limit)
@@ -69,6 +75,9 @@ class HostRequestLog:
         self, keys: Sequence[tuple[str, str]], since_us: int, rows_max: int
     ) -> Mapping[tuple[str, str], log_ports.KeyUse]:
         return self.reader.key_uses(keys, since_us, rows_max)
+
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        return self.reader.last_seen(users)
 
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> log_ports.Refusals:
         return self.reader.refusals(recent_us, since_us, rows_max, limit)

@@ -45,6 +45,13 @@ _KEY_USES = (
     .order_by(func.sum(_OPENED).desc(), _OF_KEY.c.ip_address)
 )
 
+_LAST_SEEN = (
+    select(_ROWS.time)
+    .where(_ROWS.user == bindparam("user"))
+    .order_by(_ROWS.time.desc(), _ROWS.id.desc())
+    .limit(bindparam("rows_max"))
+)
+
 _NEWEST = (
     select(_ROWS.time, _ROWS.status, _ROWS.ip_address, _ROWS.requests)
     .where(_ROWS.time >= bindparam("since"))
@@ -95,6 +102,12 @@ class RowUses:
     ) -> Mapping[tuple[str, str], KeyUse]:
         """As the port says."""
         return {key: self._key_use(key, since_us, rows_max) for key in keys}
+
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        """As the port says."""
+        # One look-up each: the highest of a group would be had by going through all rows of all of them.
+        found = {user: self._read(_LAST_SEEN, {"user": indexable(user), "rows_max": 1}) for user in users}
+        return {user: rows[0].time for user, rows in found.items() if rows}
 
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:
         """As the port says."""

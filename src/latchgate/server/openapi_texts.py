@@ -332,6 +332,7 @@ PAGES: Mapping[str, str] = {
     "/me/password": "Change one's own password",
     "/reset-password/{name}": "Set a new password by a link",
     "/me": "One's own account",
+    "/undo": "Put back what one changed some minutes ago, once",
     "/logout": "Sign out",
     "/setup/{name}": "Set Administrator's first password",
     "/assets/{name}": "A file of the pages",

@@ -59,7 +59,7 @@ def build_application(latchgate: Latchgate, phase: Phase | None = None) -> Appli
         secure=settings.public_url.startswith("https://"),
         limiter=anyio.CapacityLimiter(settings.password_hashes_at_once),
     )
-    frame = Frame.on(latchgate.documents, latchgate.peppers, latchgate.clock)
+    frame = Frame.on(latchgate.documents, latchgate.undos, latchgate.peppers, latchgate.clock)
     end_session = EndSession(frame, door, latchgate.log_outs)
     description = OpenApi(settings.public_url)
     table = Table(

@@ -1,10 +1,10 @@
 """Rows and whole records of a list, with what no table of theirs holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latchgate.core.document_types import DocumentType, Kind, Viewer
+from latchgate.core.document_types import DocumentType, Kind, Viewer, format_time
 from latchgate.core.queries import Column, DocumentQuery
 from latchgate.core.questions import ROWS_MAX
 from latchgate.errors import Invalid
@@ -28,6 +28,10 @@ class DocumentPage:
     def documents(self) -> list[dict[str, Any]]:
         """The rows as objects."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def total(self, start: int, count: Callable[[], int]) -> int:
+        """Tell how many records the list has; only where this page, which passed over `start`, does not tell, count."""
+        return count() if self.more or (start and not self.rows) else start + len(self.rows)
 
 
 def whole(query: DocumentQuery, doctype: DocumentType, viewer: Viewer) -> DocumentQuery:
@@ -53,7 +57,8 @@ def list_page(
     elif any(column.field and not _is_plain(doctype, column.field) for column in columns):
         names = [column.name for column in columns]
         stored = [dict(zip(names, row, strict=True)) for row in rows]
-        rows = [_shown(doctype, query.columns, row) for row in key_values.complete(doctype, stored)]
+        show = _shower(doctype, query.columns)
+        rows = [show(row) for row in key_values.complete(doctype, stored)]
     return DocumentPage(tuple(column.name for column in query.columns), rows, len(found) > limit)
 
 
@@ -61,6 +66,25 @@ def _is_plain(doctype: DocumentType, field: str) -> bool:
     """Whether a field is answered as it is stored."""
     access = doctype.fields[field].access
     return access.kind not in {Kind.DATETIME, Kind.TABLE} and not access.volatile
+
+
+def _shower(doctype: DocumentType, columns: Sequence[Column]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Give what shows a whole row: how each of its values is shown, is looked up once for a page, not for each."""
+    fields = [column.field or "" for column in columns]
+    times = {field for field in fields if doctype.fields[field].access.kind is Kind.DATETIME}
+    tables = {field for field in fields if doctype.fields[field].access.kind is Kind.TABLE}
+
+    def show(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(
+            format_time(row[field])
+            if field in times
+            else show_field(doctype, field, row)
+            if field in tables
+            else row[field]
+            for field in fields
+        )
+
+    return show
 
 
 def _shown(doctype: DocumentType, columns: Sequence[Column], row: Mapping[str, Any]) -> tuple[Any, ...]:

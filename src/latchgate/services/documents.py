@@ -11,6 +11,7 @@ from latchgate.core.permissions import Action, Reach
 from latchgate.core.queries import DocumentQuery
 from latchgate.core.questions import Asked, parse_question
 from latchgate.core.tokens import Secret
+from latchgate.core.undos import Undo
 from latchgate.core.users import parse_user_name
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.access_rules import AccessRuleService
@@ -46,12 +47,22 @@ from latchgate.services.system_settings import SystemSettingsService
 from latchgate.services.user_documents import UserWriter
 from latchgate.services.users import UserService
 
-__all__ = ["RECORDS_MAX", "DocumentService", "require_few"]
+__all__ = ["RECORDS_MAX", "Changed", "DocumentService", "require_few"]
 
 RECORDS_MAX = 200
 """The most records that are made or changed at once."""
 PASSWORDS_MAX = 10
 """The most passwords among them: each takes as long to hash as somebody would take to guess it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A record after a change."""
+
+    record: Mapping[str, Any]
+    """As `get` gives it."""
+    undo: Undo | None
+    """What would put the change back; None where nothing was changed, or something that its maker may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +152,48 @@ class DocumentService:
             NotPermitted, NotFound, Conflict, Invalid: As `create`.
             Invalid: With Flaw.STALE, if `modified` is given and the record has been changed since.
         """
+        return dict(self.change(actor, doctype, name, values).record)
+
+    def change(self, actor: Actor, doctype: str, name: str, values: Mapping[str, object]) -> Changed:
+        """Replace fields of a record, and tell what would put them back. Raises as `update`."""
         with read_as(self.store, actor) as tx:
             found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
             if not changes:
-                return self._shown(found_type, seen)
+                return Changed(self._shown(found_type, seen), None)
         hashed = self._hash(actor, changes, name)
         with write_as(self.store, actor) as tx:
-            found_type, seen, changes = self._changes(tx, actor, (doctype, name), values)
-            if changes:
-                self._writer(found_type).change(tx, actor, seen.found, {**changes, **hashed})
-            return self._shown(found_type, self._see(tx, actor, found_type, name))
+            return self.change_in(tx, actor, (doctype, name), values, hashed)
+
+    def change_in(
+        self,
+        tx: Transaction,
+        actor: Actor,
+        record: tuple[str, str],
+        values: Mapping[str, object],
+        hashed: Mapping[str, Any] | None = None,
+    ) -> Changed:
+        """Replace fields of a record, a type and a name, in a caller's transaction.
+
+        Args:
+            tx: The transaction.
+            actor: Who asks.
+            record: Its type and name.
+            values: As they were sent.
+            hashed: A new password's hash, if there is one among them.
+
+        Raises:
+            NotPermitted, NotFound, Conflict, Invalid: As `update`.
+        """
+        found_type, seen, changes = self._changes(tx, actor, record, values)
+        if not changes:
+            return Changed(self._shown(found_type, seen), None)
+        before = show(found_type, seen.found, seen.viewer, own=seen.own)
+        self._writer(found_type).change(tx, actor, seen.found, {**changes, **(hashed or {})})
+        after = self._shown(found_type, self._see(tx, actor, found_type, record[1]))
+        # A password is never shown, nor is what whoever may write a record may not read of it.
+        known = {field: before[field] for field in changes if field in before}
+        undo = Undo(found_type.name, str(after["name"]), known, str(after["modified"]))
+        return Changed(after, undo if known.keys() == changes.keys() else None)
 
     def delete(self, actor: Actor, doctype: str, name: str) -> None:
         """Delete a record; an API Key is revoked and stays to be seen. Raises NotPermitted, NotFound, Invalid."""

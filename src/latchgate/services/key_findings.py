@@ -1,11 +1,12 @@
 """What deserves a look among API keys: those that end soon, that nobody uses, or that allow more than they use."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
-from latchgate.core.document_types import format_time
 from latchgate.core.documents import API_KEY
 from latchgate.core.permissions import Action
 from latchgate.core.questions import ROWS_MAX, Asked
@@ -13,6 +14,15 @@ from latchgate.core.scopes import ALL
 from latchgate.errors import StorageError
 from latchgate.services.actors import Actor
 from latchgate.services.documents import DocumentService
+from latchgate.services.key_moments import (
+    DAY_US,
+    DAYS_SEEN,
+    DAYS_SOON,
+    DAYS_UNTRIED,
+    Finding,
+    Moments,
+    time_text,
+)
 from latchgate.services.log_ports import KeyUse, LogUses
 from latchgate.services.ports import Clock
 
@@ -32,29 +42,20 @@ __all__ = [
     "may_change",
 ]
 
-DAYS_SOON, DAYS_UNTRIED, DAYS_SEEN = 14, 7, 90
-"""Within how many days an end is soon; how old a key is before anything is expected of it; how far back uses count."""
 KEYS_JUDGED_MAX = 100
 """Of so many keys, those used last, one question finds out whether they allow more than they use."""
 
 _ROWS_JUDGED_MAX, _ROWS_COUNTED_MAX = 300, 2_000
-_DAY_US = 86_400_000_000
 _LOG = "API Request Log"
-_ENDED = frozenset({"revoked", "expired"})
-_JUDGED_FIELDS = [
-    *("name", "source", "user", "status", "scopes", "allowed_networks", "expires", "creation", "last_used"),
-]
+# What tells all findings but WIDE, and what tells that: the first of each of thousands of keys, the second of few.
+_PLAIN_FIELDS = ["name", "source", "expires", "revoked", "creation", "last_used"]
+_WIDE_FIELDS = [*_PLAIN_FIELDS, "user", "scopes", "allowed_networks"]
+_READ_AT_ONCE = 500
 _CHANGING = tuple(f":{action}" for action in Action if action is not Action.READ)
 
 
-class Finding(StrEnum):
-    """Why a key deserves a look; the words stand in addresses."""
-
-    EXPIRES_SOON = "expires-soon"
-    NEVER_USED = "never-used"
-    UNUSED = "unused"
-    WIDE = "wide"
-    """It allows more than it is used for."""
+KeyName = tuple[str, str]
+"""A key's source and id."""
 
 
 class State(StrEnum):
@@ -127,41 +128,47 @@ class KeyFindings:
             NotPermitted, Invalid: As DocumentService.list_rows.
         """
         asked = self._narrowed(asked, state, finding)
-        judge = self._by_python(state, asked, finding)
-        if judge is None:
+        if not self._needs_python(asked, state, finding):
             page = self._documents.list_whole(actor, API_KEY.name, asked)
-            total = self._documents.count(actor, API_KEY.name, asked)
+            start = int(str(asked.start or 0))
+            total = page.total(start, lambda: self._documents.count(actor, API_KEY.name, asked))
             return FoundKeys(self.judge(actor, page.documents()), total)
-        every = replace(asked, start=0, limit=ROWS_MAX)
-        page = self._documents.list_whole(actor, API_KEY.name, every)
-        kept, whole = judge(actor, page.documents())
+        every = replace(asked, fields=_PLAIN_FIELDS, start=0, limit=ROWS_MAX)
+        page = self._documents.list_rows(actor, API_KEY.name, every)
+        picked, whole = self._pick(actor, page.documents(), state, finding)
         start, limit = int(str(asked.start or 0)), int(str(asked.limit))
-        shown = [key.values for key in kept[start : start + limit]]
-        return FoundKeys(self.judge(actor, shown), len(kept), whole and not page.more)
+        shown = self._read(actor, picked[start : start + limit], None)
+        return FoundKeys(self.judge(actor, shown), len(picked), whole and not page.more)
 
     def judge(self, actor: Actor, keys: Sequence[Mapping[str, Any]]) -> list[JudgedKey]:
         """Judge keys, as records of the type API Key give them; few, since the log is asked for each."""
-        plain = [JudgedKey(key, self._plain(key)) for key in keys]
+        moments = Moments.of(self._clock.now_us())
+        plain = [JudgedKey(key, moments.find(key)) for key in keys]
+        may_read = self._row_reader(actor)
+        candidates = [key for key in keys if may_read(key) and moments.in_use(key) and _allows_more(key)]
         try:
-            return self._with_excess(plain, self._candidates(actor, plain))
+            wide = self._find_wide(candidates)
         except StorageError:
             # Keys must be there to be ended while the log's database lacks rows.
             return plain
+        return [_judged(key, wide.get(_name_of(key.values))) for key in plain]
 
     def count(self, actor: Actor) -> KeyCounts:
         """Count what is found among the keys that an actor may read. Raises NotPermitted, StorageError."""
         live = [["revoked", "is", "not set"]]
-        asked = Asked(fields=_JUDGED_FIELDS, filters=live, order_by="creation desc", limit=ROWS_MAX)
+        asked = Asked(fields=_PLAIN_FIELDS, filters=live, order_by="creation desc", limit=ROWS_MAX)
         page = self._documents.list_rows(actor, API_KEY.name, asked)
-        judged, whole = self._judge_all(actor, page.documents())
-        counts = {finding: sum(finding in key.findings for key in judged) for finding in Finding}
+        keys, moments = page.documents(), Moments.of(self._clock.now_us())
+        found = Counter(chain.from_iterable(map(moments.find, keys)))
+        wide, whole = self._judge_used(actor, keys, moments)
+        counts = {finding: found[finding] for finding in Finding} | {Finding.WIDE: len(wide)}
         return KeyCounts(counts, read_all=not page.more, judged_all=whole)
 
     def uses_of_a_day(self, actor: Actor, keys: Sequence[Mapping[str, Any]]) -> Mapping[tuple[str, str], KeyUse]:
         """Tell how those of these keys were used within a day whose rows the actor may read; at most their newest."""
-        names = [(key["source"], key["name"]) for key in filter(self._row_reader(actor), keys)]
+        names = [_name_of(key) for key in filter(self._row_reader(actor), keys)]
         try:
-            return self._log.key_uses(names, self._clock.now_us() - _DAY_US, _ROWS_COUNTED_MAX)
+            return self._log.key_uses(names, self._clock.now_us() - DAY_US, _ROWS_COUNTED_MAX)
         except StorageError:
             # As above; then it is told when each was last used.
             return {}
@@ -172,67 +179,57 @@ class KeyFindings:
         if state is State.LIVE or finding:
             filters.append(["revoked", "is", "not set"])
         if finding is Finding.EXPIRES_SOON:
-            soon = [_text(now_us), _text(now_us + DAYS_SOON * _DAY_US)]
+            soon = [time_text(now_us), time_text(now_us + DAYS_SOON * DAY_US)]
             filters.append(["expires", "between", soon])
         if asked.or_filters or not state:
             return replace(asked, filters=filters)
         if state is State.LIVE:
-            alternatives = [["expires", "is", "not set"], ["expires", ">", _text(now_us)]]
+            alternatives = [["expires", "is", "not set"], ["expires", ">", time_text(now_us)]]
         else:
-            alternatives = [["revoked", "is", "set"], ["expires", "<=", _text(now_us)]]
+            alternatives = [["revoked", "is", "set"], ["expires", "<=", time_text(now_us)]]
         return replace(asked, filters=filters, or_filters=alternatives)
 
-    def _by_python(
-        self, state: State | None, asked: Asked, finding: Finding | None
-    ) -> Callable[[Actor, list[dict[str, Any]]], tuple[list[JudgedKey], bool]] | None:
-        """Give what picks keys after they were read; None where the database has picked them."""
+    def _needs_python(self, asked: Asked, state: State | None, finding: Finding | None) -> bool:
+        """Whether keys are picked after they were read; else the database has picked them."""
         searched = isinstance(asked.or_filters, list) and state is not None and asked.or_filters[0][0] == "name"
-        if finding in (None, Finding.EXPIRES_SOON) and not searched:
-            return None
+        return searched or finding not in (None, Finding.EXPIRES_SOON)
 
-        def pick(actor: Actor, keys: list[dict[str, Any]]) -> tuple[list[JudgedKey], bool]:
-            of_state = [key for key in keys if state is None or (key["status"] in _ENDED) == (state is State.ENDED)]
-            if finding is None:
-                return [JudgedKey(key, self._plain(key)) for key in of_state], True
-            judged, whole = self._judge_all(actor, of_state, wide=finding is Finding.WIDE)
-            return [key for key in judged if finding in key.findings], whole
+    def _pick(
+        self, actor: Actor, keys: list[dict[str, Any]], state: State | None, finding: Finding | None
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Give those of a state of which something is found, and whether all were judged."""
+        moments = Moments.of(self._clock.now_us())
+        of_state = [key for key in keys if state is None or moments.ended(key) == (state is State.ENDED)]
+        if finding is None:
+            return of_state, True
+        if finding is not Finding.WIDE:
+            return [key for key in of_state if finding in moments.find(key)], True
+        wide, whole = self._judge_used(actor, of_state, moments)
+        return [key for key in of_state if _name_of(key) in wide], whole
 
-        return pick
-
-    def _judge_all(
-        self, actor: Actor, keys: list[dict[str, Any]], *, wide: bool = True
-    ) -> tuple[list[JudgedKey], bool]:
-        plain = [JudgedKey(key, self._plain(key)) for key in keys]
-        candidates = self._candidates(actor, plain) if wide else []
-        candidates.sort(key=lambda key: key.values["last_used"], reverse=True)
-        judged = self._with_excess(plain, candidates[:KEYS_JUDGED_MAX])
-        return judged, len(candidates) <= KEYS_JUDGED_MAX
-
-    def _plain(self, key: Mapping[str, Any]) -> frozenset[Finding]:
-        """Find what a key's own record tells."""
-        if key["status"] in _ENDED:
-            return frozenset()
-        found = set()
-        if key["expires"] and key["expires"] <= self._time(-DAYS_SOON):
-            found.add(Finding.EXPIRES_SOON)
-        if not key["last_used"] and key["creation"] < self._time(DAYS_UNTRIED):
-            found.add(Finding.NEVER_USED)
-        if key["last_used"] and key["last_used"] < self._time(DAYS_SEEN):
-            found.add(Finding.UNUSED)
-        return frozenset(found)
-
-    def _candidates(self, actor: Actor, keys: Sequence[JudgedKey]) -> list[JudgedKey]:
-        """Give the keys that may allow more than they use, of those whose rows the actor may read."""
+    def _judge_used(
+        self, actor: Actor, keys: Sequence[Mapping[str, Any]], moments: Moments
+    ) -> tuple[Mapping[KeyName, Excess], bool]:
+        """Find what allows more than it uses, among the KEYS_JUDGED_MAX used last; tell whether these were all."""
+        used = sorted(filter(moments.in_use, keys), key=lambda key: key["last_used"], reverse=True)
         may_read = self._row_reader(actor)
-        return [
-            key
-            for key in keys
-            if may_read(key.values)
-            and key.values["status"] not in _ENDED
-            and key.values["creation"] < self._time(DAYS_UNTRIED)
-            and (key.values["last_used"] or "") >= self._time(DAYS_SEEN)
-            and (may_change(key.values["scopes"]) or not key.values["allowed_networks"])
-        ]
+        candidates: list[dict[str, Any]] = []
+        for first in range(0, len(used), _READ_AT_ONCE):
+            read = self._read(actor, used[first : first + _READ_AT_ONCE], _WIDE_FIELDS)
+            candidates += [key for key in read if may_read(key) and _allows_more(key)]
+            if len(candidates) > KEYS_JUDGED_MAX:
+                break
+        return self._find_wide(candidates[:KEYS_JUDGED_MAX]), len(candidates) <= KEYS_JUDGED_MAX
+
+    def _read(self, actor: Actor, keys: Sequence[Mapping[str, Any]], fields: list[str] | None) -> list[dict[str, Any]]:
+        """Read more of keys that were found, in their order: these fields, or all."""
+        if not keys:
+            return []
+        # Several sources may have a key of one id.
+        asked = Asked(fields=fields, filters=[["name", "in", [key["name"] for key in keys]]], limit=ROWS_MAX)
+        read = self._documents.list_rows if fields else self._documents.list_whole
+        found = {_name_of(key): key for key in read(actor, API_KEY.name, asked).documents()}
+        return [found[_name_of(key)] for key in keys if _name_of(key) in found]
 
     def _row_reader(self, actor: Actor) -> Callable[[Mapping[str, Any]], bool]:
         """Give what tells whether the actor may read the rows of a key."""
@@ -240,15 +237,14 @@ class KeyFindings:
         own = sees_all or self._documents.may(actor, _LOG, Action.READ, None)
         return lambda key: sees_all or (own and key["user"] == actor.user)
 
-    def _with_excess(self, keys: list[JudgedKey], candidates: Sequence[JudgedKey]) -> list[JudgedKey]:
+    def _find_wide(self, candidates: Sequence[Mapping[str, Any]]) -> Mapping[KeyName, Excess]:
+        """Tell of those that allow more than they were used for, what."""
         if not candidates:
-            return keys
-        since_us = self._clock.now_us() - DAYS_SEEN * _DAY_US
+            return {}
+        since_us = self._clock.now_us() - DAYS_SEEN * DAY_US
         uses = self._log.key_uses([_name_of(key) for key in candidates], since_us, _ROWS_JUDGED_MAX)
-        return [_judged(key, uses.get(_name_of(key))) for key in keys]
-
-    def _time(self, days_ago: int) -> str:
-        return _text(self._clock.now_us() - days_ago * _DAY_US)
+        found = {_name_of(key): excess_of(key, uses[_name_of(key)]) for key in candidates}
+        return {name: excess for name, excess in found.items() if excess}
 
 
 def excess_of(key: Mapping[str, Any], use: KeyUse) -> Excess | None:
@@ -263,14 +259,14 @@ def may_change(scopes: Sequence[str]) -> bool:
     return any(scope == ALL or scope.endswith(_CHANGING) for scope in scopes)
 
 
-def _judged(key: JudgedKey, use: KeyUse | None) -> JudgedKey:
-    excess = excess_of(key.values, use) if use else None
+def _allows_more(key: Mapping[str, Any]) -> bool:
+    """Whether there is anything that a key may allow beyond its use."""
+    return may_change(key["scopes"]) or not key["allowed_networks"]
+
+
+def _judged(key: JudgedKey, excess: Excess | None) -> JudgedKey:
     return replace(key, findings=key.findings | {Finding.WIDE}, excess=excess) if excess else key
 
 
-def _text(time_us: int) -> str:
-    return format_time(time_us) or ""
-
-
-def _name_of(key: JudgedKey) -> tuple[str, str]:
-    return key.values["source"], key.values["name"]
+def _name_of(key: Mapping[str, Any]) -> KeyName:
+    return key["source"], key["name"]

@@ -113,6 +113,10 @@ class RequestCounts(Protocol):
         """Give the names with most requests, those first; whole hours are counted, and whole days over a long time."""
         ...
 
+    def is_short(self, query: CountQuery, rows_max: int) -> bool:
+        """Whether `top` has at most so many counts to add up, which for a long time may be millions."""
+        ...
+
     def state(self) -> LogState:
         """Tell how the log itself stands."""
         ...
@@ -171,6 +175,10 @@ class LogUses(Protocol):
             since_us: How far back, in microseconds since 1970.
             rows_max: Of each key so many of its newest rows are looked at, those of refusals among them.
         """
+        ...
+
+    def last_seen(self, users: Sequence[str]) -> Mapping[str, int]:
+        """Tell when each user's newest request came, in microseconds since 1970; who sent none is left out."""
         ...
 
     def refusals(self, recent_us: int, since_us: int, rows_max: int, limit: int) -> Refusals:

@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm
+from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm, StoredClient
+from latchgate.core.document_types import format_time
+from latchgate.core.undos import Undo
 from latchgate.errors import Invalid
 from latchgate.oauth.scopes import parse_scope_parameter
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import Actor
 from latchgate.services.client_orders import ClientOrder, order_of
-from latchgate.services.clients import ClientService
+from latchgate.services.clients import OAUTH_CLIENT, ClientService
 from latchgate.services.consents import ConsentService
 from latchgate.services.document_writers import Made, find_known_user, in_fields
 from latchgate.services.port_values import FoundDocument
 from latchgate.services.ports import Transaction
 
-__all__ = ["ClientWriter", "ConsentWriter", "TokenWriter"]
+__all__ = ["ClientWriter", "ConsentWriter", "TokenWriter", "undo_of_client"]
 
 _NAMES = {"auth_method": "token_endpoint_auth_method", "id_token_alg": "id_token_signed_response_alg"}
 
@@ -90,10 +92,28 @@ class ConsentWriter:
         self.consents.end_in(tx, actor, str(found.values["name"]))
 
 
+def undo_of_client(before: StoredClient, after: StoredClient) -> Undo | None:
+    """Tell what would put a client back; None where nothing was changed, or a secret came or went with it."""
+    if before.auth_method.by_secret != after.auth_method.by_secret:
+        return None
+    was, now = _values_of(order_of(before)), _values_of(order_of(after))
+    values = {name: value for name, value in was.items() if value != now[name]}
+    return Undo(OAUTH_CLIENT, after.client_id, values, format_time(after.modified) or "") if values else None
+
+
 def _changed(order: ClientOrder, values: Mapping[str, Any]) -> ClientOrder:
     """Put the fields of a document into an order. Raises Invalid."""
     read = {name: reading(values[field]) for field, (name, reading) in _FIELDS.items() if field in values}
     return replace(order, **read)
+
+
+def _values_of(order: ClientOrder) -> dict[str, Any]:
+    """Give the fields of a document that make an order."""
+    return {field: _VALUES.get(name, _as_it_is)(getattr(order, name)) for field, (name, _) in _FIELDS.items()}
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -131,3 +151,18 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "resources": ("resources", _words),
 }
 """By a document's field: the order's, and how its value is read."""
+
+_VALUES: dict[str, Any] = {
+    "user": lambda user: user or "",
+    "scopes": lambda scopes: " ".join(scope.replace(" ", "%20") for scope in sorted(scopes)),
+    "redirect_uris": "\n".join,
+    "post_logout_redirect_uris": "\n".join,
+    "resources": "\n".join,
+    "grant_types": lambda grants: sorted(map(str, grants)),
+    "allowed_roles": sorted,
+    "auth_method": str,
+    "id_token_alg": str,
+    "skip_authorization": int,
+    "require_pkce": int,
+}
+"""By an order's field: how its value is written in a document."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant, Reach
+from latchgate.core.undos import Undo
 from latchgate.core.users import GUEST, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Flaw, Invalid, NotFound
 from latchgate.services.activity import note
@@ -19,6 +20,7 @@ _KEPT = frozenset({ROLE_PERMISSION, "User", "Role"})
 """What System Managers need to give themselves any other right."""
 _GUEST_HOLDS_NONE = "Guest may hold no permissions: nobody without a credential reaches records"
 _SHOWN_MAX = 140
+_GRANTS = "grants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ class PermissionService:
                 _why_fixed(role),
             )
 
-    def set_all(self, actor: Actor, role: str, grants: Iterable[Grant], *, seen: str) -> None:
+    def set_all(self, actor: Actor, role: str, grants: Iterable[Grant], *, seen: str) -> Undo | None:
         """Let a role do this and nothing else, all of it or none; what stays as it is, is left alone.
+
+        Returns:
+            What would put it back; None where nothing was changed.
 
         Args:
             actor: Who asks.
@@ -85,19 +90,37 @@ class PermissionService:
             Invalid: As `grant` and `revoke`; with Flaw.STALE, if the role has other permissions by now than were seen.
         """
         require_system_manager(actor)
-        wanted = _by_place(role, grants)
         with write_as(self.store, actor) as tx:
-            require_right(tx, actor, ROLE_PERMISSION, Action.READ)
-            present = _by_place(role, _grants_of(tx, role))
-            if _seen(present.values()) != seen:
-                raise Invalid({"seen": "The role's permissions have been changed since they were seen"}, Flaw.STALE)
-            for doctype, if_owner in sorted(present.keys() - wanted.keys()):
-                self.delete_in(tx, actor, role, doctype, if_owner=if_owner)
-            for place in sorted(wanted):
-                if place not in present:
-                    self.create_in(tx, actor, wanted[place])
-                elif wanted[place] != present[place]:
-                    self.change_in(tx, actor, wanted[place])
+            return self.set_all_in(tx, actor, role, grants, seen=seen)
+
+    def set_all_in(
+        self, tx: Transaction, actor: Actor, role: str, grants: Iterable[Grant], *, seen: str
+    ) -> Undo | None:
+        """Let a role do this and nothing else, in a caller's transaction. Returns and raises as `set_all`."""
+        require_system_manager(actor)
+        wanted = _by_place(role, grants)
+        require_right(tx, actor, ROLE_PERMISSION, Action.READ)
+        present = _by_place(role, _grants_of(tx, role))
+        if _seen(present.values()) != seen:
+            raise Invalid({"seen": "The role's permissions have been changed since they were seen"}, Flaw.STALE)
+        for doctype, if_owner in sorted(present.keys() - wanted.keys()):
+            self.delete_in(tx, actor, role, doctype, if_owner=if_owner)
+        for place in sorted(wanted):
+            if place not in present:
+                self.create_in(tx, actor, wanted[place])
+            elif wanted[place] != present[place]:
+                self.change_in(tx, actor, wanted[place])
+        if wanted == present:
+            return None
+        return Undo(ROLE_PERMISSION, role, {_GRANTS: _written(present.values())}, _seen(wanted.values()))
+
+    def undo_in(self, tx: Transaction, actor: Actor, undo: Undo) -> None:
+        """Put back what a role might do before `set_all`, in a caller's transaction. Raises as `set_all`."""
+        grants = [
+            Grant(undo.name, doctype, if_owner, frozenset(map(Action, actions)))
+            for doctype, if_owner, actions in undo.values[_GRANTS]
+        ]
+        self.set_all_in(tx, actor, undo.name, grants, seen=undo.seen)
 
     def grant(self, actor: Actor, grant: Grant) -> Grant:
         """Let a role do these actions besides what it may do already; tell the whole.
@@ -242,6 +265,10 @@ def _seen(grants: Iterable[Grant]) -> str:
     lines = (f"{grant.doctype}{':own' if grant.if_owner else ''}: {_told(grant)}" for grant in grants)
     # One line: what a browser sends of a field has other line breaks than were in it.
     return "; ".join(sorted(lines))
+
+
+def _written(grants: Iterable[Grant]) -> list[tuple[str, bool, list[str]]]:
+    return sorted((grant.doctype, grant.if_owner, sorted(map(str, grant.actions))) for grant in grants)
 
 
 def _told(grant: Grant) -> str:

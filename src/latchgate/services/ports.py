@@ -38,6 +38,7 @@ from latchgate.services.port_values import (
 )
 from latchgate.services.rule_ports import AccessRules
 from latchgate.services.second_factor_ports import SecondFactors, SignInSteps
+from latchgate.services.undo_ports import Undos
 
 __all__ = [
     "AccessTokens",
@@ -456,6 +457,8 @@ class Transaction(Protocol):
     @property
     def links(self) -> Links: ...  # noqa: D102
     @property
+    def undos(self) -> Undos: ...  # noqa: D102
+    @property
     def activity(self) -> ActivityLog: ...  # noqa: D102
     @property
     def instance(self) -> Instance: ...  # noqa: D102
@@ -487,6 +490,14 @@ class RequestLog(LogWriter, Protocol):
 
     def follow(self, after: LogPosition | None) -> tuple[list[LogEntry], LogPosition]:
         """Give the rows written after a position, oldest first, and the new position; None starts at the end."""
+        ...
+
+    def reach(self, rows_max: int) -> int:
+        """Tell the number of the newest row that can be read by its number, without waiting for any.
+
+        Args:
+            rows_max: So many that are still on their way are brought in before, if nobody else is at it.
+        """
         ...
 
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:

@@ -1,7 +1,7 @@
 """Say a DocumentQuery in SQL, alike on both engines."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
-    Exists,
     Select,
     Text,
     and_,
@@ -32,6 +31,7 @@ from latchgate.errors import Invalid
 __all__ = [
     "Columns",
     "Comparable",
+    "Named",
     "RowsOf",
     "after_row",
     "conditions",
@@ -48,14 +48,29 @@ Columns = Mapping[str, ColumnElement[Any]]
 
 @dataclass(frozen=True, slots=True)
 class RowsOf:
-    """A child table: what its rows are compared by, and whether a record has one."""
+    """A child table: what its rows are compared by, and whose they are.
+
+    Said as a list of records, from which an engine may begin: one that is asked of each record costs as much as there
+    are records.
+    """
 
     column: ColumnElement[Any]
-    among: Exists
-    """Says that there is a row, of which more may be asked."""
+    record: ColumnElement[Any]
+    """What tells a record of the type."""
+    records: Select[Any]
+    """The records that have a row, of which more may be asked."""
 
 
-Comparable = Mapping[str, ColumnElement[Any] | RowsOf]
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name that stands in another table: what it is, and which records have a certain one."""
+
+    column: ColumnElement[Any]
+    having: Callable[[Scalar], ColumnElement[bool]]
+    """Says by columns of the type's own table, which have indexes, what `column == name` says by a look at each."""
+
+
+Comparable = Mapping[str, ColumnElement[Any] | RowsOf | Named]
 """By field: what it is in the table, or the rows of its child table."""
 
 _OPPOSITES = {
@@ -160,9 +175,19 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text) < _NUMBER_MAX
 
 
-def _condition(condition: Condition, column: ColumnElement[Any] | RowsOf, engine: str) -> ColumnElement[bool]:
-    if isinstance(column, RowsOf):
-        return _row_condition(condition, column, engine)
+def _condition(condition: Condition, column: ColumnElement[Any] | RowsOf | Named, engine: str) -> ColumnElement[bool]:
+    match column:
+        case RowsOf():
+            return _row_condition(condition, column, engine)
+        case Named() if condition.operator is Operator.EQUAL and all(map(_is_storable, condition.values)):
+            return column.having(condition.values[0])
+        case Named():
+            return _column_condition(condition, column.column, engine)
+        case _:
+            return _column_condition(condition, column, engine)
+
+
+def _column_condition(condition: Condition, column: ColumnElement[Any], engine: str) -> ColumnElement[bool]:
     operator, values = condition.operator, condition.values
     kept = tuple(value for value in values if _is_storable(value))
     match operator:
@@ -182,7 +207,7 @@ def _condition(condition: Condition, column: ColumnElement[Any] | RowsOf, engine
     if operator is Operator.BETWEEN:
         # By two comparisons: PostgreSQL cannot parse what BETWEEN makes of a text with its collation.
         return and_(column >= kept[0], column <= kept[1])
-    return _comparison(operator, column, kept[0])
+    return _comparison(operator, column, kept[0], engine)
 
 
 def _row_condition(condition: Condition, rows: RowsOf, engine: str) -> ColumnElement[bool]:
@@ -190,7 +215,7 @@ def _row_condition(condition: Condition, rows: RowsOf, engine: str) -> ColumnEle
     opposite = _OPPOSITES.get(condition.operator)
     if opposite is not None:
         return not_(_row_condition(replace(condition, operator=opposite), rows, engine))
-    return rows.among.where(_condition(condition, rows.column, engine))
+    return rows.record.in_(rows.records.where(_condition(condition, rows.column, engine)))
 
 
 def _among(column: ColumnElement[Any], values: tuple[Scalar, ...], engine: str) -> ColumnElement[bool]:
@@ -212,12 +237,12 @@ def _array(values: tuple[Scalar, ...]) -> ColumnElement[Any]:
     return literal(list(values), ARRAY(BigInteger()))
 
 
-def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:
+def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar, engine: str) -> ColumnElement[bool]:
     match operator:
         case Operator.LIKE:
-            return _like(column, value)
+            return _like(column, value, engine)
         case Operator.NOT_LIKE:
-            return or_(column.is_(None), ~_like(column, value))
+            return or_(column.is_(None), ~_like(column, value, engine))
         case Operator.UNEQUAL:
             return or_(column.is_(None), column != value)
         case Operator.GREATER:
@@ -232,13 +257,14 @@ def _comparison(operator: Operator, column: ColumnElement[Any], value: Scalar) -
             return column == value
 
 
-def _like(column: ColumnElement[Any], value: Scalar) -> ColumnElement[bool]:
+def _like(column: ColumnElement[Any], value: Scalar, engine: str) -> ColumnElement[bool]:
     pattern = str(value)
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
         # PostgreSQL refuses a pattern whose last backslash escapes nothing.
         pattern += "\\"
     texts = column if isinstance(column.type, Text) else cast(column, Text)
-    return texts.ilike(pattern, escape="\\")
+    # SQLite's own LIKE ignores the case of the same letters as its lower(), which would be written anew of each text.
+    return texts.like(pattern, escape="\\") if engine == "sqlite" else texts.ilike(pattern, escape="\\")
 
 
 def _is_storable(value: Scalar) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sqlalchemy import (
+    ColumnElement,
     and_,
     case,
     cast,
@@ -14,7 +15,8 @@ from sqlalchemy import (
     select,
 )
 
-from latchgate.sql.questions import RowsOf
+from latchgate.core.queries import Scalar
+from latchgate.sql.questions import Named, RowsOf
 from latchgate.storage.document_sources import (
     DocumentSource,
     as_check,
@@ -88,9 +90,7 @@ _USER = DocumentSource(
         "roles": lambda lines: sorted(decode_roles(lines)),
     },
     rows={
-        "roles": RowsOf(
-            role.c.name, exists().select_from(_GRANTED_ROLES).where(user_role.c.user_id == user.c.id).correlate(user)
-        )
+        "roles": RowsOf(role.c.name, user.c.id, select(user_role.c.user_id).select_from(_GRANTED_ROLES)),
     },
 )
 _ROLE = DocumentSource(
@@ -151,6 +151,27 @@ _STATUS = case(
     else_="active",
 )
 _OWNER_NAME = select(user.c.name).where(user.c.id == api_key.c.user_id).correlate(api_key).scalar_subquery()
+_RECORD = func.coalesce(_RECORD_NAME, _OWNER_NAME)
+
+
+def _of_record(name: Scalar) -> ColumnElement[bool]:
+    """Say whose a key is: a user's of that name, or a record's."""
+    users = select(user.c.id).where(user.c.name == name)
+    return or_(
+        api_key.c.user_id.in_(users),
+        api_key.c.record_id.in_(select(source_record.c.id).where(source_record.c.name == name)),
+    )
+
+
+def _of_runner(name: Scalar) -> ColumnElement[bool]:
+    """Say as whom a key's requests run: its user, or the one whom its record names."""
+    users = select(user.c.id).where(user.c.name == name)
+    return or_(
+        api_key.c.user_id.in_(users),
+        api_key.c.record_id.in_(select(source_record.c.id).where(source_record.c.user_id.in_(users))),
+    )
+
+
 _API_KEY = DocumentSource(
     api_key,
     {
@@ -161,7 +182,7 @@ _API_KEY = DocumentSource(
         "idx": constant(0),
         "api_key": api_key.c.key_id,
         "source": api_key.c.source,
-        "record": func.coalesce(_RECORD_NAME, _OWNER_NAME),
+        "record": _RECORD,
         "user": _RUNS_AS_NAME,
         "label": api_key.c.label,
         "is_primary": as_check(api_key.c.is_primary),
@@ -188,6 +209,7 @@ _API_KEY = DocumentSource(
         "last_used": null(),
         "last_used_from": null(),
     },
+    named={"record": Named(_RECORD, _of_record), "user": Named(_RUNS_AS_NAME, _of_runner)},
     decode={
         "scopes": lambda text: sorted(decode_scopes(text)),
         "allowed_networks": lambda text: list(map(str, decode_networks(text))),

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Integer, Table, cast, literal
 
 from latchgate.core.permissions import Own
-from latchgate.sql.questions import Columns, Comparable, RowsOf
+from latchgate.sql.questions import Columns, Comparable, Named, RowsOf
 
 __all__ = ["DocumentSource", "as_check", "as_number", "as_time", "common_columns", "constant", "owner_is"]
 
@@ -34,13 +34,15 @@ class DocumentSource:
     """What a record holds beside, as it lies in the tables."""
     rows: Mapping[str, RowsOf] = field(default_factory=dict)
     """The child tables that records can be compared by."""
+    named: Mapping[str, Named] = field(default_factory=dict)
+    """Of `columns` the names in other tables by which records are often asked for."""
     decode: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     """How fields are read that lie in the tables in another form."""
 
     @property
     def comparable(self) -> Comparable:
         """All that records can be compared by."""
-        return {**self.columns, **self.rows}
+        return {**self.columns, **self.named, **self.rows}
 
     @property
     def everything(self) -> Columns:

@@ -54,6 +54,7 @@ __all__ = [
     "session",
     "sign_in_step",
     "source_record",
+    "undo",
     "user",
     "user_role",
 ]
@@ -466,6 +467,19 @@ sign_in_step = Table(
     Column("password_mark", LargeBinary, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What would put a change back, for a few minutes; never a secret.
+undo = Table(
+    "undo",
+    metadata,
+    _row_id(),
+    Column("public_id", StoredText, nullable=False, unique=True),
+    _reference("session_id", "session.id"),
+    Column("change", StoredText, nullable=False),
+    Column("back", StoredText, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
 

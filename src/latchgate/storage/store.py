@@ -24,6 +24,7 @@ from latchgate.storage.sign_in_steps import SqlSignInSteps
 from latchgate.storage.signing_keys import SqlSigningKeys
 from latchgate.storage.sources import SqlSources
 from latchgate.storage.token_families import SqlTokenFamilies
+from latchgate.storage.undos import SqlUndos
 from latchgate.storage.users import SqlUsers
 
 __all__ = ["SqlStore", "SqlTransaction"]
@@ -140,6 +141,11 @@ class SqlTransaction:
     def sign_in_steps(self) -> SqlSignInSteps:
         """Sign-ins that wait for their code."""
         return SqlSignInSteps(self._connection)
+
+    @property
+    def undos(self) -> SqlUndos:
+        """Changes that can still be undone."""
+        return SqlUndos(self._connection)
 
     @property
     def links(self) -> SqlLinks:

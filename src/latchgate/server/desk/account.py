@@ -80,11 +80,11 @@ class AccountPages:
         typed = await call.read_arguments()
         changes = {name: typed[name] for name in (*_NAMES, "modified") if name in typed}
         try:
-            update = partial(self.documents.update, call.actor, "User", call.principal.user, changes)
-            await anyio.to_thread.run_sync(update)
+            change = partial(self.documents.change, call.actor, "User", call.principal.user, changes)
+            saved = await anyio.to_thread.run_sync(change)
         except Invalid as error:
             return await self._show(call, "account", typed=typed, told=told_of(error, _NAMES), status=_INVALID)
-        return RedirectResponse(f"{ACCOUNT}?done=saved", 303)
+        return await self.frame.done(call, ACCOUNT, "saved", saved.undo)
 
     async def end_session(self, call: Call) -> Response:
         """End one of one's sessions."""

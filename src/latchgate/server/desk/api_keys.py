@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
 from latchgate.core.questions import Asked
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
+from latchgate.server.desk.flashes import with_done
 from latchgate.server.desk.forms import told_of
 from latchgate.server.desk.frame import Frame
 from latchgate.server.desk.key_owners import KeyedPage, KeyHome, filters_of
@@ -26,14 +26,14 @@ from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
+from latchgate.services.key_findings import KeyFindings
+from latchgate.services.log_ports import KeyUse
 from latchgate.services.ports import Clock
 
 __all__ = ["KeyPages"]
 
 _FORM = frozenset({"GET", "POST"})
 _INVALID = 417
-_DAY_SECONDS = 86_400
-_ADDRESSES_MAX = 1_000
 _OVERLAPS = (
     ("0", "End the present secret at once"),
     ("3600", "Both work for an hour"),
@@ -50,6 +50,7 @@ class KeyPages:
     documents: DocumentService
     api_keys: ApiKeyService
     clock: Clock
+    findings: KeyFindings
     public_url: str
 
     def table(self, page: KeyedPage, address: str, requires: Requirement) -> Mapping[str, Page]:
@@ -105,7 +106,10 @@ class KeyPages:
             made = await anyio.to_thread.run_sync(create)
         except Invalid as error:
             return await form.show(call, home, typed, told_of(error, FIELDS), _INVALID)
-        return await self._show_secret(page, call, (home, made["name"], made["api_secret"]))
+        shown = await self._show_secret(page, call, (home, made["name"], made["api_secret"]))
+        # What is seen is the owner's page: to load it again must not show an empty form.
+        shown.headers["HX-Replace-Url"] = home.back
+        return shown
 
     async def rotate(self, page: KeyedPage, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""
@@ -132,7 +136,7 @@ class KeyPages:
         await anyio.to_thread.run_sync(self._get_key, call, home)
         end = partial(self.api_keys.revoke, call.actor, call.parts["key"], source=home.owner.source)
         await anyio.to_thread.run_sync(end)
-        return RedirectResponse(_with_done(home.back, "revoked"), 303)
+        return RedirectResponse(with_done(home.back, "revoked"), 303)
 
     async def _judge(self, page: KeyedPage, call: Call, action: Action) -> KeyHome:
         """Give the owner to whose keys the caller may do this: nobody fills in what they may not send."""
@@ -186,21 +190,9 @@ class KeyPages:
         found = self.documents.list_whole(call.actor, API_KEY.name, Asked(filters=own, limit=1)).documents()
         return found[0] if found else None
 
-    def _use(self, call: Call, key: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Count the requests that a key opened within a day, and their addresses; None for who may see no log."""
-        if not self.documents.may(call.actor, "API Request Log", Action.READ, None):
-            return None
-        since = datetime.fromtimestamp(self.clock.now() - _DAY_SECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        opened = [["api_key", "=", key["name"]], ["source", "=", key["source"]], ["user", "is", "set"]]
-        asked = Asked(
-            fields=["ip_address"],
-            filters=[*opened, ["time", ">=", since]],
-            group_by="ip_address",
-            # A key that was stolen may be used from any number of them.
-            limit=_ADDRESSES_MAX + 1,
-        )
-        requests = self.documents.count(call.actor, "API Request Log", Asked(filters=asked.filters))
-        return requests, len(self.documents.list_rows(call.actor, "API Request Log", asked).rows)
+    def _use(self, call: Call, key: Mapping[str, Any]) -> KeyUse | None:
+        """Tell how a key was used within a day; None for who may see no rows of it."""
+        return self.findings.uses_of_a_day(call.actor, [key]).get((key["source"], key["name"]))
 
 
 async def _show_refusal(page: KeyedPage, call: Call, error: Invalid, about: Callable[[], dict[str, Any]]) -> Response:
@@ -214,7 +206,3 @@ def _seen(sent: Mapping[str, Any]) -> str:
     """Give the key's `modified` that a dialog was about; none where there was no key, and no dialog."""
     seen = sent.get("seen")
     return seen if isinstance(seen, str) else ""
-
-
-def _with_done(address: str, code: str) -> str:
-    return f"{address}{'&' if '?' in address else '?'}done={code}"

@@ -13,8 +13,19 @@ from latchgate.services.request_counts import RequestCountService
 
 __all__ = ["OUTCOMES", "PERIODS", "Bar", "Chart", "Charts", "Period"]
 
-OUTCOMES = (("succeeded", "Succeeded"), ("refused", "Refused"), ("failed", "Failed"))
-"""What bars are made of, from below: the name, which is the colour's too, and the word."""
+OUTCOMES = (
+    ("succeeded", "Succeeded"),
+    ("partly", "Partly refused or sent on"),
+    ("refused", "Refused or client error"),
+    ("failed", "Failed"),
+)
+"""What bars are made of, from below: the name, which is the colour's too, and the words.
+
+They are all that the roll-ups tell apart, in the words of the log's rows: a status below 400 without and with a reason
+(one of several records was refused, or an ended session was sent to sign in), 4xx, and 5xx. Requests that were refused
+and not answered one by one are with the 4xx.
+"""
+_SELDOM = "partly"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 PERIODS: Mapping[str, tuple[str, int]] = {
     "24h": ("24 hours", _DAY),
@@ -27,7 +38,7 @@ _STEP_WORDS = ("minute", "5 minutes", "15 minutes", "hour", "2 hours", "6 hours"
 _BARS_MAX = 125
 # How long roll-ups are kept, a little less: what is older is drawn by the next longer span.
 _MINUTES_KEPT_SECONDS, _HOURS_KEPT_SECONDS, _DAYS_KEPT_SECONDS = 7 * _DAY, 99 * _DAY, 5 * 365 * _DAY
-_FAILED_CLASS, _REFUSED_CLASS = 5, 4
+_FAILED_CLASS, _REFUSED_CLASSES = 5, frozenset({0, 4})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class Bar:
 
     start: int
     """Unix seconds."""
-    counts: tuple[int, int, int]
+    counts: tuple[int, int, int, int]
     """In the order of OUTCOMES."""
 
     @property
@@ -82,11 +93,15 @@ class Chart:
         return sum(bar.total for bar in self.bars)
 
     @property
+    def places(self) -> list[int]:
+        """Which of OUTCOMES are told: all, but for the one that is seldom where it never came."""
+        sums = [sum(bar.counts[place] for bar in self.bars) for place in range(len(OUTCOMES))]
+        return [place for place, (name, _) in enumerate(OUTCOMES) if sums[place] or name != _SELDOM]
+
+    @property
     def totals(self) -> list[tuple[str, str, int]]:
-        """By outcome: its name, its word, and how many requests had it."""
-        return [
-            (name, word, sum(bar.counts[place] for bar in self.bars)) for place, (name, word) in enumerate(OUTCOMES)
-        ]
+        """By outcome of `places`: its name, its words, and how many requests had it."""
+        return [(*OUTCOMES[place], sum(bar.counts[place] for bar in self.bars)) for place in self.places]
 
     @property
     def step_words(self) -> str:
@@ -112,8 +127,10 @@ class Chart:
     @property
     def data(self) -> str:
         """What the script draws, as JSON."""
-        series = [[bar.counts[place] for bar in self.bars] for place in range(len(OUTCOMES))]
-        return json.dumps({"start": self.start, "step": self.step_seconds, "series": series}, separators=(",", ":"))
+        series = [[bar.counts[place] for bar in self.bars] for place in self.places]
+        outcomes = [OUTCOMES[place] for place in self.places]
+        told = {"start": self.start, "step": self.step_seconds, "series": series, "outcomes": outcomes}
+        return json.dumps(told, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +235,15 @@ def _bars(found: Sequence[OutcomeCount], start: int, until: int, step: int) -> l
     counts = [[0] * len(OUTCOMES) for _ in range(start, until, step)]
     for one in found:
         counts[(one.start - start) // step][_place(one)] += one.requests
-    return [Bar(start + place * step, (some[0], some[1], some[2])) for place, some in enumerate(counts)]
+    return [Bar(start + place * step, (some[0], some[1], some[2], some[3])) for place, some in enumerate(counts)]
 
 
 def _place(one: OutcomeCount) -> int:
     if one.status_class >= _FAILED_CLASS:
+        return 3
+    if one.status_class in _REFUSED_CLASSES:
         return 2
-    return 1 if one.refused or one.status_class == _REFUSED_CLASS else 0
+    return 1 if one.refused else 0
 
 
 def _time(at: int) -> str:

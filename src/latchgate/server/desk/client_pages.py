@@ -13,6 +13,7 @@ from latchgate.core.clients import GrantType, SigningAlgorithm, StoredClient
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.tokens import Secret
+from latchgate.core.undos import Undo
 from latchgate.core.users import GUEST, ROLES_OF_ALL
 from latchgate.errors import Flaw, Invalid, LatchgateError, NotFound, NotPermitted
 from latchgate.oauth.metadata import ServerAddresses
@@ -32,8 +33,9 @@ from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.access_tokens import BEARER_TOKEN, AccessTokenService
-from latchgate.services.clients import OAUTH_CLIENT, ClientService
+from latchgate.services.clients import OAUTH_CLIENT, ClientService, NewlyMadeClient
 from latchgate.services.documents import DocumentService
+from latchgate.services.oauth_documents import undo_of_client
 from latchgate.services.port_values import CountedBy
 from latchgate.services.ports import Clock
 
@@ -206,13 +208,13 @@ class ClientPages:
             return await self.form.show(call)
         typed = await call.read_arguments()
         try:
-            made = await anyio.to_thread.run_sync(self._change, call, typed)
+            made, undo = await anyio.to_thread.run_sync(self._change, call, typed)
         except Invalid as error:
             told = told_of(error, FIELDS)
             return await self.form.show(call, "details", typed=typed, told=told, status=_INVALID)
-        if made is not None:
-            return await self.form.show_secret(call, call.parts["name"], made)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        if made.secret is not None:
+            return await self.form.show_secret(call, call.parts["name"], made.secret)
+        return await self.form.frame.done(call, address_of(call.parts["name"]), "saved", undo)
 
     async def rotate(self, call: Call) -> Response:
         """Ask for how long the present secret should still work, and make a new one."""
@@ -252,10 +254,12 @@ class ClientPages:
         await anyio.to_thread.run_sync(self.tokens.end, call.actor, token["name"])
         return RedirectResponse(f"{address_of(call.parts['name'])}?tab=tokens&done=token-ended", 303)
 
-    def _change(self, call: Call, typed: Mapping[str, Any]) -> Secret | None:
-        client = self.clients.get(call.actor, call.parts["name"])
+    def _change(self, call: Call, typed: Mapping[str, Any]) -> tuple[NewlyMadeClient, Undo | None]:
+        client, seen = self.clients.get(call.actor, call.parts["name"]), _seen(typed)
         order = ClientReader(call.principal.is_manager).read_changed(typed, client)
-        return self.clients.change(call.actor, client.client_id, order, seen=_seen(typed)).secret
+        made = self.clients.change(call.actor, client.client_id, order, seen=seen)
+        # What was read is what stood before only if nobody changed it between.
+        return made, undo_of_client(client, made.client) if client.modified == seen else None
 
     async def _ask(self, call: Call, kind: str, action: Action, **more: object) -> Response:
         dialog = await anyio.to_thread.run_sync(self._about, call, kind, action)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from latchgate.errors import Conflict, Flaw, Invalid, LatchgateError
+from latchgate.services.documents import Changed
 
-__all__ = ["Told", "status_of", "told_of"]
+__all__ = ["Told", "done_of", "status_of", "told_of"]
 
 _INVALID, _CONFLICT = 417, 409
 
@@ -49,6 +50,13 @@ def told_of(error: LatchgateError, shown: Collection[str], *, taken: str = "") -
 def status_of(error: LatchgateError) -> int:
     """Give the status with which a refused form comes again: 409 for what is taken, else Frappe's 417."""
     return _CONFLICT if isinstance(error, Conflict) else _INVALID
+
+
+def done_of(changed: Changed) -> str:
+    """Give the code of what was done to a record: that it was disabled or enabled says more than that it was saved."""
+    if changed.undo is None or "enabled" not in changed.undo.values:
+        return "saved"
+    return "enabled" if changed.record["enabled"] else "disabled"
 
 
 def _sentence(reason: str) -> str:

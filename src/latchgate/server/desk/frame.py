@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from latchgate import __version__
 from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
+from latchgate.core.undos import Undo
 from latchgate.core.users import UserType
-from latchgate.server.desk.flashes import flash_of
+from latchgate.errors import LatchgateError
+from latchgate.server.desk.flashes import UNDO, flash_of, undo_id_of, with_done
 from latchgate.server.desk.help_topics import help_about
 from latchgate.server.desk.key_words import key_sentence
 from latchgate.server.desk.navigation import Link, Navigation
@@ -27,6 +29,7 @@ from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.documents import DocumentService
 from latchgate.services.ports import Clock
+from latchgate.services.undos import UndoService
 
 __all__ = ["DESK_POLICY", "Frame", "Heading", "Link"]
 
@@ -81,12 +84,13 @@ class Frame:
     """Renders pages, those of the desk with what their caller may see around them."""
 
     navigation: Navigation
+    undos: UndoService
     peppers: Peppers = field(repr=False)
     renderer: Renderer = field(repr=False)
     static_files: StaticFiles = field(repr=False)
 
     @classmethod
-    def on(cls, documents: DocumentService, peppers: Peppers, clock: Clock) -> "Frame":
+    def on(cls, documents: DocumentService, undos: UndoService, peppers: Peppers, clock: Clock) -> "Frame":
         """Build the frame and read the text of every template."""
         static_files = StaticFiles.read()
         given: dict[str, object] = {
@@ -107,7 +111,7 @@ class Frame:
             "segment": segment,
             "status": status_words,
         }
-        return cls(Navigation(documents), peppers, Renderer.on(given, filters), static_files)
+        return cls(Navigation(documents), undos, peppers, Renderer.on(given, filters), static_files)
 
     async def show(
         self, call: Call, template: str, heading: Heading, *, status: int = 200, **values: object
@@ -121,7 +125,7 @@ class Frame:
             status: The answer's.
             values: What the template itself shows, beside `principal`, `csrf_token` and `here`, the page's path.
         """
-        links = await anyio.to_thread.run_sync(self._links, call)
+        links, undo = await anyio.to_thread.run_sync(self._around, call)
         response = self._render(
             template,
             status,
@@ -130,6 +134,8 @@ class Frame:
                 "heading": heading,
                 "links": links,
                 "flash": flash_of(call.request),
+                "undo": undo,
+                "undo_address": UNDO,
                 "principal": call.principal,
                 "csrf_token": self.csrf_token(call),
                 "here": call.path,
@@ -139,6 +145,18 @@ class Frame:
         )
         response.headers["Content-Security-Policy"] = DESK_POLICY
         return response
+
+    async def done(self, call: Call, address: str, code: str, undo: Undo | None) -> Response:
+        """Lead to a page that says what was done there, and offers to undo it.
+
+        Args:
+            call: That did it.
+            address: Of the page.
+            code: One of DONE.
+            undo: What would put it back; None where nothing would.
+        """
+        undo_id = await anyio.to_thread.run_sync(self._offer, call, undo, address) if undo else ""
+        return RedirectResponse(with_done(address, code, undo_id), 303)
 
     def plain(self, template: str, status: int = 200, *, leads_to: str = "", **values: object) -> Response:
         """Render a page for whoever asks, which runs no script.
@@ -199,6 +217,20 @@ class Frame:
         """Give the token of a call's session, empty where it came with none."""
         sid = call.admission.presented.session_cookie
         return csrf_token(self.peppers, Secret(sid)) if sid else ""
+
+    def _offer(self, call: Call, undo: Undo, address: str) -> str:
+        try:
+            return self.undos.offer(call.after_change().actor, undo, address)
+        except LatchgateError:
+            # It was done, and is not told as failed because it cannot be undone here.
+            return ""
+
+    def _around(self, call: Call) -> tuple[list[tuple[Link, bool]], str]:
+        """Read where the caller may go, and the id of the change that was just made, if it can be undone."""
+        undo = undo_id_of(call.request.query_params.get("undo"))
+        # Only beside the sentence that says what was done.
+        offered = undo and flash_of(call.request) and self.undos.find(call.actor, undo)
+        return self._links(call), undo if offered else ""
 
     def _links(self, call: Call) -> list[tuple[Link, bool]]:
         if call.principal.user_type is UserType.SYSTEM:

@@ -1,7 +1,7 @@
 """A key's own page: what it may do and did, its traffic, its secrets, and its end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ __all__ = ["KEY", "KeyPage"]
 KEY = f"{KEYS}/{{source}}/{{key}}"
 _GET, _POST = frozenset({"GET"}), frozenset({"POST"})
 _LOG_ROWS = 10
+_ASIDE = "Counted with what others tried it with, such as a wrong secret; the requests below are your own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,12 @@ class KeyPage:
         if not self.documents.may(call.actor, REQUEST_LOG.doctype, Action.READ, None):
             return None
         try:
-            return self.charts.of_period(call.actor, view, CountedBy.KEY, key["name"], key["source"])
+            chart = self.charts.of_period(call.actor, view, CountedBy.KEY, key["name"], key["source"])
         except StorageError:
             # The rows below say that the log cannot be read.
             return None
+        sees_all = REQUEST_LOG.doctype in self.documents.list_readable(call.actor, [REQUEST_LOG.doctype])
+        return chart if chart is None or sees_all else replace(chart, aside=_ASIDE)
 
     def _owner_address(self, call: Call, doctype: str, owner: Owner) -> str:
         if not self.documents.may(call.actor, doctype, Action.READ, owner.record):

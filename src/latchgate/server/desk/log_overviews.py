@@ -123,22 +123,29 @@ class LogOverviews:
     def _tops(self, look: Look, window: tuple[int, int]) -> list[Top]:
         exact = look.sees_all and not look.used
         rows, more = self._sample(look)
-        tops = []
+        tops, long = [], False
         for kind in (_USERS, *_KINDS) if look.sees_all else _KINDS:
-            counted = kind.by if exact else None
-            counts = _among(rows, kind) if counted is None else self._count(look.call, CountQuery(*window, counted))
-            sampled = len(rows) if more and counted is None else 0
-            tops.append(Top(kind, _names(look.view, kind, counts), sampled))
+            # Where there are too many users, there are too many keys.
+            counted = kind.by if exact and not (long and kind.by is CountedBy.KEY) else None
+            counts = self._count(look.call, CountQuery(*window, counted)) if counted else None
+            long = long or (counted is not None and counts is None)
+            sampled = len(rows) if more and counts is None else 0
+            names = _names(look.view, kind, _among(rows, kind) if counts is None else counts)
+            tops.append(Top(kind, names, sampled))
         return tops
 
     def _sample(self, look: Look) -> tuple[Sequence[Mapping[str, Any]], bool]:
         """Give the newest rows of the look, and whether there are more."""
-        if not (look.page.more or look.view.get("after")):
+        page, later = look.page, bool(look.view.get("after"))
+        if later and page.walked:
+            # The newest would have to be searched anew.
+            return (), False
+        if not (page.more or later):
             # They are all there: to look once more would take as long as it took to find them.
-            return look.page.rows, False
+            return page.rows, page.searched is not None
         asked = Asked(
             fields=[kind.column for kind in (_USERS, *_KINDS)],
-            filters=look.narrowed.conditions,
+            filters=[*look.narrowed.conditions, *page.within],
             or_filters=look.narrowed.any_of,
             order_by="time desc",
             limit=_SAMPLE_ROWS,
@@ -146,10 +153,14 @@ class LogOverviews:
         found = self.documents.list_rows(look.call.actor, REQUEST_LOG.doctype, asked)
         return found.documents(), found.more
 
-    def _count(self, call: Call, query: CountQuery) -> "Counter[str]":
+    def _count(self, call: Call, query: CountQuery) -> "Counter[str] | None":
+        """Count by the roll-ups; None where there are too many of them."""
+        top = self.charts.counts.top(call.actor, query, 2 * _NAMES_MAX)
+        if top is None:
+            return None
         # Two users of one name, of whom one is gone, or a name in two sources, are one filter.
         counts: Counter[str] = Counter()
-        for one in self.charts.counts.top(call.actor, query, 2 * _NAMES_MAX):
+        for one in top:
             counts[one.name] += one.requests
         return counts
 

@@ -12,12 +12,15 @@ from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 from latchgate.services.ports import RequestLog
 
-__all__ = ["TAIL", "TAIL_ROWS_MAX", "LogTails", "Tail", "parse_seen"]
+__all__ = ["FLOOD_ROWS_MAX", "TAIL", "TAIL_ROWS_MAX", "LogTails", "Tail", "parse_seen"]
 
-TAIL_ROWS_MAX = 50
-"""How many rows one look gives; a page looks every two seconds at most."""
+TAIL_ROWS_MAX, FLOOD_ROWS_MAX = 50, 20
+"""How many rows one look gives, a page looking every two seconds at most; the second where so many came that nobody can
+read them, since to write a row costs a server as much as to answer some hundred requests."""
+_FLOOD_ROWS = 1_000
 _LOOKED_AT_MAX = 25_000
 """How many new rows a look goes through, whatever came: whoever was away for longer is told so."""
+_ROWS_MOVED_MAX = 2_000
 _DIGITS_MAX = 18
 TAIL = f"{REQUEST_LOG.address}/tail"
 """Where a page looks for what is new. Each look is a request with a row of its own, which would be all that is new."""
@@ -35,12 +38,14 @@ class Tail:
     """How many others came."""
     at_least: bool = False
     """Whether there may be more yet."""
+    about: bool = False
+    """Whether the others were not counted, but known by the rows' numbers, which looks at the log have as well."""
 
     @property
     def others(self) -> str:
         """What is said of the rows that are not given; empty if all are."""
         if self.more:
-            return f"and {'at least ' if self.at_least else ''}{self.more:,} more"
+            return f"and {'at least ' if self.at_least else 'about ' if self.about else ''}{self.more:,} more"
         return "and perhaps others: more came than are looked through" if self.at_least else ""
 
 
@@ -68,12 +73,15 @@ class LogTails:
             NotPermitted: The caller may not even read their own rows.
             StorageError: The log's database cannot be read, or lacks rows.
         """
-        end = self.end()
+        # Nothing waits here, and nothing is brought in that would keep others waiting: what is on its way comes with
+        # a later look, for numbers are given in the order in which rows can be read.
+        end = self.log.reach(_ROWS_MOVED_MAX)
         begin = max(seen, end - _LOOKED_AT_MAX)
         if begin >= end:
             # Nothing new; whether they may look is asked all the same.
             self.documents.get_type(call.actor, REQUEST_LOG.doctype)
             return Tail(end, LogPage())
+        flood = end - begin > _FLOOD_ROWS
         between, others = ["name", "between", [begin + 1, end]], ["path", "not like", f"{TAIL}%"]
         filters: list[Sequence[Any]] = [between, others, *narrowed.conditions]
         asked = Asked(
@@ -81,12 +89,19 @@ class LogTails:
             filters=filters,
             or_filters=narrowed.any_of,
             order_by="name desc",
-            limit=TAIL_ROWS_MAX,
+            limit=FLOOD_ROWS_MAX if flood else TAIL_ROWS_MAX,
         )
         found = self.documents.list_rows(call.actor, REQUEST_LOG.doctype, asked)
         rows = found.documents()
-        count = self.documents.count(call.actor, REQUEST_LOG.doctype, asked) if found.more else len(rows)
+        if not found.more:
+            return Tail(end, LogPage(rows), at_least=begin > seen)
+        if flood and not (narrowed.conditions or narrowed.any_of) and self._sees_all(call):
+            return Tail(end, LogPage(rows), end - begin - len(rows), at_least=begin > seen, about=True)
+        count = self.documents.count(call.actor, REQUEST_LOG.doctype, asked)
         return Tail(end, LogPage(rows), count - len(rows), at_least=begin > seen)
+
+    def _sees_all(self, call: Call) -> bool:
+        return REQUEST_LOG.doctype in self.documents.list_readable(call.actor, [REQUEST_LOG.doctype])
 
 
 def parse_seen(text: str) -> int:

@@ -35,6 +35,7 @@ from latchgate.server.desk.sign_in_steps import SignInStepPages
 from latchgate.server.desk.source_records import CONSUMER, RECORD, RecordPages
 from latchgate.server.desk.sources import SourcePages
 from latchgate.server.desk.system_settings import SystemSettingsPages
+from latchgate.server.desk.undos import UndoPages
 from latchgate.server.desk.user_form import USERS, UserForm
 from latchgate.server.desk.user_sessions import UserSessionPages
 from latchgate.server.desk.users import UserPages
@@ -43,6 +44,7 @@ from latchgate.server.routes import Page
 from latchgate.server.sign_in import Door
 from latchgate.services.former_secrets import FormerSecrets
 from latchgate.services.key_findings import KeyFindings
+from latchgate.services.last_seen import LastSeen
 from latchgate.services.refusals import RefusalService
 
 __all__ = ["build_pages"]
@@ -60,7 +62,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     charts = Charts(latchgate.request_counts, latchgate.clock)
     lists = SessionLists(documents, latchgate.sessions, latchgate.second_factors)
     users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts, lists)
-    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, settings.public_url)
+    keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, _findings(latchgate), settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
     records = RecordPages(frame, documents, latchgate.api_keys)
     account = AccountPages(frame, documents, latchgate.api_keys, lists, latchgate.connected_apps)
@@ -72,7 +74,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **HomePages(frame, _concerns(latchgate), charts).table(),
         **sign_in.table(),
         **SignInStepPages(frame, door, sign_in).table(),
-        **UserPages(frame, documents, users).table(),
+        **UserPages(frame, documents, users, LastSeen(documents, latchgate.request_log)).table(),
         **keys.table(users, f"{USERS}/{{name}}", DESK),
         **_key_pages(latchgate, frame, keys, charts),
         **SourcePages(frame, documents).table(),
@@ -92,15 +94,23 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **AccessRulePages(frame, documents, latchgate.access_rules).table(),
         **AccessRuleForm(frame, documents, latchgate.access_rules).table(),
         **_log_pages(latchgate, frame, charts).table(),
-        **SearchPages(frame, documents).table(),
-        **ManualPages(frame).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
-        **ApiDocs(frame).table(),
+        **_pages_beside(latchgate, frame),
         **frame.static_files.table(),
         **(ComponentPages(frame).table() if settings.development else {}),
     }
     frame.navigation.addresses.update(pages)
     return {address: frame.before(page) if page.dialect is Dialect.PAGE else page for address, page in pages.items()}
+
+
+def _pages_beside(latchgate: Latchgate, frame: Frame) -> dict[str, Page]:
+    """Give the pages that others lead to, from wherever one is."""
+    return {
+        **SearchPages(frame, latchgate.documents).table(),
+        **ManualPages(frame).table(),
+        **UndoPages(frame, latchgate.undos).table(),
+        **ApiDocs(frame).table(),
+    }
 
 
 def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Charts) -> dict[str, Page]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.questions import Asked
+from latchgate.core.undos import Undo
 from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER
 from latchgate.errors import Invalid, NotPermitted
 from latchgate.server.desk.forms import Told
@@ -112,8 +113,11 @@ class RoleForm:
             **values,
         )
 
-    def save(self, call: Call, typed: Mapping[str, Any]) -> None:
-        """Let the role do what was ticked and nothing else. Raises NotPermitted, NotFound, Invalid."""
+    def save(self, call: Call, typed: Mapping[str, Any]) -> Undo | None:
+        """Let the role do what was ticked and nothing else; tell what would put it back.
+
+        Raises NotPermitted, NotFound, Invalid.
+        """
         seen = typed.get("seen")
         role = self.documents.get(call.actor, "Role", call.parts["name"])["name"]
         matrix = self.permissions.show(call.actor, role)
@@ -125,7 +129,7 @@ class RoleForm:
         # What nobody can take, the page sends no boxes of.
         places = {(grant.doctype, grant.if_owner) for grant in kept}
         sent = {grant for grant in _grants_in(role, typed) if (grant.doctype, grant.if_owner) not in places}
-        self.permissions.set_all(call.actor, role, kept | sent, seen=seen)
+        return self.permissions.set_all(call.actor, role, kept | sent, seen=seen)
 
     def _read(self, call: Call, typed: Mapping[str, Any] | None) -> dict[str, Any]:
         actor = call.actor
@@ -155,8 +159,9 @@ class RoleForm:
             order_by="full_name asc",
             limit=_HOLDERS,
         )
-        rows = self.documents.list_rows(call.actor, "User", asked).documents()
-        return {"holders": rows, "total": self.documents.count(call.actor, "User", asked)}
+        page = self.documents.list_rows(call.actor, "User", asked)
+        total = page.total(0, lambda: self.documents.count(call.actor, "User", asked))
+        return {"holders": page.documents(), "total": total}
 
     def _is_deletable(self, call: Call, role: str) -> bool:
         try:

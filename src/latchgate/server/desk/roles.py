@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
+from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
@@ -69,21 +70,21 @@ class RolePages:
             return await self._form.show(call)
         typed = await call.read_arguments()
         try:
-            await anyio.to_thread.run_sync(self._form.save, call, typed)
+            undo = await anyio.to_thread.run_sync(self._form.save, call, typed)
         except Invalid as error:
             return await self._form.show(call, typed=typed, told=told_of(error, ()), status=_INVALID)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        return await self.frame.done(call, address_of(call.parts["name"]), "saved", undo)
 
     async def second_factor(self, call: Call) -> Response:
         """Let a role require a second factor, or not."""
         # A box that is not ticked sends nothing.
         changes = {SECOND_FACTOR: 1 if (await call.read_arguments()).get(SECOND_FACTOR) else 0}
         try:
-            update = partial(self.documents.update, call.actor, "Role", call.parts["name"], changes)
-            await anyio.to_thread.run_sync(update)
+            change = partial(self.documents.change, call.actor, "Role", call.parts["name"], changes)
+            saved = await anyio.to_thread.run_sync(change)
         except Invalid as error:
             return await self._form.show(call, told=told_of(error, (SECOND_FACTOR,)), status=_INVALID)
-        return RedirectResponse(f"{address_of(call.parts['name'])}?done=saved", 303)
+        return await self.frame.done(call, address_of(call.parts["name"]), "saved", saved.undo)
 
     async def delete(self, call: Call) -> Response:
         """Say what ends with a role, and delete it."""
@@ -119,6 +120,7 @@ class RolePages:
             view=view,
             size=_PAGE_ROWS,
             automatic={name: words for name, (words, _) in AUTOMATIC.items()},
+            always={SYSTEM_MANAGER: ADMINISTRATOR},
             opened=opened,
             typed=typed if isinstance(typed, str) else "",
             told=told or Told(),
@@ -140,9 +142,9 @@ class RolePages:
         rows = self.documents.list_rows(actor, "Role", asked).documents()
         sees = self.documents.list_readable(actor, ["User", ROLE_PERMISSION])
         if "User" in sees:
+            holders = dict(self.roles.list_roles())
             for row in rows:
-                having = Asked(filters=[["Has Role", "role", "=", row["name"]]])
-                row["users"] = self.documents.count(actor, "User", having)
+                row["users"] = holders.get(row["name"], 0)
         if ROLE_PERMISSION in sees:
             counts = Counter(grant.role for grant in self.permissions.list_grants(actor))
             for row in rows:

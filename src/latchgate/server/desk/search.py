@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -128,11 +129,10 @@ class SearchPages:
             order_by=kind.order_by,
             limit=_GROUP_ROWS,
         )
-        rows = [
-            *self.documents.list_whole(actor, kind.doctype, exactly).documents(),
-            *self.documents.list_whole(actor, kind.doctype, holding).documents(),
-        ]
-        total = sum(self.documents.count(actor, kind.doctype, asked) for asked in (exactly, holding))
+        pages = [(asked, self.documents.list_whole(actor, kind.doctype, asked)) for asked in (exactly, holding)]
+        rows = [row for _, page in pages for row in page.documents()]
+        count = partial(self.documents.count, actor, kind.doctype)
+        total = sum(page.total(0, partial(count, asked)) for asked, page in pages)
         show = self._shown_by(kind, sees_all=sees_all)
         shown = tuple(show(row, row["name"] == text) for row in rows[:_GROUP_ROWS])
         return Group(kind, shown, total, self._list_of(kind, text) if sees_all and total > len(shown) else "")

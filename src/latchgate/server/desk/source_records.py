@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
 from latchgate.errors import Conflict, Invalid, NotPermitted
-from latchgate.server.desk.forms import Told, status_of, told_of
+from latchgate.server.desk.forms import Told, done_of, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
 from latchgate.server.desk.navigation import DESK
@@ -57,11 +57,12 @@ class RecordPages:
         changes: dict[str, Any] = {name: typed[name] for name in ("user", "modified") if name in typed}
         changes["enabled"] = 1 if typed.get("enabled") else 0
         try:
-            update = partial(self.documents.update, call.actor, source_of(call), call.parts["name"], changes)
-            await anyio.to_thread.run_sync(update)
+            change = partial(self.documents.change, call.actor, source_of(call), call.parts["name"], changes)
+            saved = await anyio.to_thread.run_sync(change)
         except (Invalid, Conflict) as error:
             return await self._show(call, typed=typed, told=told_of(error, _FIELDS), status=status_of(error))
-        return RedirectResponse(f"{record_address(source_of(call), call.parts['name'])}?done=saved", 303)
+        address = record_address(source_of(call), call.parts["name"])
+        return await self.frame.done(call, address, done_of(saved), saved.undo)
 
     async def delete(self, call: Call) -> Response:
         """Say what stops working, and delete a record."""

@@ -37,11 +37,16 @@ _WHO = (
     (_ROLES, "Users with one of these roles"),
     (_MANAGERS, "Nobody; only who manages all keys"),
 )
+_REGISTRATION = "oauth_registration"
+_REGISTRATION_WORDS = {
+    "off": "No; somebody makes them here",
+    "token": "With an API key or access token that may create an OAuth Client",
+    "open": "Anybody",
+}
 _ELSEWHERE = (
     "public_url",
     "time_zone",
     "credential_failures_per_minute",
-    "oauth_registration",
     "signing_key_days",
     "log_sync",
 )
@@ -133,12 +138,13 @@ class SystemSettingsPages:
         typed = await call.read_arguments()
         try:
             changes = self._read(section, typed)
-            update = partial(self.documents.update, call.actor, SYSTEM_SETTINGS, SYSTEM_SETTINGS, changes)
-            await anyio.to_thread.run_sync(update)
+            change = partial(self.documents.change, call.actor, SYSTEM_SETTINGS, SYSTEM_SETTINGS, changes)
+            saved = await anyio.to_thread.run_sync(change)
         except Invalid as error:
             shown = (*section.numbers, *(_OWN_KEYS if section.name == "keys" else ()))
             return await self._show(call, section.name, typed, told_of(error, shown), status_of(error))
-        return RedirectResponse(f"{SETTINGS}?done=saved#{section.name}", 303)
+        # Its top, not its section: there stands what was done, and how to undo it.
+        return await self.frame.done(call, SETTINGS, "saved", saved.undo)
 
     async def _show(
         self,
@@ -166,6 +172,7 @@ class SystemSettingsPages:
             ],
             own_keys=self._own_keys(stored, refused.get("keys")),
             finding=finding,
+            registration=(_REGISTRATION_WORDS[self.settings.oauth_registration], self._origin(_REGISTRATION)),
             elsewhere=[(name, str(getattr(self.settings, name)), self._origin(name)) for name in _ELSEWHERE],
             may_write=may_write,
             units=UNITS,

@@ -12,7 +12,7 @@ from latchgate.core.permissions import Action
 from latchgate.core.questions import Asked
 from latchgate.core.users import UserType
 from latchgate.errors import Conflict, Invalid, NotPermitted
-from latchgate.server.desk.forms import Told, status_of, told_of
+from latchgate.server.desk.forms import Told, done_of, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.navigation import DESK, HOME
 from latchgate.server.desk.user_form import USERS, UserForm, address_of
@@ -21,6 +21,7 @@ from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.documents import DocumentService
+from latchgate.services.last_seen import LastSeen
 
 __all__ = ["UserPages"]
 
@@ -42,6 +43,7 @@ class UserPages:
     frame: Frame
     documents: DocumentService
     form: UserForm
+    last_seen: LastSeen
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -81,13 +83,14 @@ class UserPages:
             return await form.show(call)
         typed = await call.read_arguments()
         tab, changes = form.changes_in(typed)
-        update = partial(self.documents.update, call.actor, "User", call.parts["name"], changes)
+        change = partial(self.documents.change, call.actor, "User", call.parts["name"], changes)
         try:
-            saved = await anyio.to_thread.run_sync(update)
+            saved = await anyio.to_thread.run_sync(change)
         except (Invalid, Conflict) as error:
             told = told_of(error, form.fields_of(tab, call))
             return await form.show(call, tab, typed=typed, told=told, status=status_of(error))
-        return RedirectResponse(f"{address_of(saved['name'])}?tab={tab}&done=saved", 303)
+        address = f"{address_of(saved.record['name'])}?tab={tab}"
+        return await self.frame.done(call, address, done_of(saved), saved.undo)
 
     async def _show_new(self, call: Call, typed: Mapping[str, Any], told: Told, status: int) -> Response:
         heading = Heading("New user", (HOME, Link("Users", USERS)))
@@ -108,20 +111,21 @@ class UserPages:
             limit=_PAGE_ROWS,
         )
         actor = call.actor
-        sees = self.documents.list_readable(actor, ["User", "API Request Log", "Role"])
+        sees = self.documents.list_readable(actor, ["User", "Role"])
         if "User" not in sees:
             raise NotPermitted("You may not see the list of users. Your own account is under your name.", told=True)
-        rows = self.documents.list_rows(actor, "User", asked).documents()
-        if "API Request Log" in sees:
-            for row in rows:
-                row["last_active"] = self._last_active(call, row["name"])
+        page = self.documents.list_rows(actor, "User", asked)
+        rows = page.documents()
+        seen = self.last_seen.find(actor, [row["name"] for row in rows])
+        for row in rows:
+            row["last_active"] = (seen or {}).get(row["name"], "")
         by_name = Asked(fields=["name"], order_by="name asc", limit=0)
         return {
             "rows": rows,
             "may_create": self._may_create(call),
-            "total": self.documents.count(actor, "User", asked),
+            "total": page.total(view.start, partial(self.documents.count, actor, "User", asked)),
             "sees_keys": bool(counted),
-            "sees_log": "API Request Log" in sees,
+            "sees_log": seen is not None,
             "roles": [row[0] for row in self.documents.list_rows(actor, "Role", by_name).rows]
             if "Role" in sees
             else [],
@@ -130,11 +134,6 @@ class UserPages:
 
     def _may_create(self, call: Call) -> bool:
         return self.documents.may(call.actor, "User", Action.CREATE, None)
-
-    def _last_active(self, call: Call, user: str) -> str:
-        latest = Asked(fields=["time"], filters={"user": user}, order_by="time desc", limit=1)
-        found = self.documents.list_rows(call.actor, "API Request Log", latest).rows
-        return str(found[0][0]) if found else ""
 
 
 def _wanted(typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,17 +48,40 @@ class Moment:
     @property
     def words(self) -> str:
         """How long ago, or until then; the day where that says more."""
-        seconds = (self.now - self.at).total_seconds()
+        seconds = self._seconds_ago
         # `now` knows no fractions: what came within this second lies a little ahead of it.
         if -1 < seconds < _JUST_SECONDS:
             return "just now"
-        for below, unit_seconds, unit in _STEPS:
-            if abs(seconds) < below:
-                count = int(abs(seconds) // unit_seconds)
-                told = f"{count} {unit}{'' if count == 1 else 's'}"
-                return f"{told} ago" if seconds >= 0 else f"in {told}"
+        told = _counted(abs(seconds))
+        if told:
+            return f"{told} ago" if seconds >= 0 else f"in {told}"
+        return self._short_date
+
+    @property
+    def remaining(self) -> str:
+        """For how long something goes on that ends then: it works "for another 23 hours"."""
+        if self._seconds_ago > -1:
+            return "for a moment longer"
+        told = _counted(-self._seconds_ago)
+        return f"for another {told.removeprefix('1 ')}" if told else f"until {self._short_date}"
+
+    @property
+    def _seconds_ago(self) -> float:
+        return (self.now - self.at).total_seconds()
+
+    @property
+    def _short_date(self) -> str:
         # In a list, where many stand one below the other.
         return f"{self.at.day} {self.at:%b %Y}"
+
+
+def _counted(seconds: float) -> str:
+    """Say a length of time; empty where a day says more."""
+    for below, unit_seconds, unit in _STEPS:
+        if seconds < below:
+            count = int(seconds // unit_seconds)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return ""
 
 
 def middle(text: str, length: int = 15) -> str:

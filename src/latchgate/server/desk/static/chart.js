@@ -3,7 +3,6 @@
 // Draws the charts of a page (templates/components/charts.html) with the vendored uPlot. A range of time is chosen by
 // dragging, or by Shift with the arrows and Enter.
 (() => {
-  const names = ["succeeded", "refused", "failed"];
   const height = 168;
   const drawn = new Map();
 
@@ -23,9 +22,9 @@
   });
 
   function draw(place) {
-    const { start, step, series } = JSON.parse(place.dataset.chart);
+    const { start, step, series, outcomes } = JSON.parse(place.dataset.chart);
     const times = series[0].map((_, number) => start + number * step);
-    const chart = { place, start, step, series, count: times.length, cursor: null, anchor: null };
+    const chart = { place, start, step, series, outcomes, count: times.length, cursor: null, anchor: null };
     chart.plot = new uPlot(options(place, chart), [times, ...stacked(series)], place);
     drawn.set(place, chart);
     sizes.observe(place);
@@ -57,7 +56,7 @@
         { ...axis, grid: { show: false }, ticks: grid, values: timeWords, space: 72, size: 28, gap: 4 },
         { ...axis, grid, ticks: { show: false }, size: 52, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 1e8], values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en")) },
       ],
-      series: [{}, ...[...names].reverse().map((name) => ({ paths: bars, points: { show: false }, width: 0, fill: () => colour(place, `--chart-${name}`) }))],
+      series: [{}, ...[...chart.outcomes].reverse().map(([name]) => ({ paths: bars, points: { show: false }, width: 0, fill: () => colour(place, `--chart-${name}`) }))],
       cursor: { y: false, points: { show: false }, drag: { x: Boolean(place.dataset.range), y: false, setScale: false } },
       hooks: {
         setCursor: [(plot) => pointed(chart, plot)],
@@ -89,7 +88,7 @@
     const from = new Date((chart.start + first * chart.step) * 1000);
     const until = new Date((chart.start + (last + 1) * chart.step) * 1000);
     const sum = (series) => series.slice(first, last + 1).reduce((one, other) => one + other, 0);
-    const counts = names.map((name, place) => `${sum(chart.series[place]).toLocaleString("en")} ${name}`);
+    const counts = chart.outcomes.map(([, words], place) => `${sum(chart.series[place]).toLocaleString("en")} ${words.toLowerCase()}`);
     return `${timesOf(from, until)} UTC: ${counts.join(", ")}`;
   }
 

@@ -154,7 +154,10 @@
     words.textContent = copied;
     announce(copied);
     const dialog = button.closest("dialog");
-    if (dialog) dialog.dataset.copied = "";
+    if (dialog) {
+      dialog.dataset.copied = "";
+      dialog.querySelector(".dialog-footer .asks").hidden = true;
+    }
     setTimeout(() => (words.textContent = before), copiedMilliseconds);
   }
 
@@ -181,7 +184,14 @@
     }
   }
 
-  // --- Tabs by the arrows; Enter and Space open.
+  // --- Tabs by the arrows; Enter and Space open. On a phone the chosen one may be out of sight.
+
+  function showTab() {
+    const tab = document.querySelector(".tabs [aria-selected=true]");
+    if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 48;
+  }
+  document.addEventListener("DOMContentLoaded", showTab);
+  document.addEventListener("htmx:afterSettle", showTab);
 
   const steps = { ArrowLeft: -1, ArrowRight: 1 };
   document.addEventListener("keydown", (event) => {
