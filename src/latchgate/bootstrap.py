@@ -297,16 +297,20 @@ def _wire(
 ) -> Latchgate:
     database, request_log, peppers, measures = opened
     store, entropy = SqlStore(database), SystemEntropy()
-    clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
+    clock = inherited.clock if inherited else SystemClock()
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    counts_in = _counters(settings, clock, slot, stack, serves=cached)
+    counts_in = _counters(settings, clock, inherited, stack, serves=cached)
     rules, throttles = _rules(settings), _throttles(settings, clock, counts_in, store)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
     standing, access_tokens = _standing(settings), AccessTokenService(store, peppers, clock, entropy)
-    users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
-    permissions, sources = PermissionService(store, clock), SourceService(store, clock)
+    users = UserService(store, clock, entropy, profile, *_turns(settings))
+    roles, permissions, sources = (
+        RoleService(store, clock),
+        PermissionService(store, clock),
+        SourceService(store, clock),
+    )
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
@@ -438,10 +442,11 @@ def _throttles(
 
 
 def _counters(
-    settings: Settings, clock: SystemClock, slot: Slot | None, stack: ExitStack, *, serves: bool
+    settings: Settings, clock: SystemClock, inherited: Inherited | None, stack: ExitStack, *, serves: bool
 ) -> Callable[[str], Storage] | None:
     """Tell where each kind of limit is counted; None: in this process alone."""
-    if slot is not None:
+    if inherited is not None:
+        slot = inherited.slot
         return lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock)
     if not serves:
         return None

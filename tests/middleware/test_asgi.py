@@ -73,7 +73,7 @@ def _broken(keeper: HeldKeeper, method: str) -> Iterator[None]:
             return getattr(self._log, name)
 
     whole = keeper._latchgate
-    gate = replace(whole.gate, request_log=Broken(whole.gate.request_log))  # type: ignore[arg-type]  # as above
+    gate = replace(whole.gate, request_log=Broken(whole.gate.request_log))
     keeper._latchgate = replace(whole, gate=gate)
     try:
         yield
@@ -208,14 +208,14 @@ def test_an_identity_tells_what_it_may(keeper: HeldKeeper, service: Service) -> 
 
     [identity] = found
     asked = [{}, {"role": "All"}, {"scope": "reports"}, {"role": "All", "scope": "User:read"}]
-    assert [identity.allows(**one) for one in asked] == [True] * 4  # type: ignore[arg-type]  # as the keywords are
+    assert [identity.allows(**one) for one in asked] == [True] * 4
     asked = [
         {"role": "Auditor"},
         {"scope": "other"},
         {"role": "All", "scope": "User:write"},
         {"role": "Auditor", "scope": "reports"},
     ]
-    assert [identity.allows(**one) for one in asked] == [False] * 4  # type: ignore[arg-type]  # as above
+    assert [identity.allows(**one) for one in asked] == [False] * 4
     assert narrow.secret not in repr(identity)
 
 

@@ -59,23 +59,17 @@ class House:
         service.latchgate.roles.create(COMMAND_LINE, ROLE)
         service.make_user(API)
         service.make_user(OTHER, roles=frozenset({ROLE}))
-        service.make_user("gone@example.com")
-        good, auditor = service.make_key(API), service.make_key(OTHER)
+        self.good, self.auditor = service.make_key(API), service.make_key(OTHER)
+        self.elsewhere = service.make_key(API, networks=(ip_network("203.0.113.0/24"),))
+        self.cases = {**self._good_ones(), **self._bad_ones(), **self._malformed_ones(), **self._words()}
+
+    def _good_ones(self) -> dict[str, Case]:
+        service, good, auditor = self.service, self.good, self.auditor
         narrow = service.make_key(API, scopes=frozenset({SCOPE}))
-        read, revoked, gone = (
-            service.make_key(OTHER, scopes=frozenset({"read"})),
-            service.make_key(API),
-            service.make_key("gone@example.com"),
-        )
-        elsewhere = service.make_key(API, networks=(ip_network("203.0.113.0/24"),))
-        expired = service.make_key(API)
-        service.latchgate.api_keys.revoke(COMMAND_LINE, revoked.key_id)
-        service.latchgate.users.set_enabled(COMMAND_LINE, "gone@example.com", enabled=False)
-        with closing(sqlite3.connect(service.latchgate.settings.home / "latchgate.db")) as database, database:
-            database.execute("UPDATE api_key SET expires_at = 1000000000 WHERE key_id = ?", [expired.key_id])
+        read = service.make_key(OTHER, scopes=frozenset({"read"}))
         bearer = service.make_bearer(API, "an-access-token-of-some-other-make-0001", SCOPE)
-        wrong = f"token {good.key_id}:lgs_wrong"
-        self.cases = {
+        usual = (("authorization", good.token), ("frappe-authorization-source", "User"))
+        return {
             "nobody": Case((), 401, 401, 401, GUEST, rows=0),
             "token": _case(good.token, API, 403, API, API, key=good.key_id),
             "Basic": _case(good.basic, API, 403, API, API, key=good.key_id),
@@ -85,7 +79,20 @@ class House:
             "role": _case(auditor.token, OTHER, OTHER, OTHER, OTHER, key=auditor.key_id),
             "role without scope": _case(read.token, OTHER, OTHER, 403, OTHER, key=read.key_id),
             "role without scope by Basic": _case(read.basic, OTHER, OTHER, 403, OTHER, key=read.key_id),
-            "wrong secret": _refused(wrong, "wrong_secret", good.key_id),
+            "the usual source": Case(usual, API, 403, API, API, key=good.key_id),
+        }
+
+    def _bad_ones(self) -> dict[str, Case]:
+        service, good = self.service, self.good
+        service.make_user("gone@example.com")
+        revoked, expired, gone = service.make_key(API), service.make_key(API), service.make_key("gone@example.com")
+        service.latchgate.api_keys.revoke(COMMAND_LINE, revoked.key_id)
+        service.latchgate.users.set_enabled(COMMAND_LINE, "gone@example.com", enabled=False)
+        with closing(sqlite3.connect(service.latchgate.settings.home / "latchgate.db")) as database, database:
+            database.execute("UPDATE api_key SET expires_at = 1000000000 WHERE key_id = ?", [expired.key_id])
+        other = (("authorization", good.token), ("frappe-authorization-source", "Robot"))
+        return {
+            "wrong secret": _refused(f"token {good.key_id}:lgs_wrong", "wrong_secret", good.key_id),
             "unknown key": _refused("token lgk_nobody:lgs_nothing", "unknown_key"),
             "unknown token": _refused("Bearer lga_nothing", "unknown_token"),
             "unknown scheme": _refused("Digest abc", "unknown_scheme"),
@@ -93,59 +100,31 @@ class House:
             "revoked": _refused(revoked.token, "revoked", revoked.key_id),
             "expired": _refused(expired.token, "expired", expired.key_id),
             "disabled user": _refused(gone.token, "user_disabled", gone.key_id),
-            "not from here": _refused(elsewhere.token, "address_not_allowed", elsewhere.key_id),
+            "not from here": _refused(self.elsewhere.token, "address_not_allowed", self.elsewhere.key_id),
+            "another source": Case(other, 401, 401, 401, 401, "unknown_source"),
+        }
+
+    def _malformed_ones(self) -> dict[str, Case]:
+        good, auditor = ("authorization", self.good.token), ("authorization", self.auditor.token)
+        twice = "two_authorization_headers"
+        return {
             "Basic without padding": _malformed([("authorization", "Basic YWI6Yw")], "basic_not_base64"),
-            "two": _malformed(
-                [("authorization", good.token), ("authorization", auditor.token)], "two_authorization_headers"
-            ),
-            "two alike": _malformed([("authorization", good.token)] * 2, "two_authorization_headers"),
-            "two schemes": _malformed(
-                [("authorization", "Basic YWI6YWI="), ("authorization", good.token)], "two_authorization_headers"
-            ),
-            "two sources": _malformed(
-                [("authorization", good.token), *[("frappe-authorization-source", "User")] * 2], "two_source_headers"
-            ),
-            "another source": Case(
-                (("authorization", good.token), ("frappe-authorization-source", "Robot")),
-                401,
-                401,
-                401,
-                401,
-                "unknown_source",
-            ),
-            "the usual source": Case(
-                (("authorization", good.token), ("frappe-authorization-source", "User")),
-                API,
-                403,
-                API,
-                API,
-                key=good.key_id,
-            ),
-            "said to be somebody": Case(
-                (("x-auth-request-user", OTHER), ("remote-user", OTHER), ("x_forwarded_user", OTHER)),
-                401,
-                401,
-                401,
-                GUEST,
-                rows=0,
-            ),
-            "said to be somebody else": Case(
-                (("authorization", good.token), ("x-auth-request-user", OTHER), ("x-auth-request-groups", ROLE)),
-                API,
-                403,
-                API,
-                API,
-                key=good.key_id,
-            ),
-            "said to come from elsewhere": Case(
-                (("authorization", elsewhere.token), ("x-forwarded-for", "203.0.113.9")),
-                401,
-                401,
-                401,
-                401,
-                "address_not_allowed",
-                elsewhere.key_id,
-            ),
+            "two": _malformed([good, auditor], twice),
+            "two alike": _malformed([good, good], twice),
+            "two schemes": _malformed([("authorization", "Basic YWI6YWI="), good], twice),
+            "two sources": _malformed([good, *[("frappe-authorization-source", "User")] * 2], "two_source_headers"),
+        }
+
+    def _words(self) -> dict[str, Case]:
+        """What a caller merely says of itself."""
+        good, elsewhere = self.good, self.elsewhere
+        somebody = (("x-auth-request-user", OTHER), ("remote-user", OTHER), ("x_forwarded_user", OTHER))
+        other = (("authorization", good.token), ("x-auth-request-user", OTHER), ("x-auth-request-groups", ROLE))
+        far = (("authorization", elsewhere.token), ("x-forwarded-for", "203.0.113.9"))
+        return {
+            "said to be somebody": Case(somebody, 401, 401, 401, GUEST, rows=0),
+            "said to be somebody else": Case(other, API, 403, API, API, key=good.key_id),
+            "said to come from elsewhere": Case(far, 401, 401, 401, 401, "address_not_allowed", elsewhere.key_id),
             "a cookie": Case((("cookie", "sid=abc"),), 401, 401, 401, GUEST, rows=0),
         }
 
