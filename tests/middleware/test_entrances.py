@@ -207,3 +207,47 @@ def test_each_entrance_decides_alike_and_logs_once(request: pytest.FixtureReques
         assert (row.path, row.status, row.reason) == (path, status, reason), told
         assert key is None or row.api_key == key, told
         assert not isinstance(expected, str) or row.user == expected, told
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(
+            "/%6fpen",
+            "/op%65n",
+            "//open",
+            "/open/",
+            "/open%2f..%2frole",
+            "/open/../role",
+            "/./open",
+            "/open%00",
+            "/role%2e",
+        ),
+        *(
+            "/open;x=1",
+            "/open%3bx",
+            "/OPEN",
+            "/%2e%2e/open",
+            "/open%5c..%5crole",
+            "/r%C3%B4le",
+            "/role%FF",
+            "/open?/role",
+            "/",
+        ),
+    ],
+)
+def test_odd_paths_are_judged_alike(house: House, remote: RemoteKeeper, target: str) -> None:
+    """By whichever entrance access rules are asked, a path is let in by all of them or by none."""
+    latchgate = house.service.latchgate
+    keeper = HeldKeeper(latchgate)
+    by_rules = {
+        "asgi by rules": keeper,
+        "wsgi by rules": keeper,
+        "forward-auth": keeper,
+        **dict.fromkeys(REMOTE, remote),
+    }
+    request = Request(target.encode(), house.cases["token"].sent)
+
+    statuses = {name: ENTRANCES[name](latchgate, using)(request).status for name, using in by_rules.items()}
+
+    assert len(set(statuses.values())) == 1, statuses

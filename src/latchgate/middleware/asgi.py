@@ -110,7 +110,9 @@ class AsgiMiddleware:
             )
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = _read_head(scope, "GET")
+        # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
+        headers = [header for header in scope["headers"] if header[0] != b"cookie"]
+        head = _read_head({**scope, "headers": headers}, "GET")
         passage = self._keeper.admit_at_once(head, self._requires)
         if passage is None:
             passage = await asyncio.to_thread(self._keeper.admit, head, self._requires)
