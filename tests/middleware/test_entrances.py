@@ -9,6 +9,7 @@ from ipaddress import ip_network
 import pytest
 
 from latchgate.core.users import GUEST
+from latchgate.middleware.keepers import Keeper
 from latchgate.middleware.remote import RemoteKeeper
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Service, opened_service
@@ -240,7 +241,7 @@ def test_odd_paths_are_judged_alike(house: House, remote: RemoteKeeper, target: 
     """By whichever entrance access rules are asked, a path is let in by all of them or by none."""
     latchgate = house.service.latchgate
     keeper = HeldKeeper(latchgate)
-    by_rules = {
+    by_rules: dict[str, Keeper] = {
         "asgi by rules": keeper,
         "wsgi by rules": keeper,
         "forward-auth": keeper,

@@ -91,7 +91,7 @@ def test_django_answers_coroutines(keeper: HeldKeeper, key: Pair, rows: Rows) ->
         return HttpResponse(request.latchgate.user)
 
     async def ask(request: Request) -> HttpResponse:
-        answer: HttpResponse = await _django(keeper, view)(WSGIRequest(environ_of(request)))  # type: ignore[misc]  # a coroutine
+        answer: HttpResponse = await _django(keeper, view)(WSGIRequest(environ_of(request)))
         return answer
 
     answers = [asyncio.run(ask(request)) for request in (_carrying(key), Request())]
@@ -102,7 +102,7 @@ def test_django_answers_coroutines(keeper: HeldKeeper, key: Pair, rows: Rows) ->
 
 
 def test_django_asks_no_token_of_who_sent_a_credential(keeper: HeldKeeper, key: Pair) -> None:
-    """What a browser sends by itself decided nothing, so that no page can have forged it; a guest's request one might."""
+    """What a browser sends by itself decided nothing, so that no page has forged it; a guest's request it might have."""
     marked: list[bool] = []
 
     def view(request: HttpRequest) -> HttpResponse:
