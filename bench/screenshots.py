@@ -44,9 +44,9 @@ _WITHOUT_PICTURE = frozenset(
         *("/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
         *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
         *("/me/second-factor/confirm", "/login/code", "/login/second-factor"),
-        "/app/access-rule/{name}/move",
         *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export", "/metrics"),
         *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
+        "/app/access-rule/{name}/move",
     }
 )
 """They show nothing of their own, or to a half-way sign-in alone: see tests/browser/test_second_factor.py."""

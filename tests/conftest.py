@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -41,6 +42,14 @@ def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "bind", refuse)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_fresh_home_left() -> Iterator[None]:
+    """What data folders were copied from goes with the tests: their processes are ended before they could tidy up."""
+    yield
+    if (fresh_homes := sys.modules.get("support.fresh_homes")) is not None:
+        fresh_homes.remove_fresh_home()
 
 
 @pytest.fixture(scope="session")

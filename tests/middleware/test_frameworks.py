@@ -102,7 +102,7 @@ def test_django_answers_coroutines(keeper: HeldKeeper, key: Pair, rows: Rows) ->
 
 
 def test_django_asks_no_token_of_who_sent_a_credential(keeper: HeldKeeper, key: Pair) -> None:
-    """What a browser sends by itself decided nothing, so that no page has forged it; a guest's request it might have."""
+    """What a browser sends by itself decided nothing, so that no page has forged it; that of a guest it might have."""
     marked: list[bool] = []
 
     def view(request: HttpRequest) -> HttpResponse:

@@ -134,7 +134,7 @@ def test_tokens_outlive_the_step_to_oauth(empty: Database, monkeypatch: pytest.M
         connection.execute(text("DELETE FROM oauth_token WHERE public_id <> 'token-2'"))
         stored = connection.execute(text("SELECT * FROM oauth_token")).all()
 
-    assert upgrade(empty) == ["0003", "0004", "0005", head_revision()]
+    assert upgrade(empty) == ["0003", "0004", "0005", "0006", head_revision()]
 
     with empty.change_tables() as connection:
         [row] = connection.execute(text("SELECT * FROM oauth_token")).all()

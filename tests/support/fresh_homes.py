@@ -10,7 +10,7 @@ from latchgate.bootstrap import open_latchgate
 from latchgate.settings import Settings
 from support.databases import forget_generation
 
-__all__ = ["copy_fresh_home"]
+__all__ = ["copy_fresh_home", "remove_fresh_home"]
 
 
 def copy_fresh_home(home: Path) -> None:
@@ -18,10 +18,17 @@ def copy_fresh_home(home: Path) -> None:
     shutil.copytree(_fresh_home(), home)
 
 
+def remove_fresh_home() -> None:
+    """Remove what is copied, if it was made."""
+    if _fresh_home.cache_info().currsize:
+        shutil.rmtree(_fresh_home().parent)
+        _fresh_home.cache_clear()
+
+
 @cache
 def _fresh_home() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="latchgate-fresh-"))
-    atexit.register(shutil.rmtree, folder)
+    atexit.register(remove_fresh_home)
     home = folder / "data"
     open_latchgate(Settings(home=home)).close()
     forget_generation(home / "latchgate.db")

@@ -89,8 +89,8 @@ class SecondFactorService:
 
         Raises:
             NotPermitted: The actor did not come by a session.
-            Invalid: With `code`, it is not right, the key was shown too long ago, or the password or the second factor is
-                another by now than was asked for then.
+            Invalid: With `code`, it is not right, the key was shown too long ago, or the password or the second factor
+                is another by now than was asked for then.
         """
         own, recovery_codes = _require_session(actor), self.enrolments.make_codes()
         self._count(actor)

@@ -151,7 +151,7 @@ class LogOverviews:
             limit=_SAMPLE_ROWS,
         )
         found = self.documents.list_rows(look.call.actor, REQUEST_LOG.doctype, asked)
-        return found.documents(), found.more
+        return found.documents(), found.more or bool(page.within)
 
     def _count(self, call: Call, query: CountQuery) -> "Counter[str] | None":
         """Count by the roll-ups; None where there are too many of them."""

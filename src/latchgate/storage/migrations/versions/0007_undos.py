@@ -8,8 +8,8 @@ A released revision is never edited: it stands alone and takes nothing from sche
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
