@@ -52,9 +52,9 @@ class Site:
         head = [f"{method} {target} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
         return send(self.port, "\r\n".join([*head, "", ""]).encode("latin-1") + body, source=CALLER)
 
-    def status(self, *arguments: str, **options: str) -> int:
+    def status(self, target: str, *lines: str, method: str = "GET", host: str = HOST) -> int:
         """Send a request, and give the status of the answer."""
-        return status_of(self.ask(*arguments, **options))
+        return status_of(self.ask(target, *lines, method=method, host=host))
 
     def reached(self) -> Reached | None:
         """Give the one request that reached the application since the last time, if one did."""

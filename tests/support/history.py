@@ -1,9 +1,10 @@
 """What was asked and answered, what was changed meanwhile, and whether the one agrees with the other.
 
 Everything that an answer stands on is a switch: a key, one of its secrets, a token, a user, a user's role, a rule. A
-switch is on from the moment that somebody could know of it, unless a change turns it. While a change is under way, from its begin
-to its acknowledgement, either state may hold; so it is after one of which nobody was told the outcome, until the next
-one of the same switch is acknowledged. Times are nanoseconds of the host's boot clock, the same in all its processes.
+switch is on from the moment that somebody could know of it, unless a change turns it. While a change is under way, from
+its begin to its acknowledgement, either state may hold; so it is after one of which nobody was told the outcome, until
+the next one of the same switch is acknowledged. Times are nanoseconds of the host's boot clock, the same in all its
+processes.
 """
 
 import math

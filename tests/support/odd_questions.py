@@ -10,7 +10,7 @@ from support.protected import question
 from support.rule_books import rule_of
 from support.two_servers import Exchange
 
-__all__ = ["RULES", "asked_by_everybody", "told_oddly", "written_oddly"]
+__all__ = ["RULES", "asked_by_everybody", "asked_oddly", "told_oddly", "written_oddly"]
 
 RULES: tuple[AccessRule, ...] = tuple(
     replace(rule, id=0)
@@ -29,7 +29,20 @@ RULES: tuple[AccessRule, ...] = tuple(
 
 _LANE = (Proxy.NGINX, Proxy.TRAEFIK)
 _TARGETS = ("/open/a", "/shop/a", "/managed/a", "/noted/a", "/posted/a", "/mine/a", "/any/a?b=c", "/odd//a", "/nowhere")
-Lines = list[bytes]
+_PATHS = (
+    *("/", "", "*", "a", "http://b.example.com/open/a", "//open/a", "/open/../any/a", "/open/%2e%2e/any/a", "/any/%"),
+    *("/any/a;b", "/any/a%2fb", "/any/a\\b", "/any/a b", "/any/%41", "/any/a?token=abcdefgh", "/any/é", "/any/a#b"),
+    *("/any/" + "a" * length for length in (200, 600, 9_000)),
+)
+_ASKED = (
+    "",
+    "?",
+    *(f"?proxy={name}" for name in ("nginx", "nginx&", "", "apache", "envoy")),
+    "?x=1",
+    "/",
+    "/any/a",
+    "//a",
+)
 
 
 def _ask(
@@ -100,69 +113,39 @@ def told_oddly(known: Credentials) -> Iterator[Exchange]:
 
 
 def written_oddly(known: Credentials) -> Iterator[Exchange]:
-    """Write the target of the original request, and of the question, in unusual ways."""
+    """Write the target of the original request in unusual ways, and cut a question anywhere."""
     good = b"Authorization: " + known.good.token.encode()
-    paths = [
-        "/",
-        "",
-        "*",
-        "a",
-        "http://b.example.com/open/a",
-        "//open/a",
-        "/open/../any/a",
-        "/open/%2e%2e/any/a",
-        "/any/%",
-    ]
-    paths += [
-        "/any/a;b",
-        "/any/a%2fb",
-        "/any/a\\b",
-        "/any/a b",
-        "/any/%41",
-        "/any/?" + known.good.secret,
-        "/any/a?token=abcdefgh",
-    ]
-    paths += [
-        "/any/" + known.good.secret,
-        "/any/" + "a" * 200,
-        "/any/" + "a" * 600,
-        "/any/" + "a" * 9_000,
-        "/any/é",
-        "/any/a#b",
-    ]
+    paths = [*_PATHS, f"/any/?{known.good.secret}", f"/any/{known.good.secret}"]
     for proxy in (Proxy.NGINX, Proxy.ENVOY):
         for path in paths:
             if proxy is not Proxy.ENVOY or (path.startswith("/") and path.isascii() and " " not in path):
                 yield _one(_ask(proxy, good, target=path))
     for raw in (b"/any/\xff", b"/any/\x80\xfe", b"/any/\x01"):
         yield _one(_ask(Proxy.NGINX, good, target=raw))
-    nginx = question(Proxy.NGINX, "GET", "/any/a")[2]
-    lines = b"".join(b"\r\n%b: %b" % field for field in nginx) + b"\r\n" + good + b"\r\n\r\n"
-    for asked in (
-        "",
-        "?",
-        "?proxy=nginx",
-        "?proxy=nginx&",
-        "?proxy=",
-        "?proxy=apache",
-        "?x=1",
-        "?proxy=envoy",
-        "/",
-        "/any/a",
-        "//any/a",
-    ):
+    whole = b"GET /auth/verify?proxy=nginx HTTP/1.1" + _lines(known)
+    yield Exchange((whole * 5,), answers=5)
+    yield Exchange((whole + whole[:50], whole[50:]), answers=2)
+    yield from (_one(whole[:position], whole[position:]) for position in range(1, len(whole), 29))
+
+
+def asked_oddly(known: Credentials) -> Iterator[Exchange]:
+    """Write the target and the method of the question itself in unusual ways."""
+    lines = _lines(known)
+    for asked in _ASKED:
         for line in ("GET /auth/verify%s HTTP/1.1", "GET /auth/verify%s HTTP/1.0", "HEAD /auth/verify%s HTTP/1.1"):
-            yield _one(line.replace("%s", asked).encode() + lines)
+            whole = line.replace("%s", asked).encode() + lines
+            yield Exchange((whole,), answers=1, is_head=line.startswith("HEAD"))
         yield _one(b"POST /auth/verify" + asked.encode() + b" HTTP/1.1\r\nContent-Length: 0" + lines)
     for asked in (
         "http://latchgate/auth/verify",
         "/auth/verify#a",
         "/auth//verify",
         "/auth/%76erify",
-        "/auth/verify%3Fproxy=nginx",
+        "/auth/verify%3Fx",
     ):
         yield _one(b"GET " + asked.encode() + b" HTTP/1.1" + lines)
-    whole = b"GET /auth/verify?proxy=nginx HTTP/1.1" + lines
-    yield Exchange((whole * 5,), answers=5)
-    yield Exchange((whole + whole[:50], whole[50:]), answers=2)
-    yield from (_one(whole[:position], whole[position:]) for position in range(1, len(whole), 29))
+
+
+def _lines(known: Credentials) -> bytes:
+    fields = [*question(Proxy.NGINX, "GET", "/any/a")[2], (b"authorization", known.good.token.encode())]
+    return b"".join(b"\r\n%b: %b" % field for field in fields) + b"\r\n\r\n"

@@ -176,7 +176,13 @@ def test_every_shape_is_answered_alike_behind_a_proxy(
 
 
 @pytest.mark.parametrize(
-    "kind", [odd_questions.asked_by_everybody, odd_questions.told_oddly, odd_questions.written_oddly]
+    "kind",
+    [
+        odd_questions.asked_by_everybody,
+        odd_questions.told_oddly,
+        odd_questions.written_oddly,
+        odd_questions.asked_oddly,
+    ],
 )
 def test_questions_of_proxies_are_answered_alike(
     twins_behind_a_proxy: Twins, known: Credentials, kind: Callable[[Credentials], Iterator[Exchange]]

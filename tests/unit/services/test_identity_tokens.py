@@ -67,7 +67,7 @@ def test_what_it_says_has_one_of_its_own(tokens: IdentityTokens, who: Principal,
 
 
 def test_each_minute_has_its_own(tokens: IdentityTokens, house: House) -> None:
-    """Signed by a key that was read in it; the lifetime is what is stated, and the credential's end if that is sooner."""
+    """Signed by a key that was read in it; it lasts as stated, or until the credential's end."""
     tokens.prepare()
     first = _find(tokens)
     start = house.clock.now() // 60 * 60
