@@ -299,18 +299,14 @@ def _wire(
     store, entropy = SqlStore(database), SystemEntropy()
     clock = inherited.clock if inherited else SystemClock()
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    counts_in = _counters(settings, clock, inherited, stack, serves=cached)
-    rules, throttles = _rules(settings), _throttles(settings, clock, counts_in, store)
+    storage_of = _counters(settings, clock, inherited, stack, serves=cached)
+    rules, throttles = _rules(settings), _throttles(settings, clock, storage_of, store)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
     standing, access_tokens = _standing(settings), AccessTokenService(store, peppers, clock, entropy)
-    users = UserService(store, clock, entropy, profile, *_turns(settings))
-    roles, permissions, sources = (
-        RoleService(store, clock),
-        PermissionService(store, clock),
-        SourceService(store, clock),
-    )
+    users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
+    permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
     signing_keys = SigningKeyService(store, peppers, clock, entropy, settings.signing_key_days * 86_400)
