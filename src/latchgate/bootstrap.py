@@ -296,8 +296,7 @@ def _wire(
     cached: bool,
 ) -> Latchgate:
     database, request_log, peppers, measures = opened
-    store, entropy = SqlStore(database), SystemEntropy()
-    clock = inherited.clock if inherited else SystemClock()
+    store, entropy, clock = SqlStore(database), SystemEntropy(), inherited.clock if inherited else SystemClock()
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
     storage_of = _counters(settings, clock, inherited, stack, serves=cached)
     rules, throttles = _rules(settings), _throttles(settings, clock, storage_of, store)
