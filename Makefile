@@ -132,17 +132,17 @@ postgresql:
 # The browser tests drive it without a window, for which Debian has a program that makes none; a full Chromium takes them a
 # few minutes longer. Playwright's own download of a browser is not used.
 chromium:
-	@for program in chromium-headless-shell chromium chromium-browser google-chrome; do \
-		! command -v "$$program" >/dev/null || exit 0; \
-	done; \
+	@! command -v chromium-headless-shell >/dev/null || exit 0; \
+	found=$$(command -v chromium || command -v chromium-browser || command -v google-chrome); \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Chromium for the browser tests ..."; \
-		apt-get -qq update >/dev/null 2>&1; \
-		for package in chromium-headless-shell chromium; do \
+		[ -n "$$found" ] || apt-get -qq update >/dev/null 2>&1; \
+		for package in chromium-headless-shell $${found:+-} chromium; do \
+			[ $$package != - ] || exit 0; \
 			! DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$$package" >/dev/null 2>&1 || exit 0; \
 		done; \
 	fi; \
-	echo "The browser tests need Chromium; on Debian: apt-get install chromium-headless-shell" >&2; exit 1
+	[ -n "$$found" ] || { echo "The browser tests need Chromium; on Debian: apt-get install chromium-headless-shell" >&2; exit 1; }
 
 # The tests of the guides to proxies run each of them on a port of its own; what a package would start of itself is not needed.
 proxies:

@@ -116,7 +116,7 @@ def test_a_range_is_chosen_by_the_keyboard(log: Page) -> None:
 
 def test_the_chart_follows_the_filters(log: Page) -> None:
     """It is exchanged with the rows, and says what it cannot be narrowed by."""
-    expect(log.locator(".chart .aside")).to_have_text("Not narrowed by path: requests are counted without their rows.")
+    expect(log.locator(".chart .aside")).to_have_text("The chart leaves the filter by path out.")
 
     log.get_by_label("Time").select_option("7d")
 

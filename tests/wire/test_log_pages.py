@@ -142,7 +142,7 @@ def test_an_opened_row_is_shown_whatever_came_since(logged: LoggedService) -> No
 
     text = logged.show(f"{LOG}?status=succeeded&open={name}")
 
-    assert "The row that this address opens" in text
+    assert "<h2>The opened row</h2>" in text
     assert "the secret was wrong" in text
 
 
@@ -192,7 +192,7 @@ def test_a_user_s_form_shows_their_requests_alike(logged: LoggedService) -> None
 
     assert f'href="{LOG}?user=other%40example.com&amp;since=any"' in text
     opened = logged.show(f"/app/user/{OTHER}?tab=activity&open={name}")
-    assert f'id="whole-{name}"' in opened or "The row that this address opens" in opened
+    assert f'id="whole-{name}"' in opened or "<h2>The opened row</h2>" in opened
     assert f'href="{LOG}?since=any&amp;user=other%40example.com">same user</a>' in opened
     assert "Begin with the newest" in logged.show(f"/app/user/{OTHER}?tab=activity&after=rubbish")
 

@@ -116,7 +116,7 @@ class LogOverviews:
             CountQuery(*window, by, name),
             periods=_periods(view, look.span),
             range_address=view.to(**dict.fromkeys(TIME_NAMES, "")),
-            aside=f"Not narrowed by {_and(aside)}: requests are counted without their rows." if aside else "",
+            aside=f"The chart leaves the filter by {_and(aside)} out." if aside else "",
         )
         return Overview(chart, [top for top in self._tops(look, window) if top.names])
 

@@ -1,0 +1,72 @@
+"""The guides to proxies that no test runs, and the reference, say what Latchgate does; the others are run, see tests/proxies."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # it brings no types, and is asked for one thing
+
+from latchgate.core.forwarded import Proxy
+from latchgate.core.identity_headers import IDENTITY_HEADERS
+from latchgate.oauth.identity_tokens import TYPE
+from latchgate.server.forward_auth import VERIFY_PATH
+from latchgate.services.identity_tokens import LIFETIME_SECONDS
+from support.documents import ROOT, find_blocks
+
+_REFERENCE = (ROOT / "docs" / "forward-auth.md").read_text()
+_MINUTE = 60
+
+
+def _guide(proxy: str) -> str:
+    return (ROOT / "docs" / "howto" / f"{proxy}.md").read_text()
+
+
+def _document(proxy: str) -> Any:  # noqa: ANN401  # whatever the YAML is
+    [block] = [block for block in find_blocks(_guide(proxy)) if block.language == "yaml"]
+    return yaml.safe_load(block.text)
+
+
+@pytest.mark.parametrize("proxy", Proxy)
+def test_each_dialect_has_a_guide(proxy: Proxy) -> None:
+    """It names each identity header, and is named by the reference."""
+    guide = _guide(proxy).lower()
+
+    assert all(name.lower() in guide for name in IDENTITY_HEADERS)
+    assert f"howto/{proxy}.md" in _REFERENCE
+
+
+def test_traefik_is_told_whom_to_ask_and_what_to_take() -> None:
+    """Its middleware stands before the one that takes the credential away, and believes no caller."""
+    http = _document("traefik")["http"]
+    asking = http["middlewares"]["latchgate"]["forwardAuth"]
+
+    assert asking["address"].endswith(f":8000{VERIFY_PATH}?proxy=traefik")
+    assert asking["trustForwardHeader"] is False
+    assert asking["authResponseHeaders"] == list(IDENTITY_HEADERS)
+    assert http["routers"]["app"]["middlewares"][0] == "latchgate"
+    taken = http["middlewares"]["no-credential"]["headers"]["customRequestHeaders"]
+    assert {name.replace("-", "_") for name in IDENTITY_HEADERS} | {"Authorization"} <= set(taken)
+
+
+def test_envoy_is_told_whom_to_ask_and_what_to_take() -> None:
+    """It asks before it routes, lets nobody in where nobody answers, and tells the caller's address."""
+    [listener] = _document("envoy")["static_resources"]["listeners"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    asking, routing = (one["typed_config"] for one in manager["http_filters"])
+    taken = asking["http_service"]["authorization_response"]["allowed_upstream_headers"]["patterns"]
+    passed = {one["exact"] for one in asking["allowed_headers"]["patterns"]}
+
+    assert routing["@type"].endswith("router.v3.Router")
+    assert asking["failure_mode_allow"] is False
+    assert asking["http_service"]["path_prefix"] == VERIFY_PATH
+    assert [one["exact"] for one in taken] == [name.lower() for name in IDENTITY_HEADERS]
+    assert {"authorization", "cookie", "x-forwarded-for"} <= passed
+    assert not [name for name in passed if name.startswith("x-auth-request")]
+
+
+def test_the_reference_says_what_is_answered() -> None:
+    """Each header with its meaning, and what of the token has to be verified."""
+    assert tuple(re.findall(r"^\| `(X-Auth-Request-[A-Za-z]+)` \|", _REFERENCE, re.MULTILINE)) == IDENTITY_HEADERS
+    assert f"`{TYPE}`" in _REFERENCE
+    assert LIFETIME_SECONDS == 2 * _MINUTE
+    assert "**holds for two minutes at\nmost**" in _REFERENCE
