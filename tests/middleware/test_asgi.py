@@ -1,6 +1,7 @@
 """The middleware for ASGI, message by message."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -159,6 +160,38 @@ def test_a_request_that_is_cut_off_leaves_a_row(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+    asyncio.run(ask())
+
+    assert [(row.status, row.reason) for row in rows()] == [(499, "client_gone")]
+
+
+def test_a_request_that_is_cut_off_while_it_is_judged_leaves_a_row(
+    keeper: HeldKeeper, key: Pair, rows: Callable[[], list[LogEntry]]
+) -> None:
+    """Where the gate is asked in a thread, what it has judged is logged, though nobody waits for it any more."""
+    judging, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def admit_at_once(self, head: object, requires: object) -> None:
+            return None
+
+        def admit(self, head: Any, requires: Any) -> Any:  # noqa: ANN401  # as the keeper's
+            judging.set()
+            go_on.wait(10)
+            return keeper.admit(head, requires)
+
+    async def never(*_: object) -> None:
+        raise AssertionError("the application was called")
+
+    async def ask() -> None:
+        middleware = AsgiMiddleware(never, keeper=Slow())  # type: ignore[arg-type]  # as much of a keeper as is asked
+        task = asyncio.create_task(middleware(scope_of(_carrying(key)), never, never))  # type: ignore[arg-type]  # never called
+        await asyncio.to_thread(judging.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
 
     asyncio.run(ask())
 

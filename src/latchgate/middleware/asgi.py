@@ -1,6 +1,7 @@
 """Middleware for ASGI: each request passes the gate before the application, and its row is written before its reply."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -25,7 +26,8 @@ AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 _NO_WEBSOCKETS = Refusal(403, "forbidden", "Websockets are not let in here.", reason="not_permitted")
 _SWITCHED = 101
 _REFUSED = 403
-_GONE, _INTERNAL = "client_gone", "internal"
+_UNANSWERED_GONE = CLIENT_GONE, "client_gone"
+_UNANSWERED = INTERNAL, "internal"
 
 
 class AsgiMiddleware:
@@ -82,10 +84,7 @@ class AsgiMiddleware:
             await asyncio.to_thread(self._keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = _read_head(scope, scope["method"])
-        passage = self._keeper.admit_at_once(head, self._requires)
-        if passage is None:
-            passage = await asyncio.to_thread(self._keeper.admit, head, self._requires)
+        passage = await self._admit(_read_head(scope, scope["method"]))
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
@@ -97,25 +96,26 @@ class AsgiMiddleware:
                 raise
             await exchange.refuse(refused.refusal)
         except asyncio.CancelledError:
-            exchange.record_unanswered(CLIENT_GONE, _GONE)
+            exchange.gone = True
             raise
-        except BaseException:
-            exchange.record_unanswered(
-                CLIENT_GONE if exchange.gone else INTERNAL, _GONE if exchange.gone else _INTERNAL
-            )
+        finally:
+            exchange.record_unanswered()
+
+    async def _admit(self, head: Head) -> Passage:
+        passage = self._keeper.admit_at_once(head, self._requires)
+        if passage is not None:
+            return passage
+        judging = _Judging(self._keeper, head, self._requires)
+        try:
+            return await asyncio.to_thread(judging.judge)
+        except asyncio.CancelledError:
+            judging.abandon()
             raise
-        else:
-            exchange.record_unanswered(
-                CLIENT_GONE if exchange.gone else INTERNAL, _GONE if exchange.gone else _INTERNAL
-            )
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
         headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        head = _read_head({**scope, "headers": headers}, "GET")
-        passage = self._keeper.admit_at_once(head, self._requires)
-        if passage is None:
-            passage = await asyncio.to_thread(self._keeper.admit, head, self._requires)
+        passage = await self._admit(_read_head({**scope, "headers": headers}, "GET"))
         refusal = passage.refusal
         if refusal is None and not self._websockets:
             refusal = passage.refusal = _NO_WEBSOCKETS
@@ -131,7 +131,33 @@ class AsgiMiddleware:
                 raise
             await shake.refuse(refused.refusal)
         finally:
-            passage.try_record(CLIENT_GONE, _GONE)
+            passage.try_record(*_UNANSWERED_GONE)
+
+
+class _Judging:
+    """A decision in a thread, which goes on if nobody waits for it any more: judged is logged, answered or not."""
+
+    def __init__(self, keeper: Keeper, head: Head, requires: Requirement | None) -> None:
+        self._keeper, self._head, self._requires = keeper, head, requires
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._passage: Passage | None = None
+
+    def judge(self) -> Passage:
+        passage = self._keeper.admit(self._head, self._requires)
+        with self._lock:
+            self._passage = passage
+            abandoned = self._abandoned
+        if abandoned:
+            passage.try_record(*_UNANSWERED_GONE)
+        return passage
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            passage = self._passage
+        if passage is not None:
+            passage.try_record(*_UNANSWERED_GONE)
 
 
 class _Exchange:
@@ -166,9 +192,10 @@ class _Exchange:
         self._passage.refusal = refusal
         await _refuse(self._passage, refusal, self._send)
 
-    def record_unanswered(self, status: int, reason: str) -> None:
+    def record_unanswered(self) -> None:
+        """Write the row of a request that the application has not begun to answer."""
         if not self.begun:
-            self._passage.try_record(status, reason)
+            self._passage.try_record(*(_UNANSWERED_GONE if self.gone else _UNANSWERED))
 
 
 class _Handshake:
