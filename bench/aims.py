@@ -19,8 +19,8 @@ from report import HEAD, Aim
 from servers import machine
 
 _NAMES = (
-    *("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost", "tail"),
-    "protect",
+    *("verify", "miss", "many_keys", "workers", "memory", "log_cost", "revocation", "metrics_cost", "tail", "protect"),
+    "embed",
 )
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _FAILED = "**failed**: run it alone to see why"

@@ -9,6 +9,7 @@ from functools import partial
 from threading import Semaphore
 
 from argon2 import Parameters
+from limits.storage import Storage
 
 from latchgate.core.passwords import PROFILES, SALT_BYTES
 from latchgate.core.tokens import Peppers, Secret
@@ -69,10 +70,11 @@ from latchgate.settings import Settings, find_origins
 from latchgate.storage.changes import open_feed
 from latchgate.storage.data_folder import DataFolder, give_to_owner
 from latchgate.storage.database import Database, open_database
+from latchgate.storage.joined_counters import JoinedCounters, JoinedMemory
 from latchgate.storage.key_file import load_key_file
 from latchgate.storage.revisions import current_revision, head_revision, upgrade
 from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import SharedSlots, Slot, make_shared_slots
+from latchgate.storage.shared_slots import GUESTS, SharedSlots, Slot, make_shared_slots
 from latchgate.storage.store import SqlStore
 
 __all__ = [
@@ -202,7 +204,9 @@ class Latchgate:
 
 def share_memory(settings: Settings, slots: int) -> SharedSlots:
     """Make the memory in which so many processes count together, before they are forked. Raises StorageError."""
-    return make_shared_slots(settings.home / "run", slots=slots, salt=SystemEntropy().random_bytes(_SALT_BYTES))
+    return make_shared_slots(
+        settings.home / "run", slots=slots + GUESTS, salt=SystemEntropy().random_bytes(_SALT_BYTES)
+    )
 
 
 def open_latchgate(
@@ -217,7 +221,8 @@ def open_latchgate(
         settings: Where everything is.
         create: Whether to make an instance where there is none.
         cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
-        inherited: What this process has from its master; without it, it counts alone, by a clock of its own.
+        inherited: What this process has from its master; without it, it has a clock of its own, and counts in the
+            memory of the server that runs beside it if it serves itself, else alone.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -291,10 +296,10 @@ def _wire(
     cached: bool,
 ) -> Latchgate:
     database, request_log, peppers, measures = opened
-    store, entropy = SqlStore(database), SystemEntropy()
-    clock, slot = (inherited.clock, inherited.slot) if inherited else (SystemClock(), None)
+    store, entropy, clock = SqlStore(database), SystemEntropy(), inherited.clock if inherited else SystemClock()
     profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    rules, throttles = _rules(settings), _throttles(settings, clock, slot, store)
+    storage_of = _counters(settings, clock, inherited, stack, serves=cached)
+    rules, throttles = _rules(settings), _throttles(settings, clock, storage_of, store)
     sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
     authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
     cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
@@ -418,7 +423,9 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None, store: SqlStore) -> Throttles:
+def _throttles(
+    settings: Settings, clock: SystemClock, storage_of: Callable[[str], Storage] | None, store: SqlStore
+) -> Throttles:
     find_limits = partial(_standing(settings).sign_in_limits, store)
     rules = ThrottleRules(
         sign_ins_per_user=settings.sign_in_failures_per_user,
@@ -426,11 +433,21 @@ def _throttles(settings: Settings, clock: SystemClock, slot: Slot | None, store:
         sign_in_window_seconds=settings.sign_in_window_seconds,
         credentials_per_minute=settings.credential_failures_per_minute,
     )
-    if slot is None:
-        return Throttles(clock, rules, find_limits=find_limits)
-    return Throttles(
-        clock, rules, lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock), find_limits
-    )
+    return Throttles(clock, rules, storage_of, find_limits)
+
+
+def _counters(
+    settings: Settings, clock: SystemClock, inherited: Inherited | None, stack: ExitStack, *, serves: bool
+) -> Callable[[str], Storage] | None:
+    """Tell where each kind of limit is counted; None: in this process alone."""
+    if inherited is not None:
+        slot = inherited.slot
+        return lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock)
+    if not serves:
+        return None
+    memory = JoinedMemory(settings.home / "run", clock)
+    stack.callback(memory.close)
+    return lambda kind: JoinedCounters(memory, kind, clock)
 
 
 def _in_background(work: Callable[[int], None], stack: ExitStack) -> Callable[[int], None]:

@@ -264,8 +264,8 @@ def test_damage_is_found(cli: CommandLine) -> None:
 
 def test_an_upgrade_of_what_is_up_to_date_does_nothing(cli: CommandLine) -> None:
     """It says which revision there is."""
-    assert cli.lines("database", "upgrade") == ["The database has revision 0006 already."]
-    assert cli.json("database", "upgrade") == {"before": "0006", "after": "0006"}
+    assert cli.lines("database", "upgrade") == ["The database has revision 0007 already."]
+    assert cli.json("database", "upgrade") == {"before": "0007", "after": "0007"}
 
 
 def test_an_older_database_is_refused_until_it_is_upgraded(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_a_command_in_the_wrong_folder_makes_no_instance(tmp_path: Path, monkeyp
     cli.home.mkdir()
     assert "There is no instance of Latchgate in" in cli.refusal("user", "list", code=3)
     assert list(cli.home.iterdir()) == []
-    assert cli.lines("database", "upgrade") == ["Made a database of revision 0006."]
+    assert cli.lines("database", "upgrade") == ["Made a database of revision 0007."]
     assert cli.run("user", "list").exit_code == 0
 
 

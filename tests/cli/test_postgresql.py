@@ -29,7 +29,7 @@ def test_an_instance_is_made_and_used(on_postgresql: CommandLine) -> None:
     assert [path.name for path in on_postgresql.home.iterdir()] == ["latchgate.key"]
     assert on_postgresql.whoami("token ap1key000000001:ap1secret000001") == "api@example.com"
     assert on_postgresql.whoami("token ap1key000000001:wrong") == "wrong_secret"
-    assert on_postgresql.lines("database", "upgrade") == ["The database has revision 0006 already."]
+    assert on_postgresql.lines("database", "upgrade") == ["The database has revision 0007 already."]
     assert on_postgresql.json("log", "search") == []
 
 

@@ -95,7 +95,7 @@ class TestPostgresqlOrder:
         """A truncation names no rows: whoever follows the changes is told to start afresh."""
         [(before,)] = outside("SELECT epoch FROM change_head")
 
-        outside("TRUNCATE session")
+        outside("TRUNCATE session, undo")
 
         assert outside("SELECT epoch FROM change_head") != [(before,)]
 

@@ -103,7 +103,7 @@ class Shell:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[Reader]:
+def reading(folder: Path, **settings: str) -> Iterator[Reader]:
     """Let a server run as in a reader's first terminal.
 
     `make serve` would make an environment of its own, which takes minutes: the command that it ends in runs instead,
@@ -115,6 +115,7 @@ def reading(folder: Path) -> Iterator[Reader]:
         "LATCHGATE_HOME": str(folder / "data"),
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        **settings,
     }
     printed = folder / "serve.txt"
     with printed.open("w") as output:

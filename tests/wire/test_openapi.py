@@ -10,6 +10,7 @@ from latchgate.core.document_types import Writer
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
 from latchgate.server.openapi_oauth import OAUTH_METHODS, OAUTH_PREFIX
 from latchgate.server.openapi_texts import METHODS, PAGES
+from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Pair, Service
 from support.oauth_rows import add_oauth_rows
 from wire.conftest import MANAGER
@@ -21,8 +22,9 @@ _SECRETS = {"api_secret", "client_secret"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _something_of_each_type(service: Service, manager_key: Pair) -> None:
-    """A client with a token and a consent, which nobody makes as documents."""
+    """A client with a token and a consent, which nobody makes as documents, and an access rule."""
     add_oauth_rows(service.latchgate.documents.store, MANAGER)
+    service.latchgate.documents.create(COMMAND_LINE, "Access Rule", {"path": "/reports/*"})
 
 
 @pytest.fixture(scope="module")

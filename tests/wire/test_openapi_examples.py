@@ -28,6 +28,7 @@ ANN = "ann@example.com"
 _TYPES = {**DOCUMENT_TYPES, "Event Consumer": source_type("Event Consumer")}
 # In this order each finds what it names.
 _MADE = ["Role", "User", "Role Permission", "API Key", "Authorization Source", "Event Consumer", "OAuth Client"]
+_MADE += ["Access Rule"]
 _DELETED = [*_MADE[1:], "OAuth Bearer Token", "OAuth Consent"]
 _VOLATILE = [
     (re.compile(r"lgk_[0-9A-Za-z]{23}"), "lgk_"),

@@ -15,6 +15,8 @@ from starlette.types import Message, Scope
 
 from latchgate.core.addresses import Network
 from latchgate.core.credentials import Presented
+from latchgate.core.heads import read_text
+from latchgate.core.peers import resolve_peer
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal
 from latchgate.errors import StorageError
@@ -30,9 +32,7 @@ from latchgate.server.lane_frames import (
     Sent,
     frame_of,
 )
-from latchgate.server.peers import resolve_peer
 from latchgate.server.replies import Dialect, Reply, encode_body, render_reply
-from latchgate.server.requests import read_text
 from latchgate.server.routes import METHOD_PREFIXES, Table
 from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.operator_log import OperatorLog

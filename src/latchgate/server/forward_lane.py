@@ -12,6 +12,7 @@ from typing import NamedTuple
 from latchgate.core.addresses import Network, covers
 from latchgate.core.credentials import Presented
 from latchgate.core.forwarded import Proxy
+from latchgate.core.heads import read_text
 from latchgate.core.hosts import parse_host
 from latchgate.core.policy import Decision, decide
 from latchgate.server.forward_auth import VERIFY_PATH, ForwardAuth, render_identity
@@ -25,7 +26,6 @@ from latchgate.server.lane_frames import (
     Sent,
     frame_of,
 )
-from latchgate.server.requests import read_text
 from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.verdicts import Verdict
 

@@ -1,53 +1,20 @@
 """How the gate's refusals are answered: one table from reason to reply. All 401s look alike."""
 
-import re
-
 from latchgate.core.credentials import Scheme
 from latchgate.core.policy import Decision
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected
-from latchgate.oauth.scopes import write_scopes
+from latchgate.core.refusals import FORBIDDEN, MALFORMED, TOO_MANY
+from latchgate.oauth.challenges import INVALID_TOKEN, insufficient_scope
 from latchgate.server.replies import Fault
 from latchgate.services.admissions import Admission
 
 __all__ = ["bearer_error", "refusal_of", "refusal_text"]
 
 _UNAUTHORIZED, _REFUSED = 401, 403
-# RFC 6749, section 3.3; the name of a type of records may hold more.
-_SCOPE = re.compile(r"[!#-\[\]-~]+")
-
-_NOT_BASE64 = "Failed to decode token, please provide a valid base64-encoded token."
-_BYTES_LITERAL = (
-    "The Basic value is a Python bytes literal (b'…'). In Python 3 write"
-    " base64.b64encode(b'<api_key>:<api_secret>').decode() and send the result."
-)
-
-# Faults of the wire that the caller can mend, and that say nothing about any credential.
+_NAMES = {Reason.CSRF: "CSRFTokenError", Reason.TWO_CLIENT_AUTHENTICATIONS: "BadRequest"}
+# Frappe's name of each, and what is told.
 _BAD_REQUESTS: dict[Reason, tuple[str, str]] = {
-    Reason.TWO_AUTHORIZATIONS: ("InvalidAuthorizationToken", "There is more than one Authorization header; send one."),
-    Reason.TWO_SOURCES: (
-        "InvalidAuthorizationToken",
-        "There is more than one Frappe-Authorization-Source header; send one.",
-    ),
-    Reason.BASE64: ("InvalidAuthorizationToken", _NOT_BASE64),
-    Reason.BYTES_LITERAL: ("InvalidAuthorizationToken", _BYTES_LITERAL),
-    Reason.CSRF: ("CSRFTokenError", "Invalid Request"),
-    Reason.TWO_CLIENT_AUTHENTICATIONS: (
-        "BadRequest",
-        "The client says more than once, or in more than one way, who it is; use one (RFC 6749, section 2.3).",
-    ),
-}
-_TOO_MANY = {
-    Reason.OVER_LIMIT: "The key is over its limit of requests a minute.",
-    Reason.TOO_MANY_FAILURES: "Too many wrong credentials from this address.",
-}
-_FORBIDDEN = {
-    Reason.ROLE_MISSING: "Your roles do not allow this.",
-    Reason.SCOPE_MISSING: "The scopes of this credential do not allow this.",
-    Reason.NO_RULE: "No access rule is for this.",
-    Reason.UNUSUAL_HOST: "The host is none that an access rule can be about.",
-    Reason.UNUSUAL_METHOD: "The method is none that an access rule can be about.",
-    Reason.UNUSUAL_PATH: "The path can be read in more than one way, so that no access rule counts for it.",
-    Reason.SCHEME_NOT_ACCEPTED: "This address does not take this kind of credential.",
+    reason: (_NAMES.get(reason, "InvalidAuthorizationToken"), text) for reason, text in MALFORMED.items()
 }
 
 
@@ -72,7 +39,7 @@ def refusal_of(admission: Admission, what: str) -> Fault | None:
 
 def refusal_text(reason: Reason) -> str:
     """Tell in words why a right is lacking."""
-    return _FORBIDDEN[reason]
+    return FORBIDDEN[reason]
 
 
 def bearer_error(admission: Admission | None, status: int, reason: str | None, scope: str) -> str:
@@ -88,19 +55,18 @@ def bearer_error(admission: Admission | None, status: int, reason: str | None, s
     """
     who = admission.who if admission else None
     if status == _UNAUTHORIZED and isinstance(who, Rejected) and who.scheme is Scheme.BEARER:
-        return ', error="invalid_token"'
+        return INVALID_TOKEN
     bearer = isinstance(who, Principal) and who.scheme is Scheme.BEARER
     if status != _REFUSED or not bearer or reason != Reason.SCOPE_MISSING:
         return ""
-    needed = write_scopes([scope])
-    return ', error="insufficient_scope"' + (f', scope="{needed}"' if _SCOPE.fullmatch(needed) else "")
+    return insufficient_scope(scope)
 
 
 def _rejected(who: Rejected) -> Fault:
     if who.reason in _BAD_REQUESTS:
         exc_type, message = _BAD_REQUESTS[who.reason]
         return Fault(400, exc_type, message)
-    if who.reason in _TOO_MANY:
+    if who.reason in TOO_MANY:
         headers = {"Retry-After": str(who.retry_after_seconds or 1)}
-        return Fault(429, "RateLimitExceededError", _TOO_MANY[who.reason], headers=headers)
+        return Fault(429, "RateLimitExceededError", TOO_MANY[who.reason], headers=headers)
     return Fault(401, "AuthenticationError")

@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from latchgate.core.addresses import Network
 from latchgate.core.credentials import Presented, PresentedClient, Scheme
+from latchgate.core.heads import Head, collect_presented
 from latchgate.core.policy import Requirement
 from latchgate.core.principals import Principal
 from latchgate.errors import BadRequest, Invalid
-from latchgate.server.peers import resolve_peer
 from latchgate.services.actors import Actor
 from latchgate.services.admissions import Admission
 
@@ -25,13 +25,11 @@ __all__ = [
     "read_arguments",
     "read_body",
     "read_parameters",
-    "read_text",
     "refuse_constant",
     "require_text",
 ]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_READ = frozenset({b"authorization", b"frappe-authorization-source", b"user-agent", b"x-forwarded-for"})
 _FIELDS_MAX = 5_000
 
 
@@ -94,25 +92,9 @@ async def collect(request: Request, requires: Requirement, trusted_proxies: Sequ
 
 def collect_head(request: Request, requires: Requirement, trusted_proxies: Sequence[Network]) -> Presented:
     """Collect what stands in the head of a request; never raises for anything sent."""
-    sent: dict[bytes, list[bytes]] = {}
-    for name, value in request.scope["headers"]:
-        if name in _READ:
-            sent.setdefault(name, []).append(value)
-    authorization = tuple(sent.get(b"authorization", ()))
-    decided = any(value.strip() for value in authorization) or Scheme.SESSION not in requires.schemes
-    sid = None if decided else _find_session_cookie(request)
     client = request.scope.get("client")
-    forwarded_for = sent.get(b"x-forwarded-for", ())
-    return Presented(
-        method=request.method,
-        path=_target(request),
-        peer_address=resolve_peer(client[0] if client else "", forwarded_for, trusted_proxies),
-        authorization=authorization,
-        source=tuple(sent.get(b"frappe-authorization-source", ())),
-        session_cookie=sid,
-        csrf_token=request.headers.get("x-frappe-csrf-token") if sid else None,
-        user_agent=read_text(sent[b"user-agent"][0]) if b"user-agent" in sent else "",
-    )
+    head = Head(request.method, _target(request), client[0] if client else "", request.scope["headers"])
+    return collect_presented(head, trusted_proxies, sessions=Scheme.SESSION in requires.schemes)
 
 
 def find_raw_path(request: Request) -> str:
@@ -167,24 +149,10 @@ def _has_body(request: Request) -> bool:
     return request.headers.get("content-length", "0").strip("0 ") != "" or "transfer-encoding" in request.headers
 
 
-def _find_session_cookie(request: Request) -> str | None:
-    # Of two, one may be a neighbour domain's, set to have a visitor act as somebody else; nobody can tell which.
-    pairs = [chunk.partition("=") for header in request.headers.getlist("cookie") for chunk in header.split(";")]
-    found = {value.strip() for name, _, value in pairs if name.strip() == "sid"}
-    return found.pop() if len(found) == 1 else None
-
-
-def _target(request: Request) -> str:
+def _target(request: Request) -> bytes:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode("utf-8", "surrogatepass")
     query: bytes = request.scope["query_string"]
-    target = raw.partition(b"?")[0] + (b"?" + query if query else b"")
-    return read_text(target)
-
-
-def read_text(sent: bytes) -> str:
-    """Read bytes of a head."""
-    # What is no UTF-8 becomes half surrogate pairs, which the log escapes so that nobody can imitate it.
-    return sent.decode("utf-8", "surrogateescape")
+    return raw.partition(b"?")[0] + (b"?" + query if query else b"")
 
 
 async def _csrf_token_of_form(request: Request) -> str | None:

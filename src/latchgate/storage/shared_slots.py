@@ -9,6 +9,7 @@ import errno
 import fcntl
 import mmap
 import os
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,11 +20,17 @@ from pathlib import Path
 from latchgate.errors import StorageError
 from latchgate.services.measures import GAUGES, WORDS, Measures
 
-__all__ = ["SharedSlots", "Slot", "Table", "make_shared_slots"]
+__all__ = ["GUESTS", "SharedSlots", "Slot", "Table", "find_shared_slots", "make_shared_slots"]
 
 WAYS = 8
 """How many windows may lie where a key's hash says; of more, one must go."""
 
+GUESTS = 6
+"""How many processes that are not the server's may count beside it: the last slots are theirs."""
+
+_LABEL = struct.Struct("<16sII32s")
+"""At the end of the file, for who has not inherited it: a mark, how many slots and counters there are, the salt."""
+_MARK = b"latchgate-slots1"
 _WORD_BYTES = 8
 _PAGE_BYTES = 4096
 _FILES = "counters-"
@@ -240,7 +247,45 @@ def make_shared_slots(folder: Path, *, slots: int, salt: bytes, names: Sequence[
         # Not only made long: a page for which there is no room on the disk kills whoever touches it.
         os.posix_fallocate(descriptor, 0, layout.size)
         words = memoryview(mmap.mmap(descriptor, layout.size)).cast("Q")
+        os.pwrite(descriptor, _LABEL.pack(_MARK, slots, len(names), salt), layout.size - _PAGE_BYTES)
     return SharedSlots(slots, tuple(names), salt, path, descriptor, words, layout)
+
+
+def find_shared_slots(folder: Path, names: Sequence[str] = WORDS) -> SharedSlots | None:
+    """Open the memory of the server that runs; None if there is none, or one of another release.
+
+    The caller may write in none but a guest's slot, and closes the descriptor.
+    """
+    for path in sorted(folder.glob(f"{_FILES}*")):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            found = _open_served(path, descriptor, names)
+            if found is not None:
+                return found
+            os.close(descriptor)
+    return None
+
+
+def _open_served(path: Path, descriptor: int, names: Sequence[str]) -> SharedSlots | None:
+    size = os.fstat(descriptor).st_size
+    if size < _PAGE_BYTES or not _is_held(descriptor):
+        return None
+    mark, slots, count, salt = _LABEL.unpack(os.pread(descriptor, _LABEL.size, size - _PAGE_BYTES))
+    layout = _lay_out(slots, len(names))
+    if mark != _MARK or count != len(names) or layout.size != size:
+        return None
+    words = memoryview(mmap.mmap(descriptor, size)).cast("Q")
+    return SharedSlots(slots, tuple(names), salt, path, descriptor, words, layout)
+
+
+def _is_held(descriptor: int) -> bool:
+    """Whether some process of the server that made it lives."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
 
 
 def _lay_out(slots: int, names: int) -> _Layout:
@@ -254,7 +299,8 @@ def _lay_out(slots: int, names: int) -> _Layout:
     for kind, count in entries.items():
         tables[kind] = _Place(count, at, at + 2 * count)
         at += (2 + slots) * count
-    return _Layout(counters_at, width, tables, -(-at * _WORD_BYTES // _PAGE_BYTES) * _PAGE_BYTES)
+    # The last page is for the label.
+    return _Layout(counters_at, width, tables, (-(-at * _WORD_BYTES // _PAGE_BYTES) + 1) * _PAGE_BYTES)
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -91,8 +91,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
         **SecondFactorPages(frame, latchgate.second_factors, door.limiter).table(),
         **UserSessionPages(users, lists).table(),
         **roles.table(),
-        **AccessRulePages(frame, documents, latchgate.access_rules).table(),
-        **AccessRuleForm(frame, documents, latchgate.access_rules).table(),
+        **_rule_pages(latchgate, frame),
         **_log_pages(latchgate, frame, charts).table(),
         **SystemSettingsPages(frame, documents, latchgate.system_settings, settings, latchgate.clock).table(),
         **_pages_beside(latchgate, frame),
@@ -123,6 +122,11 @@ def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Chart
         **one.table(),
         **keys.own_table(one, KEY, DESK),
     }
+
+
+def _rule_pages(latchgate: Latchgate, frame: Frame) -> dict[str, Page]:
+    documents, rules = latchgate.documents, latchgate.access_rules
+    return {**AccessRulePages(frame, documents, rules).table(), **AccessRuleForm(frame, documents, rules).table()}
 
 
 def _findings(latchgate: Latchgate) -> KeyFindings:

@@ -1,0 +1,123 @@
+"""For Django: middleware, and what a view requires as a decorator.
+
+In the settings: `MIDDLEWARE = ["latchgate.middleware.django.LatchgateMiddleware", …]`, first of all; and, unless every
+request is to be a signed-in user's, `LATCHGATE = {"requires": PUBLIC}` or `{"rules": True}`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.middleware.environs import read_environ
+from latchgate.middleware.identities import get_identity
+from latchgate.middleware.keepers import Keeper, Passage
+from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.refusals import NOT_LOGGED, UNAVAILABLE, Refusal, Refused
+from latchgate.middleware.wsgi import tell_environ
+
+__all__ = ["LatchgateMiddleware", "require"]
+
+_SETTING = "LATCHGATE"
+_KNOWN = frozenset({"requires", "rules", "keeper"})
+
+
+class LatchgateMiddleware:
+    """Middleware, for WSGI and ASGI alike: `request.latchgate` is who asks. It must stand first."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        """Read the settings; opens nothing yet. Raises ValueError if they hold what is not known."""
+        given: Mapping[str, Any] = getattr(settings, _SETTING, {})
+        unknown = sorted(set(given) - _KNOWN)
+        if unknown:
+            raise ValueError(f"{_SETTING} has no {unknown[0]!r}; it takes {', '.join(sorted(_KNOWN))}")
+        requires: Requirement = given.get("requires", SIGNED_IN)
+        self._requires = None if given.get("rules") else requires
+        self._keeper: Keeper = given.get("keeper") or LocalKeeper()
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer one request."""
+        if iscoroutinefunction(self._get_response):
+            return self._answer_async(request)
+        passage = self._admit(request)
+        response = self._refused(passage) or self._get_response(request)
+        return _recorded(passage, response)
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        passage = await asyncio.to_thread(self._admit, request)
+        try:
+            response = self._refused(passage) or await self._get_response(request)
+        except asyncio.CancelledError:
+            passage.try_record(499, "client_gone")
+            raise
+        return await asyncio.to_thread(_recorded, passage, response)
+
+    def _admit(self, request: HttpRequest) -> Passage:
+        head = read_environ(request.META)
+        passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
+        identity = passage.identity
+        if passage.refusal is None and identity is not None:
+            tell_environ(request.META, identity)
+            # Django has read the headers of META into a copy by then, in some versions: it is made anew.
+            request.__dict__.pop("headers", None)
+            request.latchgate = identity
+            if not identity.is_guest and identity.scheme != "session":
+                # What a browser sends by itself decided nothing: a header with a credential is no forged request.
+                request._dont_enforce_csrf_checks = True  # noqa: SLF001  # as Django REST framework does it
+        return passage
+
+    def _refused(self, passage: Passage) -> HttpResponseBase | None:
+        if passage.refusal is None and passage.identity is not None:
+            return None
+        return _response(passage.refusal or UNAVAILABLE)
+
+
+def require(
+    *, role: str | Iterable[str] | None = None, scope: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view."""
+    roles = role if role is None or isinstance(role, str) else frozenset(role)
+
+    def find_refusal(request: HttpRequest) -> HttpResponseBase | None:
+        try:
+            get_identity(request.META).require(role=roles, scope=scope)
+        except Refused as refused:
+            return _response(refused.refusal)
+        return None
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def judged_async(request: HttpRequest, *args: object, **kwargs: object) -> object:
+                return find_refusal(request) or await view(request, *args, **kwargs)
+
+            return judged_async
+
+        @wraps(view)
+        def judged(request: HttpRequest, *args: object, **kwargs: object) -> object:
+            return find_refusal(request) or view(request, *args, **kwargs)
+
+        return judged
+
+    return decorate
+
+
+def _recorded(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:
+    return response if passage.try_record(response.status_code) else _response(NOT_LOGGED)
+
+
+def _response(refusal: Refusal) -> HttpResponseBase:
+    return HttpResponse(refusal.body, status=refusal.status, headers=dict(refusal.all_headers))

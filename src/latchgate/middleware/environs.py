@@ -1,0 +1,49 @@
+"""A WSGI environ, or Django's `META`, as the head of a request."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from latchgate.core.heads import Head, find_target, split_joined
+
+__all__ = ["read_environ"]
+
+_RAW_TARGETS = ("RAW_URI", "REQUEST_URI")
+"""Where servers tell the target as it was sent."""
+_NAMES = {
+    "HTTP_HOST": b"host",
+    "HTTP_AUTHORIZATION": b"authorization",
+    "HTTP_FRAPPE_AUTHORIZATION_SOURCE": b"frappe-authorization-source",
+    "HTTP_USER_AGENT": b"user-agent",
+    "HTTP_X_FORWARDED_FOR": b"x-forwarded-for",
+    "HTTP_COOKIE": b"cookie",
+    "HTTP_X_FRAPPE_CSRF_TOKEN": b"x-frappe-csrf-token",
+}
+
+
+def read_environ(environ: Mapping[str, Any]) -> Head:
+    """Read what authentication looks at; never raises for anything sent.
+
+    The server has joined headers of one name by commas, or has kept one of them: two Authorization headers are noticed
+    where it joins, as gunicorn, waitress and mod_wsgi do.
+    """
+    path = _bytes(environ.get("SCRIPT_NAME", "")) + _bytes(environ.get("PATH_INFO", ""))
+    raw = next((_bytes(environ[name]) for name in _RAW_TARGETS if environ.get(name)), None)
+    return Head(
+        method=str(environ.get("REQUEST_METHOD", "")),
+        target=find_target(path or b"/", _bytes(environ.get("QUERY_STRING", "")), raw),
+        peer=str(environ.get("REMOTE_ADDR", "")),
+        headers=list(_headers(environ)),
+    )
+
+
+def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    for variable, name in _NAMES.items():
+        value = environ.get(variable)
+        if value is not None:
+            for part in split_joined(name, _bytes(value)):
+                yield name, part
+
+
+def _bytes(value: object) -> bytes:
+    # As PEP 3333 has it: bytes of the wire as characters of latin-1. Some servers hand on what is none.
+    return str(value).encode("latin-1", "replace")

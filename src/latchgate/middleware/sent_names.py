@@ -1,0 +1,33 @@
+"""Headers by which proxies tell an application who asks: from a caller they are words, and never reach it."""
+
+from functools import lru_cache
+
+__all__ = ["is_identity_header", "is_identity_variable"]
+
+_BEGINNINGS = (b"x-auth-request-", b"x-latchgate-")
+_NAMES = frozenset(
+    {
+        b"remote-user",
+        b"remote-email",
+        b"remote-groups",
+        b"remote-name",
+        b"x-remote-user",
+        b"x-forwarded-user",
+        b"x-forwarded-email",
+        b"x-forwarded-groups",
+        b"x-forwarded-preferred-username",
+    }
+)
+
+
+# The same names come again and again; a caller's own are bounded by what is remembered.
+@lru_cache(maxsize=512)
+def is_identity_header(name: bytes) -> bool:
+    """Whether a header, its name in lower case, would tell who asks; written with underscores it is the same."""
+    plain = name.replace(b"_", b"-")
+    return plain in _NAMES or plain.startswith(_BEGINNINGS)
+
+
+def is_identity_variable(name: str) -> bool:
+    """Whether a variable of a WSGI environ is such a header."""
+    return name.startswith("HTTP_") and is_identity_header(name[5:].lower().encode("latin-1", "replace"))
