@@ -1,4 +1,4 @@
-"""The guides to proxies that no test runs, and the reference, say what Latchgate does; tests/proxies runs the rest."""
+"""The guides to proxies that no test runs, and the reference, say what Latchgate does: tests/proxies runs others."""
 
 import re
 from typing import Any
