@@ -1,7 +1,6 @@
 """Middleware for ASGI: each request passes the gate before the application, and its row is written before its reply."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -9,9 +8,10 @@ from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
 from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.judging import UNANSWERED_GONE, admit_on_loop
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.local import LocalKeeper
-from latchgate.middleware.refusals import CLIENT_GONE, INTERNAL, NOT_LOGGED, Refusal, Refused
+from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
 
 __all__ = ["AsgiMiddleware"]
@@ -26,7 +26,6 @@ AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 _NO_WEBSOCKETS = Refusal(403, "forbidden", "Websockets are not let in here.", reason="not_permitted")
 _SWITCHED = 101
 _REFUSED = 403
-_UNANSWERED_GONE = CLIENT_GONE, "client_gone"
 _UNANSWERED = INTERNAL, "internal"
 
 
@@ -84,7 +83,7 @@ class AsgiMiddleware:
             await asyncio.to_thread(self._keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = await self._admit(_read_head(scope, scope["method"]))
+        passage = await admit_on_loop(self._keeper, _read_head(scope, scope["method"]), self._requires)
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
@@ -101,21 +100,10 @@ class AsgiMiddleware:
         finally:
             exchange.record_unanswered()
 
-    async def _admit(self, head: Head) -> Passage:
-        passage = self._keeper.admit_at_once(head, self._requires)
-        if passage is not None:
-            return passage
-        judging = _Judging(self._keeper, head, self._requires)
-        try:
-            return await asyncio.to_thread(judging.judge)
-        except asyncio.CancelledError:
-            judging.abandon()
-            raise
-
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
         headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        passage = await self._admit(_read_head({**scope, "headers": headers}, "GET"))
+        passage = await admit_on_loop(self._keeper, _read_head({**scope, "headers": headers}, "GET"), self._requires)
         refusal = passage.refusal
         if refusal is None and not self._websockets:
             refusal = passage.refusal = _NO_WEBSOCKETS
@@ -131,33 +119,7 @@ class AsgiMiddleware:
                 raise
             await shake.refuse(refused.refusal)
         finally:
-            passage.try_record(*_UNANSWERED_GONE)
-
-
-class _Judging:
-    """A decision in a thread, which goes on if nobody waits for it any more: judged is logged, answered or not."""
-
-    def __init__(self, keeper: Keeper, head: Head, requires: Requirement | None) -> None:
-        self._keeper, self._head, self._requires = keeper, head, requires
-        self._lock = threading.Lock()
-        self._abandoned = False
-        self._passage: Passage | None = None
-
-    def judge(self) -> Passage:
-        passage = self._keeper.admit(self._head, self._requires)
-        with self._lock:
-            self._passage = passage
-            abandoned = self._abandoned
-        if abandoned:
-            passage.try_record(*_UNANSWERED_GONE)
-        return passage
-
-    def abandon(self) -> None:
-        with self._lock:
-            self._abandoned = True
-            passage = self._passage
-        if passage is not None:
-            passage.try_record(*_UNANSWERED_GONE)
+            passage.try_record(*UNANSWERED_GONE)
 
 
 class _Exchange:
@@ -195,7 +157,7 @@ class _Exchange:
     def record_unanswered(self) -> None:
         """Write the row of a request that the application has not begun to answer."""
         if not self.begun:
-            self._passage.try_record(*(_UNANSWERED_GONE if self.gone else _UNANSWERED))
+            self._passage.try_record(*(UNANSWERED_GONE if self.gone else _UNANSWERED))
 
 
 class _Handshake:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import get_identity
+from latchgate.middleware.judging import UNANSWERED_GONE, admit_on_loop
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import NOT_LOGGED, UNAVAILABLE, Refusal, Refused
@@ -51,22 +52,23 @@ class LatchgateMiddleware:
         """Answer one request."""
         if iscoroutinefunction(self._get_response):
             return self._answer_async(request)
-        passage = self._admit(request)
+        head = read_environ(request.META)
+        passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
+        self._tell(request, passage)
         response = self._refused(passage) or self._get_response(request)
         return _recorded(passage, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        passage = await asyncio.to_thread(self._admit, request)
+        passage = await admit_on_loop(self._keeper, read_environ(request.META), self._requires)
+        self._tell(request, passage)
         try:
             response = self._refused(passage) or await self._get_response(request)
         except asyncio.CancelledError:
-            passage.try_record(499, "client_gone")
+            passage.try_record(*UNANSWERED_GONE)
             raise
         return await asyncio.to_thread(_recorded, passage, response)
 
-    def _admit(self, request: HttpRequest) -> Passage:
-        head = read_environ(request.META)
-        passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
+    def _tell(self, request: HttpRequest, passage: Passage) -> None:
         identity = passage.identity
         if passage.refusal is None and identity is not None:
             tell_environ(request.META, identity)
@@ -76,7 +78,6 @@ class LatchgateMiddleware:
             if not identity.is_guest and identity.scheme != "session":
                 # What a browser sends by itself decided nothing: a header with a credential is no forged request.
                 request._dont_enforce_csrf_checks = True  # noqa: SLF001  # as Django REST framework does it
-        return passage
 
     def _refused(self, passage: Passage) -> HttpResponseBase | None:
         if passage.refusal is None and passage.identity is not None:
