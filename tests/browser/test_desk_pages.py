@@ -46,6 +46,8 @@ PAGES = [
     *(f"{CONSUMER}/{page}" for page in ("new-key", "generate-keys", "key/{bill}/rotate", "key/{bill}/revoke")),
     "/app/settings",
     "/app/settings?done=saved",
+    *(f"/app/access-rule{page}" for page in ("", "/new", "/RULE-1", "/RULE-1/delete")),
+    "/app/access-rule?method=GET&url=https://api.example.com/reports/../7&user=api@example.com",
     *(f"/app/role{page}" for page in ("", "?new=1", "/Deployer", "/Deployer/delete", "/System%20Manager", "/Guest")),
     "/app/user/Administrator/app/{app}/disconnect",
     *(f"/app/oauth-client{page}" for page in ("", "?search=nothing&state=revoked", "/new")),
@@ -72,7 +74,7 @@ PAGES = [
 _SHOW_NOTHING = {
     *("/logout", "/me/session/{name}/end", "/me/end-other-sessions", "/app/user/{name}/session/{session}/end"),
     *("/app/user/{name}/end-sessions", "/app/role/{name}/second-factor", "/me/second-factor/download"),
-    *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export"),
+    *("/app/request-log/tail", "/app/request-log/export", "/app/activity/export", "/app/access-rule/{name}/move"),
     *("/app/api-key/{source}/{key}/end-former-secret", "/app/settings/{section}"),
 }
 _ELSEWHERE = {
@@ -110,6 +112,8 @@ def keys(running: RunningLatchgate) -> dict[str, str]:
         "door": running.ask("key", "generate", "Front door", "--source", "API Device", "--scope", "User:read"),
         "bill": running.ask("key", "generate", "Billing system", "--source", "Event Consumer"),
     }
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/never", "--allow-guest")
     running.ask("setting", "set", "key_days_max", "400")
     running.ask("key", "rotate", str(made["key"]["api_key"]), "--overlap", "24h")
     app, token = connect_application(running, "Administrator", PASSWORD)
