@@ -1,17 +1,20 @@
 """The middleware for WSGI, call by call."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import StorageError
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.wsgi import WsgiMiddleware
-from support.asgi import Pair
+from support.asgi import Pair, Service
 from support.callers import Request, Seen, ask_wsgi, environ_of
 from support.entrances import HeldKeeper, echo_wsgi
+from support.rule_books import FakeBook, rule_of
 
 Rows = Callable[[], list[LogEntry]]
 
@@ -204,3 +207,21 @@ def test_what_is_judged_is_what_the_application_sees(
     list(WsgiMiddleware(echo_wsgi, keeper=keeper)(environ, lambda *_: None))
 
     assert [row.path for row in rows()] == [logged]
+
+
+def test_no_caller_chooses_the_beginning_of_its_path(service: Service, rows: Rows) -> None:
+    """A server takes SCRIPT_NAME from a header: a rule that opens it must not open what follows it."""
+    gate = replace(service.latchgate.gate, rule_book=FakeBook(RuleSet([rule_of("/public/*", guest=True)])))
+    middleware = WsgiMiddleware(echo_wsgi, rules=True, keeper=HeldKeeper(replace(service.latchgate, gate=gate)))
+    mounted = {"SCRIPT_NAME": "/public", "PATH_INFO": "/admin", "RAW_URI": "/public/admin"}
+
+    def ask(**more: str) -> str:
+        begun: list[str] = []
+        environ = {**environ_of(Request()), **mounted, **more}
+        b"".join(middleware(environ, lambda status, *_: begun.append(status)))
+        return begun[0]
+
+    assert ask() == "200 OK"
+    assert ask(HTTP_SCRIPT_NAME="/public") == "403 Forbidden"
+    assert ask(HTTP_SCRIPT_NAME="/public", HTTP_AUTHORIZATION="token no:body").startswith("4")
+    assert [row.path for row in rows()] == ["(SCRIPT_NAME from a header)/public/admin"]

@@ -54,7 +54,7 @@ class LatchgateMiddleware:
         """Answer one request."""
         if iscoroutinefunction(self._get_response):
             return self._answer_async(request)
-        head = _read_head(request)
+        head = _read_head(request, by_rules=self._requires is None)
         passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
         try:
             self._tell(request, passage)
@@ -65,7 +65,9 @@ class LatchgateMiddleware:
             passage.record_unanswered(INTERNAL, "internal")
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        passage = await admit_on_loop(self._keeper, _read_head(request), self._requires)
+        passage = await admit_on_loop(
+            self._keeper, _read_head(request, by_rules=self._requires is None), self._requires
+        )
         try:
             self._tell(request, passage)
             response = self._refused(passage) or await self._get_response(request)
@@ -129,8 +131,9 @@ def require(
     return decorate
 
 
-def _read_head(request: HttpRequest) -> Head:
-    head, scope = read_environ(request.META), getattr(request, "scope", None)
+def _read_head(request: HttpRequest, *, by_rules: bool) -> Head:
+    scope = getattr(request, "scope", None)
+    head = read_environ(request.META, by_rules=by_rules and scope is None)
     if scope is None:
         return head
     # Under ASGI Django hands the path on as text, not as bytes written in latin-1: read so, another would be judged.

@@ -9,6 +9,8 @@ __all__ = ["read_environ"]
 
 _RAW_TARGETS = ("RAW_URI", "REQUEST_URI")
 """Where servers tell the target as it was sent."""
+_NO_PATH = b"(SCRIPT_NAME from a header)"
+"""Before a target, so that it is none that a rule can be about."""
 _NAMES = {
     "HTTP_HOST": b"host",
     "HTTP_AUTHORIZATION": b"authorization",
@@ -20,17 +22,22 @@ _NAMES = {
 }
 
 
-def read_environ(environ: Mapping[str, Any]) -> Head:
+def read_environ(environ: Mapping[str, Any], *, by_rules: bool) -> Head:
     """Read what authentication looks at; never raises for anything sent.
+
+    Some servers take SCRIPT_NAME from a header, which a proxy may have passed on from the caller: so the caller would
+    choose the beginning of the path that rules see, and the application answers what follows it. Then no rule counts.
 
     The server has joined headers of one name by commas, or has kept one of them: two Authorization headers are noticed
     where it joins, as gunicorn, waitress and mod_wsgi do.
     """
     path = _bytes(environ.get("SCRIPT_NAME", "")) + _bytes(environ.get("PATH_INFO", ""))
     raw = next((_bytes(environ[name]) for name in _RAW_TARGETS if environ.get(name)), None)
+    target = find_target(path or b"/", _bytes(environ.get("QUERY_STRING", "")), raw)
+    chosen = by_rules and environ.get("SCRIPT_NAME") and environ.get("HTTP_SCRIPT_NAME")
     return Head(
         method=str(environ.get("REQUEST_METHOD", "")),
-        target=find_target(path or b"/", _bytes(environ.get("QUERY_STRING", "")), raw),
+        target=_NO_PATH + target if chosen else target,
         peer=str(environ.get("REMOTE_ADDR", "")),
         headers=list(_headers(environ)),
     )

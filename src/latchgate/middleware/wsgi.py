@@ -57,7 +57,7 @@ class WsgiMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        head = read_environ(environ)
+        head = read_environ(environ, by_rules=self._requires is None)
         passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
         exchange = _Exchange(passage, start_response)
         if passage.refusal is not None or passage.identity is None:
