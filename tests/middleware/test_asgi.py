@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -292,6 +293,47 @@ def test_websockets(
 
     assert [message["type"] for message in sent] == expected
     assert [(one.status, one.reason) for one in rows()] == row
+
+
+def test_a_websockets_application_that_fails_is_logged(
+    keeper: HeldKeeper, key: Pair, rows: Callable[[], list[LogEntry]]
+) -> None:
+    """Its handshake is answered with a 500 by the server, and the row says so."""
+    scope = scope_of(_carrying(key), "websocket")
+
+    with pytest.raises(RuntimeError):
+        _run(AsgiMiddleware(_fail, websockets=True, keeper=keeper), scope, [{"type": "websocket.connect"}])
+
+    assert [(row.status, row.reason) for row in rows()] == [(500, "internal")]
+
+
+def test_a_request_that_is_cut_off_before_its_row_is_written_leaves_one(
+    keeper: HeldKeeper, key: Pair, rows: Callable[[], list[LogEntry]]
+) -> None:
+    """Where replies wait for the disk, no thread may have been free for the row when the task was cancelled."""
+
+    class Waiting:
+        def admit_at_once(self, head: Any, requires: Any) -> Any:  # noqa: ANN401  # as the keeper's
+            passage = keeper.admit(head, requires)
+            passage.sync = lambda: None
+            return passage
+
+    async def ask() -> None:
+        loop, go_on = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, go_on.wait, 10)
+        middleware = AsgiMiddleware(echo_asgi, keeper=Waiting())  # type: ignore[arg-type]  # as much of a keeper as is asked
+        task = asyncio.create_task(middleware(scope_of(_carrying(key)), None, None))  # type: ignore[arg-type]  # never called
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await busy
+
+    asyncio.run(ask())
+
+    assert [(row.status, row.reason) for row in rows()] == [(499, "client_gone")]
 
 
 def test_start_and_stop_pass_through(keeper: HeldKeeper) -> None:

@@ -1,16 +1,21 @@
 """What is particular to a framework: documents, coroutines, settings, guards against forged requests."""
 
 import asyncio
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
+from django.urls import path
 from fastapi import Depends, FastAPI
 from flask import Flask
 
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.log_entries import LogEntry
 from latchgate.middleware import PUBLIC, Identity
 from latchgate.middleware import flask as for_flask
@@ -19,9 +24,10 @@ from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
 from latchgate.middleware.fastapi import require
 from latchgate.middleware.wsgi import WsgiMiddleware
-from support.asgi import Pair
-from support.callers import Request, ask_asgi, ask_wsgi, environ_of
+from support.asgi import Pair, Service
+from support.callers import Request, ask_asgi, ask_wsgi, environ_of, scope_of
 from support.entrances import HeldKeeper
+from support.rule_books import FakeBook, rule_of
 
 Rows = Callable[[], list[LogEntry]]
 
@@ -119,3 +125,63 @@ def test_djangos_setting_is_checked(keeper: HeldKeeper) -> None:
     """A misspelt key is told when Django starts: what is not known would leave everything open, or closed."""
     with pytest.raises(ValueError, match="has no 'require'; it takes keeper, requires, rules"):
         _django(keeper, lambda _: HttpResponse(), require=PUBLIC)
+
+
+@pytest.mark.parametrize("target", [b"/gr%C3%B6%C3%9Fe", b"/%D1%84%D0%B0%D0%B9%D0%BB", b"/gr%c3%b6%c3%9fe/"])
+def test_django_on_an_event_loop_judges_the_path_that_it_serves(
+    service: Service, key: Pair, rows: Rows, target: bytes
+) -> None:
+    """There Django has the path as text; read as bytes it would be another one, which a wider rule may open."""
+    strict = [rule_of(one, "Auditor", number=0) for one in ("/gr%C3%B6%C3%9Fe", "/%D1%84%D0%B0%D0%B9%D0%BB")]
+    gate = replace(service.latchgate.gate, rule_book=FakeBook(RuleSet([*strict, rule_of("/*")])))
+    keeper = HeldKeeper(replace(service.latchgate, gate=gate))
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.path)
+
+    async def ask(target: bytes) -> HttpResponse:
+        request = ASGIRequest(scope_of(replace(_carrying(key), target=target)), io.BytesIO())
+        answer: HttpResponse = await _django(keeper, view, rules=True)(request)
+        return answer
+
+    statuses = [asyncio.run(ask(one)).status_code for one in (target, b"/else?q=1")]
+
+    assert statuses == [403, 200]
+    assert [(row.path, row.status) for row in rows()] == [(target.decode(), 403), ("/else?q=1", 200)]
+
+
+@pytest.mark.parametrize("end", [SystemExit, RuntimeError])
+def test_django_logs_what_nothing_answers(keeper: HeldKeeper, key: Pair, rows: Rows, end: type[BaseException]) -> None:
+    """A worker that is ended in the middle of a request, or an exception that Django passes on, leaves a row."""
+
+    def view(_: HttpRequest) -> HttpResponse:
+        raise end
+
+    async def slow_view(_: HttpRequest) -> HttpResponse:
+        raise end
+
+    with pytest.raises(end):
+        _django(keeper, view)(WSGIRequest(environ_of(_carrying(key))))
+    answer: Any = _django(keeper, slow_view)(WSGIRequest(environ_of(_carrying(key))))
+    with pytest.raises(end):
+        # Not by a loop, which would end by itself what ends the process.
+        answer.send(None)
+
+    assert [(row.status, row.reason) for row in rows()] == [(500, "internal")] * 2
+
+
+def test_a_view_of_django_can_require_more(keeper: HeldKeeper, key: Pair, rows: Rows) -> None:
+    """What `request.latchgate.require` refuses is answered as the decorator does, not as a failure of the view."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.latchgate.require(role="Reports")
+        raise AssertionError("it was let in")
+
+    given = {"requires": PUBLIC, "keeper": keeper}
+    middleware = ["latchgate.middleware.django.LatchgateMiddleware"]
+    with override_settings(LATCHGATE=given, MIDDLEWARE=middleware, ROOT_URLCONF=(path("reports", view),)):
+        ask = ask_wsgi(WSGIHandler())
+        seen = [ask(_carrying(key)), ask(Request(b"/reports"))]
+
+    assert [(one.status, one.document["error"]) for one in seen] == [(403, "forbidden"), (401, "unauthenticated")]
+    assert [(row.status, row.reason) for row in rows()] == [(403, "role_missing")]

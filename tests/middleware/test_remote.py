@@ -241,6 +241,33 @@ def test_connections_are_kept_and_made_anew(server: StandIn) -> None:
         assert [_ask(keeper).refusal for _ in range(3)] == [None] * 3
 
 
+def test_a_question_that_may_have_been_heard_is_not_asked_twice(server: StandIn) -> None:
+    """A server that is silent counts and logs each question; only one that has hung up is asked again."""
+    with _keeping(server, 0.0) as keeper:
+        assert _ask(keeper).refusal is None
+        server.wait.clear()
+        assert keeper._house is not None
+        [connection] = keeper._house.questioner._idle
+        assert connection.sock is not None
+        connection.sock.settimeout(0.05)
+
+        refusal = _ask(keeper).refusal
+
+    assert refusal is not None
+    assert (refusal.status, server.connections) == (503, 1)
+
+
+def test_what_no_header_can_hold_is_refused_and_not_shown(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some servers hand on what none should; it lets nobody in, and the operator is not told the secret."""
+    odd = replace(_HEAD, headers=((b"host", b"app.example.com"), (b"authorization", b"token a-key:a-secret\rx")))
+    with _keeping(server, 0.0) as keeper:
+        refusals = [_ask(keeper, head).refusal for head in (odd, _HEAD, odd)]
+
+    assert [refusal and refusal.status for refusal in refusals] == [503, None, 503]
+    assert "cannot be reached" in (told := capsys.readouterr().err)
+    assert "a-secret" not in told
+
+
 def test_what_was_remembered_is_not_taken_across_a_fork(server: StandIn) -> None:
     """A child asks by connections of its own; parent and child never read each other's answers."""
     with _keeping(server, 0.0) as keeper:

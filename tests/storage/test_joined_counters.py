@@ -94,3 +94,20 @@ def test_a_memory_that_is_nobodys_is_not_joined(beside: Beside) -> None:
     kept = make_shared_slots(beside.folder, slots=3, salt=_SALT, names=("another",))
     assert kept.path.exists()
     assert find_shared_slots(beside.folder) is None
+
+
+def test_who_found_no_place_takes_one_that_is_let_go(beside: Beside) -> None:
+    """After a reload, while which there were twice as many processes, those that stay count together."""
+    server = beside.at_server(beside.begin_server())
+    server.incr("key", 60, 100)
+    *others, (late_memory, late) = [beside.join() for _ in range(GUESTS + 1)]
+    for _, counters in others:
+        counters.get("key")
+    assert late.incr("key", 60) == 1
+
+    for memory, _ in others:
+        memory.close()
+    beside.seconds += 1.0
+
+    assert late.incr("key", 60) == 101
+    late_memory.close()

@@ -198,6 +198,18 @@ def test_many_that_wait_are_told_of_one_failure(api: Api) -> None:
     assert credential.headers() == {"Authorization": "Bearer lga_1"}
 
 
+@each_client
+def test_what_a_redirected_request_did_is_not_done_twice(api: Api, get: Get) -> None:
+    """If what the redirect leads to refuses the token, the request before it is not sent once more."""
+    credential = ClientCredentials(api.url(), "the-client", "the-secret")
+    assert get(api.url("/a"), credential) == 200
+    api.lead_to, api.refused = api.url("/done"), 1
+
+    get(api.url("/moved"), credential, "POST")
+
+    assert [path for path, _ in api.seen].count("/moved") == 1
+
+
 def test_a_token_is_replaced_before_it_ends(api: Api) -> None:
     """One that is about to end is not sent on its way."""
     api.lives_seconds = 0.0
@@ -273,6 +285,16 @@ def test_a_server_that_is_not_there() -> None:
     """It is an error of its own."""
     with pytest.raises(TokenError, match="unreachable"):
         ClientCredentials("http://127.0.0.1:9", "the-client", "the-secret").headers()
+
+
+@pytest.mark.parametrize("secret", ["the-secret\n", "the-\rsecret", " the-secret", "the-secret\0"])
+@pytest.mark.parametrize("make", [lambda text: ApiKey("the-key", text), AccessToken])
+def test_a_secret_that_no_header_can_hold_is_not_shown(make: Callable[[str], Credential], secret: str) -> None:
+    """As one that was read from a file with the end of its line, which the libraries would show in their errors."""
+    with pytest.raises(ValueError, match="holds a line break") as raised:
+        make(secret)
+
+    assert "the-" not in str(raised.value)
 
 
 def test_no_secret_is_shown(api: Api) -> None:

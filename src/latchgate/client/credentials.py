@@ -1,6 +1,7 @@
 """What a program proves itself by, and for which host alone."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _PORTS = {"http": 80, "https": 443}
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]|^ | $")
 
 Origin = tuple[str, str, int | None]
 
@@ -60,6 +62,11 @@ class ApiKey:
     only_for: str | None = None
     """The address of the only server that it is sent to, such as `https://api.example.com`."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError, which shows no secret, for what no header can hold."""
+        _require_sendable("key", self.key)
+        _require_sendable("secret", self.secret)
+
     def headers(self) -> Mapping[str, str]:
         """Give the headers."""
         pair = f"{self.key}:{self.secret}"
@@ -85,6 +92,10 @@ class AccessToken:
     token: str = field(repr=False)
     only_for: str | None = None
     """As that of a key."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError as a key does."""
+        _require_sendable("token", self.token)
 
     def headers(self) -> Mapping[str, str]:
         """Give the header."""
@@ -127,3 +138,9 @@ def for_httpx_of(credential: Credential) -> "HttpxAuth":
     from latchgate.client.httpx_auth import HttpxAuth  # noqa: PLC0415  # only who uses it has it
 
     return HttpxAuth(credential)
+
+
+def _require_sendable(name: str, text: str) -> None:
+    # As what is read from a file with the end of its line: the libraries below would show it whole in their errors.
+    if _UNSENDABLE.search(text):
+        raise ValueError(f"the {name} holds a line break or another control character, or a space at its ends")

@@ -10,6 +10,7 @@ from latchgate.client.credentials import Credential, origin_of, require_host
 __all__ = ["HttpxAuth"]
 
 _UNAUTHORIZED = 401
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class HttpxAuth(httpx.Auth):
@@ -54,4 +55,7 @@ class HttpxAuth(httpx.Auth):
 def _may_try_again(request: httpx.Request, response: httpx.Response) -> bool:
     # What came from elsewhere, after a redirect, says nothing of the credential; what is gone cannot be sent twice.
     same = origin_of(str(response.request.url)) == origin_of(str(request.url))
-    return response.status_code == _UNAUTHORIZED and same and isinstance(request.stream, httpx.ByteStream)
+    # It is the request before all redirects that would be sent again; what that one did must not be done twice.
+    repeatable = not response.history or request.method in _SAFE
+    once_more = same and repeatable and isinstance(request.stream, httpx.ByteStream)
+    return response.status_code == _UNAUTHORIZED and once_more

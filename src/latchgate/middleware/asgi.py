@@ -118,8 +118,11 @@ class AsgiMiddleware:
             if shake.begun:
                 raise
             await shake.refuse(refused.refusal)
+        except Exception:
+            passage.record_unanswered(*_UNANSWERED)
+            raise
         finally:
-            passage.try_record(*UNANSWERED_GONE)
+            passage.record_unanswered(*UNANSWERED_GONE)
 
 
 class _Exchange:
@@ -155,9 +158,8 @@ class _Exchange:
         await _refuse(self._passage, refusal, self._send)
 
     def record_unanswered(self) -> None:
-        """Write the row of a request that the application has not begun to answer."""
-        if not self.begun:
-            self._passage.try_record(*(UNANSWERED_GONE if self.gone else _UNANSWERED))
+        """Write the row of a request that the application has not begun to answer, or whose row was cut off."""
+        self._passage.record_unanswered(*(UNANSWERED_GONE if self.gone else _UNANSWERED))
 
 
 class _Handshake:

@@ -6,6 +6,7 @@ request is to be a signed-in user's, `LATCHGATE = {"requires": PUBLIC}` or `{"ru
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -14,13 +15,14 @@ from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import get_identity
 from latchgate.middleware.judging import UNANSWERED_GONE, admit_on_loop
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.local import LocalKeeper
-from latchgate.middleware.refusals import NOT_LOGGED, UNAVAILABLE, Refusal, Refused
+from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.wsgi import tell_environ
 
 __all__ = ["LatchgateMiddleware", "require"]
@@ -52,21 +54,32 @@ class LatchgateMiddleware:
         """Answer one request."""
         if iscoroutinefunction(self._get_response):
             return self._answer_async(request)
-        head = read_environ(request.META)
+        head = _read_head(request)
         passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
-        self._tell(request, passage)
-        response = self._refused(passage) or self._get_response(request)
-        return _recorded(passage, response)
+        try:
+            self._tell(request, passage)
+            response = self._refused(passage) or self._get_response(request)
+            return _recorded(passage, response)
+        finally:
+            # Django answers most exceptions by itself, but not how a server ends a worker.
+            passage.record_unanswered(INTERNAL, "internal")
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        passage = await admit_on_loop(self._keeper, read_environ(request.META), self._requires)
-        self._tell(request, passage)
+        passage = await admit_on_loop(self._keeper, _read_head(request), self._requires)
         try:
+            self._tell(request, passage)
             response = self._refused(passage) or await self._get_response(request)
+            return await asyncio.to_thread(_recorded, passage, response)
         except asyncio.CancelledError:
-            passage.try_record(*UNANSWERED_GONE)
+            passage.record_unanswered(*UNANSWERED_GONE)
             raise
-        return await asyncio.to_thread(_recorded, passage, response)
+        finally:
+            passage.record_unanswered(INTERNAL, "internal")
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Answer a view that refuses by `request.latchgate.require`; all else is Django's."""
+        del request
+        return _response(exception.refusal) if isinstance(exception, Refused) else None
 
     def _tell(self, request: HttpRequest, passage: Passage) -> None:
         identity = passage.identity
@@ -114,6 +127,16 @@ def require(
         return judged
 
     return decorate
+
+
+def _read_head(request: HttpRequest) -> Head:
+    head, scope = read_environ(request.META), getattr(request, "scope", None)
+    if scope is None:
+        return head
+    # Under ASGI Django hands the path on as text, not as bytes written in latin-1: read so, another would be judged.
+    path: str = request.META["SCRIPT_NAME"] + request.META["PATH_INFO"]
+    query = head.target.partition(b"?")[2]
+    return replace(head, target=find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path")))
 
 
 def _recorded(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:

@@ -72,6 +72,11 @@ class Passage:
             return False
         return True
 
+    def record_unanswered(self, status: int, reason: str) -> None:
+        """Write the row of a request that ended without an answer; nothing if it has its row."""
+        if self.write is not None:
+            self.try_record(status, reason)
+
 
 class Keeper(Protocol):
     """Decides about requests, and logs them. Any thread may call it; after a fork it begins anew."""

@@ -21,6 +21,10 @@ class Unreachable(Exception):
     """The server gave no answer, or none that can be read."""
 
 
+class _Closed(Unreachable):
+    """A connection came to its end before there was an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the server said; names of headers are in lower case."""
@@ -60,16 +64,11 @@ class Questioner:
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is not None:
-            # The server may have closed it meanwhile: that is no answer, and no failure either.
-            with suppress(OSError, http.client.HTTPException):
-                return self._ask(connection, headers)
-            connection.close()
-        connection = self._connect()
-        try:
-            return self._ask(connection, headers)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
-            raise Unreachable(f"{type(error).__name__}: {error}") from None
+            # The server may have closed it meanwhile: that is no answer, and no failure either. A silent one has
+            # perhaps heard the question, which asked once more would be logged and counted twice.
+            with suppress(_Closed):
+                return self._try(connection, headers)
+        return self._try(self._connect(), headers)
 
     def close(self) -> None:
         """Let all connections go."""
@@ -83,6 +82,18 @@ class Questioner:
             return _UnixConnection(self._path, self._timeout_seconds)
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         return kind(self._host, self._port, timeout=self._timeout_seconds)
+
+    def _try(self, connection: http.client.HTTPConnection, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
+        try:
+            return self._ask(connection, headers)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            kind = Unreachable if isinstance(error, TimeoutError) else _Closed
+            raise kind(f"{type(error).__name__}: {error}") from None
+        except ValueError as error:
+            connection.close()
+            # Its text would show the header that cannot be sent, whatever secret is in it.
+            raise Unreachable(type(error).__name__) from None
 
     def _ask(self, connection: http.client.HTTPConnection, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
         connection.putrequest("GET", _VERIFY, skip_host=True, skip_accept_encoding=True)

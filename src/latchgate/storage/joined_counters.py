@@ -61,10 +61,10 @@ class JoinedMemory:
 
     def _look(self) -> None:
         shared = self._shared
-        if shared is not None and _is_at(shared.path, shared.descriptor):
-            return
-        self._drop()
-        self._shared = find_shared_slots(self._folder)
+        if shared is None or not _is_at(shared.path, shared.descriptor):
+            self._drop()
+            self._shared = find_shared_slots(self._folder)
+        # Also if there was none the last time: a reload has twice as many processes for a while.
         if self._shared is not None and self._guest is None:
             self._take_place()
 
