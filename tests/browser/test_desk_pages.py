@@ -112,7 +112,7 @@ def keys(running: RunningLatchgate) -> dict[str, str]:
         "door": running.ask("key", "generate", "Front door", "--source", "API Device", "--scope", "User:read"),
         "bill": running.ask("key", "generate", "Billing system", "--source", "Event Consumer"),
     }
-    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "System Manager")
     running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/never", "--allow-guest")
     running.ask("setting", "set", "key_days_max", "400")
     running.ask("key", "rotate", str(made["key"]["api_key"]), "--overlap", "24h")

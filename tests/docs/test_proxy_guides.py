@@ -15,6 +15,11 @@ from support.documents import ROOT, find_blocks
 
 _REFERENCE = (ROOT / "docs" / "forward-auth.md").read_text()
 _MINUTE = 60
+_TELLS_OTHERWISE = {
+    *("x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"),
+    *("x-forwarded-prefix", "forwarded"),
+}
+"""By which some applications take another address, host or method for the request's."""
 
 
 def _guide(proxy: str) -> str:
@@ -46,6 +51,8 @@ def test_traefik_is_told_whom_to_ask_and_what_to_take() -> None:
     assert http["routers"]["app"]["middlewares"][0] == "latchgate"
     taken = http["middlewares"]["no-credential"]["headers"]["customRequestHeaders"]
     assert {name.replace("-", "_") for name in IDENTITY_HEADERS} | {"Authorization"} <= set(taken)
+    assert {"http2-settings", *_TELLS_OTHERWISE} <= {name.lower() for name in taken}
+    assert set(taken.values()) == {""}
 
 
 def test_envoy_is_told_whom_to_ask_and_what_to_take() -> None:
@@ -56,12 +63,23 @@ def test_envoy_is_told_whom_to_ask_and_what_to_take() -> None:
     taken = asking["http_service"]["authorization_response"]["allowed_upstream_headers"]["patterns"]
     passed = {one["exact"] for one in asking["allowed_headers"]["patterns"]}
 
+    [application] = manager["route_config"]["virtual_hosts"]
+    [route] = application["routes"]
+    assert {"authorization", "x-forwarded-host", *_TELLS_OTHERWISE} <= set(route["request_headers_to_remove"])
     assert routing["@type"].endswith("router.v3.Router")
     assert asking["failure_mode_allow"] is False
     assert asking["http_service"]["path_prefix"] == VERIFY_PATH
     assert [one["exact"] for one in taken] == [name.lower() for name in IDENTITY_HEADERS]
     assert {"authorization", "cookie", "x-forwarded-for"} <= passed
     assert not [name for name in passed if name.startswith("x-auth-request")]
+
+
+def test_caddy_tells_the_host_that_it_serves() -> None:
+    """Also behind a proxy that it trusts, which may pass on what its callers say of the host."""
+    [block] = [block.text for block in find_blocks(_guide("caddy")) if block.language == "text"]
+
+    told = block.index("request_header X-Forwarded-Host {http.request.hostport}")
+    assert told < block.index("forward_auth")
 
 
 def test_the_reference_says_what_is_answered() -> None:

@@ -45,7 +45,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for document in ROOT.glob("*.md"):
         shutil.copy(document, folder)
     # Documents link to code, whose words are kept.
-    for name in ("src", "tests", "bench", "LICENSE"):
+    for name in ("src", "tests", "bench", "examples", "LICENSE"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

@@ -31,6 +31,12 @@ roles = "Reports"
 path = "/mine/*"
 """
 
+_TELLS_OTHERWISE = (
+    *("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"),
+    *("X-Forwarded-Prefix", "Forwarded"),
+)
+"""By which some applications take another address, host or method for the request's."""
+
 
 @dataclass
 class Site:
@@ -166,6 +172,7 @@ def test_each_scheme_passes_and_is_logged(site: Site) -> None:
         ("//reports/a", "bob", {400, 403}, None),
         ("/reports%2Fa", "bob", {400, 403}, None),
         ("/mine/%00", "bob", {400, 403}, None),
+        ("/open/a#/../../reports/a", "bob", {400, 403}, None),
         ("*", "bob", {200, 400, 403, 404}, None),
         ("mine", "bob", {400, 403}, None),
     ],
@@ -190,6 +197,8 @@ def test_a_caller_says_nothing_of_itself(site: Site, who: str, target: str) -> N
     forged = [f"{name}: root@example.com" for name in [*names, names[0]]]
     forged += [f"X-Original-URI: {target}x", "X-Original-Method: POST", "X-Forwarded-Uri: /open/a"]
     forged += ["X-Forwarded-Method: GET", "X-Forwarded-Host: other.example.com", "X-Forwarded-For: 203.0.113.9"]
+    told = [*_TELLS_OTHERWISE, *(name.replace("-", "_") for name in _TELLS_OTHERWISE)]
+    forged += [f"{name}: other" for name in told]
     lines = [auth(site.bob)] if who else []
 
     for order in ([*forged, *lines], [*lines, *forged]):
@@ -202,8 +211,24 @@ def test_a_caller_says_nothing_of_itself(site: Site, who: str, target: str) -> N
             assert reached.user == (BOB if who else "")
             for name in ("Email", "Groups", "Token"):
                 assert not any("root" in value for value in reached.values(f"X-Auth-Request-{name}"))
+            # Nor is the application told of another request than was judged.
+            assert not [name for name in _TELLS_OTHERWISE if reached.values(name)]
+            assert reached.values("X-Forwarded-Host") in ([], [HOST])
+            assert "203.0.113.9" not in "".join(reached.values("X-Forwarded-For"))
         for row in site.rows():
             assert (row.method, row.path, row.ip_address) == ("GET", target, CALLER)
+
+
+@pytest.mark.parametrize("named", ["Upgrade", "Upgrade, HTTP2-Settings"])
+def test_no_way_past_the_proxy_is_opened(site: Site, named: str) -> None:
+    """An upgrade to HTTP/2 would be one, on which nobody judges what follows."""
+    asked = f"GET /open/a HTTP/1.1\r\nHost: {HOST}\r\nConnection: {named}\r\nUpgrade: h2c\r\n"
+    last = f"GET /open/last HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+
+    send(site.port, f"{asked}HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n".encode(), last.encode(), source=CALLER)
+
+    for reached in site.application.take():
+        assert not reached.values("Upgrade"), reached
 
 
 @pytest.mark.parametrize("named", ["close, X-Auth-Request-User", "X-Auth-Request-User", "close, x-auth-request-groups"])

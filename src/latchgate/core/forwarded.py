@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from latchgate.core.peers import tells_address
+
 __all__ = ["Original", "Proxy", "Untold", "read_original"]
 
 Header = tuple[bytes, bytes]
@@ -80,8 +82,11 @@ def read_original(proxy: Proxy, method: str, rest: bytes, headers: Sequence[Head
         rest: What follows the address that was asked, query included; only Envoy's means anything.
         headers: Of the question, in order, their names in lower case.
     """
-    if not any(name == _FORWARDED_FOR for name, _ in headers):
+    told_for = [value for name, value in headers if name == _FORWARDED_FOR]
+    if not told_for:
         return Untold("X-Forwarded-For", "is missing, which tells the caller's address")
+    if not tells_address(told_for):
+        return Untold("X-Forwarded-For", "does not end with the caller's address")
     names = _NAMES.get(proxy)
     if names is None:
         host = _find_only(headers, b"host")

@@ -17,8 +17,9 @@ _READ_LENGTH_MAX = 8192
 
 # Printable ASCII but for what begins an escape, a parameter or a query, and what some take for a slash.
 _LETTER = r"[!\"$&'()*+,\-.0-9:<=>@A-Z\[\]^_`a-z{|}~]"
-# Not of control characters, dots, slashes, backslashes and semicolons; not twice; not of what UTF-8 never begins with.
-_ESCAPE = r"%(?![01]|2[EeFf]|3[Bb]|5[Cc]|7[Ff]|[Cc][01]|25[0-9A-Fa-f]{2})[0-9A-Fa-f]{2}"
+# Not of control characters, dots, slashes, backslashes and semicolons; not twice; not of what in UTF-8 never begins a
+# character, but may have begun one of these where it is read carelessly.
+_ESCAPE = r"%(?![01]|2[EeFf]|3[Bb]|5[Cc]|7[Ff]|[Cc][01]|[Ee]0%[89]|[Ff][08Cc]%8|25[0-9A-Fa-f]{2})[0-9A-Fa-f]{2}"
 _NO_DOTS = r"(?!\.{1,2}(?:/|\Z))"
 _PLAIN = re.compile(rf"(?:/{_NO_DOTS}{_LETTER}+)*/?")
 _USUAL = re.compile(rf"(?:/{_NO_DOTS}(?:{_LETTER}|{_ESCAPE})+)*/?")
@@ -27,7 +28,8 @@ _POSSIBLE = re.compile(r"/[!-~]*")
 _HEXADECIMAL = re.compile(r"%[0-9A-Fa-f]{2}")
 _SLASHES = re.compile(r"/{2,}")
 _PARAMETERS = re.compile(r";[^/]*")
-_OVERLONG = re.compile(r"[\xc0\xc1][\x80-\xbf]")
+# ASCII in two bytes or more, up to the six that UTF-8 once had (RFC 2279); the last two hold what it is.
+_OVERLONG = re.compile(r"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80{2}|\xfc\x80{3})[\x80\x81])[\x80-\xbf]")
 _WIDE_ESCAPE = re.compile(r"%u([0-9A-Fa-f]{4})")
 
 
@@ -93,7 +95,7 @@ def _decode_wide(path: str) -> str:
 
 
 def _decode_overlong(path: str) -> str:
-    return _OVERLONG.sub(lambda found: chr((ord(found[0][0]) & 0x1F) << 6 | ord(found[0][1]) & 0x3F), path)
+    return _OVERLONG.sub(lambda found: chr((ord(found[0][-2]) & 1) << 6 | ord(found[0][-1]) & 0x3F), path)
 
 
 def _turn_backslashes(path: str) -> str:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from latchgate.core.addresses import Network, covers, normal_address
+from latchgate.core.addresses import Address, Network, covers, normal_address
 
-__all__ = ["resolve_peer"]
+__all__ = ["resolve_peer", "tells_address"]
 
 # Some proxies write the port too: 192.0.2.1:4711, [2001:db8::1]:4711, or the brackets alone.
 _PORT = re.compile(r"^(?:([0-9.]+):[0-9]+|\[([^\]]*)\](?::[0-9]+)?)$")
@@ -26,9 +26,24 @@ def resolve_peer(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Ne
     found = peer
     entries = b",".join(forwarded_for).decode("ascii", "replace").split(",") if forwarded_for else []
     while entries and trusted and covers(trusted, found):
-        address = normal_address(_PORT.sub(r"\1\2", entries.pop().strip()))
+        address = _read_entry(entries.pop())
         if address is None:
             break
         found = str(address)
     address = normal_address(found)
     return str(address) if address else found
+
+
+def tells_address(forwarded_for: Sequence[bytes]) -> bool:
+    """Whether the last entry, which is the peer's own word, is an address; otherwise `resolve_peer` gives the peer's.
+
+    Args:
+        forwarded_for: The value of every X-Forwarded-For header, in order.
+    """
+    if not forwarded_for:
+        return False
+    return _read_entry(forwarded_for[-1].rpartition(b",")[2].decode("ascii", "replace")) is not None
+
+
+def _read_entry(entry: str) -> Address | None:
+    return normal_address(_PORT.sub(r"\1\2", entry.strip()))

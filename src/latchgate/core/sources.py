@@ -14,7 +14,7 @@ __all__ = [
 
 EVENT_CONSUMER = "Event Consumer"
 BUILT_IN_SOURCES = ("User", EVENT_CONSUMER)
-RESERVED_NAMES = ("Access Rule", "DocType")
+RESERVED_NAMES = ("DocType",)
 """Document types that clients of Frappe take for something else."""
 
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")

@@ -14,6 +14,7 @@ from latchgate.core.credentials import Presented
 from latchgate.core.forwarded import Proxy
 from latchgate.core.heads import read_text
 from latchgate.core.hosts import parse_host
+from latchgate.core.peers import tells_address
 from latchgate.core.policy import Decision, decide
 from latchgate.server.forward_auth import VERIFY_PATH, ForwardAuth, render_identity
 from latchgate.server.lane_frames import (
@@ -118,6 +119,7 @@ class ForwardLane:
         if (
             len(authorization) > AUTHORIZATION_BYTES_MAX
             or max(len(agent or b""), len(forwarded_for)) > REMEMBERED_BYTES_MAX
+            or not tells_address((forwarded_for,))
         ):
             return None
         name = self._gate.name(authorization, source)

@@ -21,7 +21,7 @@ LIFETIME_SECONDS = 2 * _MINUTE
 """How long after the request that it came with a token may still hold, at most."""
 _ALGORITHM = SigningAlgorithm.ES256
 _TOKENS_MAX = 4096
-_Key = tuple[int, str, str, frozenset[str], frozenset[str], str]
+_Key = tuple[int, str, str, frozenset[str], frozenset[str], int | None, str]
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class IdentityTokens:
         if made.minute != minute or len(made.tokens) >= _TOKENS_MAX:
             made.minute = minute
             made.tokens.clear()
-        key = who.user_id, who.user, who.credential, who.roles, who.scopes, host
+        key = who.user_id, who.user, who.credential, who.roles, who.scopes, _end_of(who), host
         token = made.tokens.get(key)
         if token is None:
             if made.signer is None or made.signer_minute != minute:
@@ -96,14 +96,19 @@ class IdentityTokens:
         return load_signer(signing_key)
 
     def _claims(self, who: Principal, host: str, now: int) -> IdentityClaims:
-        expires_at = (now // _MINUTE) * _MINUTE + LIFETIME_SECONDS
+        expires_at, end = (now // _MINUTE) * _MINUTE + LIFETIME_SECONDS, _end_of(who)
         return IdentityClaims(
             issuer=self.issuer,
             subject=who.user,
             audience=host,
             issued_at=now,
-            expires_at=expires_at if who.expires_at is None else min(expires_at, who.expires_at),
+            expires_at=expires_at if end is None else min(expires_at, end),
             roles=tuple(sorted(who.roles)),
             scopes=tuple(sorted(who.scopes)),
             credential=who.credential,
         )
+
+
+def _end_of(who: Principal) -> int | None:
+    """Tell when what was presented ends by itself: the credential, or its secret of before a rotation."""
+    return min((end for end in (who.expires_at, who.former_until) if end is not None), default=None)

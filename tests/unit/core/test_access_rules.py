@@ -118,7 +118,8 @@ _UNUSUAL = [
     "/open/%2e%2e/admin", "/open/%2E./admin", "/%2e/x", "/open%2fadmin", "/open%2Fx", "/open%5cx", "/open%5Cx",
     "/open\\x", "/open;x", "/open/x;jsessionid=1", "/open%3bx", "/open/%00", "/open/%0a", "/open/%0D", "/open/%7f",
     "/open/%", "/open/%2", "/open/%zz", "/open/%u002e", "/open/%252e%252e/admin", "/open/%c0%ae%c0%ae/admin",
-    "/open/%1f",
+    "/open/%1f", "/open/%e0%80%ae%e0%80%ae/admin", "/open/..%F0%80%80%AFadmin", "/open/%f8%80%80%80%aex",
+    "/open/%FC%80%80%80%80%AF",
 ]  # fmt: skip
 _NO_PATHS = [
     "",
@@ -164,7 +165,8 @@ def test_usual_paths(path: str) -> None:
         "/admin%2fx", "/admin%00", "/admin%3fx", "/admin%23x", "/open/..;/admin", "/open/%252e%252e/admin",
         "/open/%c0%ae%c0%ae/admin",
         "/open/%u002e%u002e/admin", "/admin/../admin", "/open/x/../../admin", "/open//../admin", "/admin/%2e%2e/open",
-        "/open/%25252e%25252e/admin",
+        "/open/%25252e%25252e/admin", "/open/%e0%80%ae%e0%80%ae/admin", "/open/..%f0%80%80%afadmin", "/%E0%81%A1dmin",
+        "/open/%fc%80%80%80%80%ae%f8%80%80%80%ae/admin",
     ],
 )  # fmt: skip
 def test_no_spelling_reaches_an_open_rule_for_what_another_reads_as_closed(path: str) -> None:

@@ -78,6 +78,25 @@ def test_the_callers_address_must_be_told(proxy: Proxy) -> None:
     assert found.what == "X-Forwarded-For"
 
 
+@pytest.mark.parametrize(
+    "told", [b"", b" ", b"unix:", b"unknown", b"192.0.2.1, unix:", b"192.0.2.1,", b"192.0.2.1 192.0.2.2"]
+)
+@pytest.mark.parametrize("before", [[], [_FOR]])
+@pytest.mark.parametrize("proxy", Proxy)
+def test_what_is_no_address_tells_none(proxy: Proxy, before: list[tuple[bytes, bytes]], told: bytes) -> None:
+    """Such as nginx has of a caller on a local socket: the proxy's own address must not be taken for the caller's."""
+    found = read_original(proxy, "GET", b"/a", [*before, (_FOR[0], told), *_OWN[proxy]])
+
+    assert isinstance(found, Untold)
+    assert found.what == "X-Forwarded-For"
+
+
+@pytest.mark.parametrize("told", [b"192.0.2.1:4711", b"[2001:db8::1]:4711", b"nonsense, 2001:db8::1", b" ::1 "])
+def test_an_address_is_told_in_each_form(told: bytes) -> None:
+    """With a port, in brackets, behind whatever a caller says."""
+    assert read_original(Proxy.NGINX, "GET", b"", [(_FOR[0], told), *_NGINX]) == _ASKED
+
+
 @pytest.mark.parametrize("target", [b"*", b"a", b"example.com:443", b"http://open.example.com/open", b"?a", b"\\a"])
 def test_what_is_no_path_is_refused(target: bytes) -> None:
     """The asterisk, an authority, an absolute address: no rule is about these."""

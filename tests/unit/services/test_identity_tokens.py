@@ -66,6 +66,16 @@ def test_what_it_says_has_one_of_its_own(tokens: IdentityTokens, who: Principal,
     assert _claims(other)["roles"] == sorted(who.roles)
 
 
+def test_who_ends_sooner_by_now_has_one_of_its_own(tokens: IdentityTokens, house: House) -> None:
+    """What was made before a key's end was moved does not outlast it, nor does a former secret's what it works for."""
+    tokens.prepare()
+    before, soon = _find(tokens), house.clock.now() + 5
+
+    for ends in (replace(_ANN, expires_at=soon), replace(_ANN, former_until=soon)):
+        assert _claims(_find(tokens, ends))["exp"] == soon
+    assert _find(tokens) == before
+
+
 def test_each_minute_has_its_own(tokens: IdentityTokens, house: House) -> None:
     """Signed by a key that was read in it; it lasts as stated, or until the credential's end."""
     tokens.prepare()

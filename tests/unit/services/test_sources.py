@@ -30,9 +30,7 @@ def test_sources_tell_how_many_records_they_have(house: House) -> None:
     assert house.sources.list_sources() == [("Event Consumer", 1), ("User", 3)]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "1 Device", "API  Device", "API:Device", "Gerät", "x" * 141, "access rule", "DocType"]
-)
+@pytest.mark.parametrize("name", ["", "1 Device", "API  Device", "API:Device", "Gerät", "x" * 141, "DocType"])
 def test_a_source_is_named_like_a_document_type(house: House, name: str) -> None:
     """What could not stand in the header or a scope is no name of a source."""
     with pytest.raises(Invalid) as refused:
@@ -43,7 +41,17 @@ def test_a_source_is_named_like_a_document_type(house: House, name: str) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["User", "event consumer", "API Device", "api Device", "Role", "api key", "System Settings", "oauth client"],
+    [
+        "User",
+        "event consumer",
+        "API Device",
+        "api Device",
+        "Role",
+        "api key",
+        "System Settings",
+        "oauth client",
+        "access rule",
+    ],
 )
 def test_a_source_is_defined_once_in_any_case(house: House, name: str) -> None:
     """What is a document type, from the start or since, is not made twice, nor one that could be mistaken for it."""
