@@ -280,43 +280,43 @@ class Transaction(Protocol):
     @property
     def users(self) -> Users: ...  # noqa: D102  # the type says it
     @property
-    def roles(self) -> Roles: ...  # noqa: D102
+    def roles(self) -> Roles: ...  # noqa: D102  # as above
     @property
-    def permissions(self) -> Permissions: ...  # noqa: D102
+    def permissions(self) -> Permissions: ...  # noqa: D102  # as above
     @property
-    def documents(self) -> Documents: ...  # noqa: D102
+    def documents(self) -> Documents: ...  # noqa: D102  # as above
     @property
-    def sources(self) -> Sources: ...  # noqa: D102
+    def sources(self) -> Sources: ...  # noqa: D102  # as above
     @property
-    def api_keys(self) -> ApiKeys: ...  # noqa: D102
+    def api_keys(self) -> ApiKeys: ...  # noqa: D102  # as above
     @property
-    def access_tokens(self) -> AccessTokens: ...  # noqa: D102
+    def access_tokens(self) -> AccessTokens: ...  # noqa: D102  # as above
     @property
-    def clients(self) -> Clients: ...  # noqa: D102
+    def clients(self) -> Clients: ...  # noqa: D102  # as above
     @property
-    def token_families(self) -> TokenFamilies: ...  # noqa: D102
+    def token_families(self) -> TokenFamilies: ...  # noqa: D102  # as above
     @property
-    def consents(self) -> Consents: ...  # noqa: D102
+    def consents(self) -> Consents: ...  # noqa: D102  # as above
     @property
-    def device_codes(self) -> DeviceCodes: ...  # noqa: D102
+    def device_codes(self) -> DeviceCodes: ...  # noqa: D102  # as above
     @property
-    def signing_keys(self) -> SigningKeys: ...  # noqa: D102
+    def signing_keys(self) -> SigningKeys: ...  # noqa: D102  # as above
     @property
-    def access_rules(self) -> AccessRules: ...  # noqa: D102
+    def access_rules(self) -> AccessRules: ...  # noqa: D102  # as above
     @property
-    def sessions(self) -> Sessions: ...  # noqa: D102
+    def sessions(self) -> Sessions: ...  # noqa: D102  # as above
     @property
     def second_factors(self) -> SecondFactors: ...  # noqa: D102  # as above
     @property
     def sign_in_steps(self) -> SignInSteps: ...  # noqa: D102  # as above
     @property
-    def links(self) -> Links: ...  # noqa: D102
+    def links(self) -> Links: ...  # noqa: D102  # as above
     @property
-    def undos(self) -> Undos: ...  # noqa: D102
+    def undos(self) -> Undos: ...  # noqa: D102  # as above
     @property
-    def activity(self) -> ActivityLog: ...  # noqa: D102
+    def activity(self) -> ActivityLog: ...  # noqa: D102  # as above
     @property
-    def instance(self) -> Instance: ...  # noqa: D102
+    def instance(self) -> Instance: ...  # noqa: D102  # as above
 
 
 class Store(Protocol):
