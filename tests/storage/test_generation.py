@@ -44,8 +44,11 @@ def path(database: Database) -> Path:
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """For how long writers waited; they do not really wait."""
+    """For how long writers waited; they do not really wait, and time stands still, so that a new file stays new."""
     slept: list[float] = []
+    now = boottime()
+    monkeypatch.setattr("latchgate.storage.acknowledgements.boottime", lambda: now)
+    monkeypatch.setattr("latchgate.storage.generation.boottime", lambda: now)
     monkeypatch.setattr("latchgate.storage.acknowledgements.time.sleep", slept.append)
     return slept
 

@@ -140,7 +140,7 @@ class Side:
     def __init__(self, latchgate: Latchgate, port: int) -> None:
         self.latchgate = latchgate
         self.port = port
-        self._pings = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS)
+        self._pings = self._dial()
         # What is loaded by the first who needs it is loaded in a thread, whose end no ping tells of.
         for path in _LOADED_LATE:
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=_PATIENCE_SECONDS).raise_for_status()
@@ -193,13 +193,28 @@ class Side:
             self._ping()
             quiet = 0 if talk and reading and talk.read() else quiet + 1
 
+    def _dial(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_SECONDS)
+
     def _ping(self) -> None:
-        self._pings.sendall(_PING)
+        # A server ends a connection that was quiet for long, as it is while the tests wait for the other side.
+        if not self._is_pinged():
+            self._pings.close()
+            self._pings = self._dial()
+            assert self._is_pinged(), "the server ends new connections without an answer"
+
+    def _is_pinged(self) -> bool:
         received = b""
-        while count_answers(received) < 1:
-            data = self._pings.recv(65_536)
-            assert data, "the server ended the connection that it is pinged on"
-            received += data
+        try:
+            self._pings.sendall(_PING)
+            while count_answers(received) < 1:
+                data = self._pings.recv(65_536)
+                if not data:
+                    return False
+                received += data
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
 
     def _find_fate(self, talk: _Talk, *, poke: bool) -> Fate:
         if talk.is_reset:

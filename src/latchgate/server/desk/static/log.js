@@ -11,6 +11,8 @@
   const reading = "Paused while you read";
   // Whether to follow, whatever of the page is exchanged meanwhile.
   let wanted = false;
+  // Counts the changes between the two: what was asked before one is not taken after it.
+  let turn = 0;
   let timer = 0;
   let failures = 0;
   let touched = Date.now();
@@ -25,6 +27,7 @@
 
   function follow(on) {
     wanted = on;
+    turn += 1;
     failures = 0;
     touched = Date.now();
     clearTimeout(timer);
@@ -62,16 +65,20 @@
   async function ask(place) {
     const address = new URL(place.dataset.live, location.href);
     address.searchParams.set("seen", place.dataset.seen);
+    const asked = turn;
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html" } });
+      if (asked !== turn) return;
       const refused = answer.redirected || (answer.status >= 400 && answer.status < 500);
       if (refused) return stop("This can be followed no longer. Reload the page.");
       if (!answer.ok) throw new Error(String(answer.status));
       const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-seen]");
+      if (asked !== turn) return;
       failures = 0;
       // The page may have been exchanged, and somebody may have begun to read: then it is asked for once more.
-      if (place.isConnected && wanted && !isRead()) take(place, part);
+      if (place.isConnected && !isRead()) take(place, part);
     } catch {
+      if (asked !== turn) return;
       failures += 1;
       tell("Latchgate does not answer; trying again");
     }
