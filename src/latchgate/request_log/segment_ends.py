@@ -17,6 +17,7 @@ from latchgate.request_log.segment_layout import (
     TALLY_BYTES,
     Header,
     aligned,
+    counted_tallies,
     parse_header,
     parse_tally,
     tally_at,
@@ -29,7 +30,6 @@ PENDING_ROWS_MAX = 200_000
 """How many rows may be read from the segments themselves; a log that is further behind is no log to read."""
 _ROWS_AT_ONCE = 10_000
 _CHUNK_BYTES = 256 * 1024
-_EMPTY_TALLY = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +201,5 @@ def _walk(descriptor: int, header: Header, known: Progress) -> int:
 
 
 def _tallied(raw: bytes, header: Header) -> int:
-    counted = 0
-    for entry in range(len(raw) // TALLY_BYTES):
-        one = raw[entry * TALLY_BYTES : (entry + 1) * TALLY_BYTES]
-        if not one.startswith(_EMPTY_TALLY):
-            tally = parse_tally(header.seed, entry, one)
-            counted += tally[0] if tally else 0
-    return counted
+    found = (parse_tally(header.seed, entry, one) for entry, one in counted_tallies(raw))
+    return sum(tally[0] for tally in found if tally)

@@ -13,6 +13,7 @@ sequence begins with 1 in each segment. Every checksum is a CRC-32 that begins w
 header's own: no caller can make a payload that holds what would pass for a record.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 from zlib import crc32
@@ -35,6 +36,7 @@ __all__ = [
     "VERSION",
     "Header",
     "aligned",
+    "counted_tallies",
     "find_version",
     "parse_header",
     "parse_tally",
@@ -142,6 +144,19 @@ def write_tally(seed: int, entry: int, minute: int, address: bytes) -> bytes:
     """Write all of a tally but its count, which lies before it."""
     checksum = crc32(_TALLY_FIELDS.pack(entry, minute, len(address), address), seed)
     return _TALLY.pack(0, checksum, minute, len(address), address)[COUNT.size :]
+
+
+def counted_tallies(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Go through tallies one after the other, and give number and bytes of each that has counted anything.
+
+    They are begun in their order, but two may have been begun of which only the second was counted.
+    """
+    # Most of thousands are empty, and whoever reads the log reads them: the counts are looked at together.
+    whole = len(raw) // TALLY_BYTES * TALLY_BYTES
+    counts = memoryview(raw)[:whole].cast("Q")[:: TALLY_BYTES // 8].tolist()
+    for entry, count in enumerate(counts):
+        if count:
+            yield entry, raw[entry * TALLY_BYTES : (entry + 1) * TALLY_BYTES]
 
 
 def parse_tally(seed: int, entry: int, raw: bytes) -> tuple[int, int, bytes] | None:

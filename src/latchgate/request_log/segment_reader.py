@@ -27,6 +27,7 @@ from latchgate.request_log.segment_layout import (
     VERSION,
     Header,
     aligned,
+    counted_tallies,
     find_version,
     parse_header,
     parse_tally,
@@ -274,11 +275,7 @@ class _Step:
         """Read the tallies; one that is damaged counts as one row that is lost."""
         header = self._header
         raw = os.pread(self._descriptor, header.tallies * TALLY_BYTES, tally_at(0))
-        for entry in range(len(raw) // TALLY_BYTES):
-            one = raw[entry * TALLY_BYTES : (entry + 1) * TALLY_BYTES]
-            if one.startswith(bytes(8)):
-                # They are begun in their order, but two may have been begun of which only the second was counted.
-                continue
+        for entry, one in counted_tallies(raw):
             found = parse_tally(header.seed, entry, one)
             if found:
                 count, minute, address = found

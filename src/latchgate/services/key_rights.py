@@ -1,9 +1,12 @@
 """Whose API keys an actor may manage, as the permissions and the settings stand in a transaction."""
 
+from functools import cached_property
+
 from latchgate.core.api_keys import StoredKey
 from latchgate.core.permissions import Action, Reach
 from latchgate.core.policy import may_manage_keys
 from latchgate.core.principals import Reason
+from latchgate.core.system_settings import KeyPolicy
 from latchgate.errors import Conflict, Invalid, NotFound, NotPermitted
 from latchgate.services.actors import Actor
 from latchgate.services.key_owners import Owner, OwnerIds, require_owner
@@ -26,7 +29,12 @@ class KeyRights:
     def __init__(self, tx: Transaction, actor: Actor, standing: StandingSettings) -> None:
         self._tx = tx
         self._actor = actor
-        self._policy = standing.key_policy(tx)
+        self._standing = standing
+
+    @cached_property
+    def _policy(self) -> KeyPolicy:
+        # Found when it is wanted: for managers and others who reach all keys nobody asks it.
+        return self._standing.key_policy(self._tx)
 
     def require_owner(self, owner: Owner, action: Action) -> OwnerIds:
         """Find an owner whose keys the actor may do this to. Raises NotPermitted, NotFound, Invalid for Guest."""
@@ -89,7 +97,7 @@ class KeyRights:
         reach = find_reach(self._tx, self._actor, API_KEY, action)
         if isinstance(reach, Reason):
             return reach
-        own_keys = self._policy.gives_own_keys(self._actor.principal.roles)
+        own_keys = reach is not Reach.ALL and self._policy.gives_own_keys(self._actor.principal.roles)
         return may_manage_keys(self._actor.principal, user, reach, own_keys=own_keys)
 
     def _may_know(self, source: str) -> bool:
