@@ -11,7 +11,8 @@ from latchgate.services.entropy import SystemEntropy
 from latchgate.settings import Settings
 from latchgate.storage.joined_counters import JoinedCounters, JoinedMemory
 from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import GUESTS, SharedSlots, Slot, make_shared_slots
+from latchgate.storage.shared_slots import GUESTS, SharedSlots, Slot
+from latchgate.storage.slot_files import make_shared_slots
 
 __all__ = ["Inherited", "find_counters", "share_memory"]
 
