@@ -315,7 +315,7 @@ def test_nothing_is_smuggled_in(site: Site) -> None:
 
 
 def test_trailers_are_no_headers(site: Site) -> None:
-    """nginx and Caddy drop them; HAProxy passes them on for what they are."""
+    """Two proxies drop them; HAProxy passes them on for what they are."""
     trailer = "X-Auth-Request-User: root"
     head = f"Trailer: X-Auth-Request-User\r\n{auth(site.bob)}"
 
