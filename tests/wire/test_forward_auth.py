@@ -298,7 +298,7 @@ def test_scopes_are_asked_for(protected: Protected) -> None:
 
 
 def test_a_limited_credential_opens_nothing_that_names_no_scope(protected: Protected) -> None:
-    """A token that a program got with `openid`, to learn who somebody is, is not the application; nor is a narrow key."""
+    """A token that a program got with `openid`, to learn who somebody is, opens no application; no narrow key does."""
     openid = protected.service.make_bearer(ANN, "openid-token-0000001", "openid", "profile", "email")
     narrow = protected.service.make_key(ANN, scopes=frozenset({"orders.read"})).token
 

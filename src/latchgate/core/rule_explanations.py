@@ -8,7 +8,7 @@ from latchgate.core.hosts import parse_host
 from latchgate.core.path_readings import is_usual_path, may_be_path, path_of_target, read_path
 from latchgate.core.principals import Reason
 
-__all__ = ["Explanation", "Miss", "credentials_of", "explain", "find_hiding", "summary_of", "who_of"]
+__all__ = ["Explanation", "Miss", "credentials_of", "explain", "find_hidden", "find_hiding", "summary_of", "who_of"]
 
 _SHOWN_MAX = 5
 _LOOKED_AT_MAX = 1_000
@@ -80,6 +80,12 @@ def find_hiding(rules: RuleSet, rule: AccessRule) -> AccessRule | None:
     """Give the rule before another that is for all that this is for, so that this never decides; None if none is."""
     before = takewhile(lambda one: one.id != rule.id, rules.rules[:_LOOKED_AT_MAX])
     return next((earlier for earlier in before if _hides(earlier, rule)), None)
+
+
+def find_hidden(rules: RuleSet) -> list[tuple[AccessRule, AccessRule]]:
+    """List the rules that never decide, each with the one before it that does; of very many the first thousand."""
+    found = ((rule, find_hiding(rules, rule)) for rule in rules.rules[:_LOOKED_AT_MAX])
+    return [(rule, hiding) for rule, hiding in found if hiding is not None]
 
 
 def _hides(earlier: AccessRule, later: AccessRule) -> bool:
