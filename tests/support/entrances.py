@@ -59,12 +59,12 @@ LEVELS: dict[str, Requirement] = {
 }
 """What each address requires."""
 RULES = [
-    rule_of("/signed-in", number=0),
-    rule_of("/role", ROLE, number=0),
+    rule_of("/signed-in", number=0, scopes="*"),
+    rule_of("/role", ROLE, number=0, scopes="*"),
     rule_of("/scope", scopes=SCOPE, number=0),
     rule_of("/open", number=0, guest=True),
 ]
-"""The same as access rules."""
+"""The same as access rules; they take credentials of any scopes, as a requirement without a scope does."""
 
 
 class HeldKeeper:

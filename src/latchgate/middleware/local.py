@@ -105,6 +105,8 @@ class LocalKeeper:
         refusal = None
         if admission.decision is not Decision.ALLOWED:
             scope = requires.scope if requires else None
+            if admission.rule is not None:
+                scope = admission.rule.only_scope
             refusal = refusal_of(admission.who, Judgement(admission.decision, admission.reason), scope)
         passage = Passage(refusal, started=started)
         if refusal is None:
