@@ -81,6 +81,7 @@ __all__ = [
     "Inherited",
     "Latchgate",
     "open_latchgate",
+    "open_segments",
     "open_upkeep",
     "prepare_home",
     "share_memory",
@@ -210,7 +211,12 @@ def share_memory(settings: Settings, slots: int) -> SharedSlots:
 
 
 def open_latchgate(
-    settings: Settings, *, create: bool = True, cached: bool = False, inherited: Inherited | None = None
+    settings: Settings,
+    *,
+    create: bool = True,
+    cached: bool = False,
+    inherited: Inherited | None = None,
+    segments: SegmentLog | None = None,
 ) -> Latchgate:
     """Open the instance that the settings name.
 
@@ -223,6 +229,7 @@ def open_latchgate(
         cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
         inherited: What this process has from its master; without it, it has a clock of its own, and counts in the
             memory of the server that runs beside it if it serves itself, else alone.
+        segments: Where rows are written, if that is to outlast this opening; it is not closed with the rest.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -232,8 +239,8 @@ def open_latchgate(
     try:
         database, peppers = open_accounts(settings, stack, create=create)
         measures = inherited.slot.measures() if inherited else Measures.alone()
-        request_log = _open_log(settings, measures)
-        stack.callback(request_log.close)
+        request_log = _open_log(settings, measures, segments or open_segments(settings, measures))
+        stack.callback(request_log.reader.close if segments else request_log.close)
         opened = database, request_log, peppers, measures
         latchgate = _wire(settings, opened, inherited, stack, cached=cached)
         _set_first_password(latchgate)
@@ -242,6 +249,16 @@ def open_latchgate(
         stack.close()
         raise
     return latchgate
+
+
+def open_segments(settings: Settings, measures: Measures) -> SegmentLog:
+    """Give this process what it writes rows into; nothing is made before the first."""
+    rules = LogRules(
+        SyncPolicy(settings.log_sync),
+        settings.log_backlog_bytes,
+        RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
+    )
+    return SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures)
 
 
 @contextmanager
@@ -395,18 +412,11 @@ def _open_cache(
     return cache
 
 
-def _open_log(settings: Settings, measures: Measures) -> HostRequestLog:
+def _open_log(settings: Settings, measures: Measures, segments: SegmentLog) -> HostRequestLog:
     log_url = settings.log_database_url.get_secret_value()
     wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
-    rules = LogRules(
-        SyncPolicy(settings.log_sync),
-        settings.log_backlog_bytes,
-        RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
-    )
-    return HostRequestLog(
-        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures),
-        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures),
-    )
+    reader = open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures)
+    return HostRequestLog(segments, reader)
 
 
 def _standing(settings: Settings) -> StandingSettings:
