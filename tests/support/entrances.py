@@ -25,7 +25,7 @@ from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
 from latchgate.middleware.identities import Identity, get_identity
 from latchgate.middleware.keepers import Keeper
-from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.local import judge
 from latchgate.middleware.wsgi import WsgiMiddleware
 from latchgate.server.app import Application, Site
 from latchgate.server.replies import Dialect, Reply
@@ -71,7 +71,6 @@ class HeldKeeper:
     """A keeper upon an instance that is open already."""
 
     def __init__(self, latchgate: Latchgate) -> None:
-        self._keeper = LocalKeeper()
         self._latchgate = latchgate
 
     def open(self) -> None:
@@ -79,7 +78,8 @@ class HeldKeeper:
 
     def admit_at_once(self, head: Any, requires: Requirement | None) -> Any:  # noqa: ANN401  # as the keeper's
         """Decide."""
-        return self._keeper._admit(self._latchgate, head, requires)
+        record, sync = self._latchgate.gate.record, self._latchgate.request_log.sync
+        return judge(self._latchgate, head, requires, sessions=False, record=record, sync=sync)
 
     admit = admit_at_once
 
