@@ -11,8 +11,9 @@ from latchgate.core.passwords import PROFILES, SALT_BYTES, decoy_hash
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, NotFound, SettingsError
-from latchgate.opening import open_accounts, open_log, upgrade_files
+from latchgate.opening import open_accounts, open_log, open_segments, upgrade_files
 from latchgate.request_log.request_log import HostRequestLog
+from latchgate.request_log.segment_writer import SegmentLog
 from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
@@ -158,7 +159,12 @@ class Latchgate:
 
 
 def open_latchgate(
-    settings: Settings, *, create: bool = True, cached: bool = False, inherited: Inherited | None = None
+    settings: Settings,
+    *,
+    create: bool = True,
+    cached: bool = False,
+    inherited: Inherited | None = None,
+    segments: SegmentLog | None = None,
 ) -> Latchgate:
     """Open the instance that the settings name.
 
@@ -171,6 +177,7 @@ def open_latchgate(
         cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
         inherited: What this process has from its master; without it, it has a clock of its own, and counts in the
             memory of the server that runs beside it if it serves itself, else alone.
+        segments: Where rows are written, if that is to outlast this opening; it is not closed with the rest.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -180,8 +187,8 @@ def open_latchgate(
     try:
         database, peppers = open_accounts(settings, stack, create=create)
         measures = inherited.slot.measures() if inherited else Measures.alone()
-        request_log = open_log(settings, measures)
-        stack.callback(request_log.close)
+        request_log = open_log(settings, measures, segments or open_segments(settings, measures))
+        stack.callback(request_log.reader.close if segments else request_log.close)
         opened = database, request_log, peppers, measures
         latchgate = _wire(settings, opened, inherited, stack, cached=cached)
         _set_first_password(latchgate)

@@ -23,7 +23,7 @@ from latchgate.storage.revisions import check_revision, current_revision, upgrad
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["open_accounts", "open_log", "prepare_home", "upgrade_files"]
+__all__ = ["open_accounts", "open_log", "open_segments", "prepare_home", "upgrade_files"]
 
 _PATIENCE_SECONDS = 5.0
 _SQLITE = "sqlite:"
@@ -70,19 +70,22 @@ def open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tupl
     return database, peppers
 
 
-def open_log(settings: Settings, measures: Measures) -> HostRequestLog:
-    """Open the request log: the segments that rows are written into, and the database that they are read from."""
-    log_url = settings.log_database_url.get_secret_value()
-    wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
+def open_segments(settings: Settings, measures: Measures) -> SegmentLog:
+    """Give this process what it writes rows into; nothing is made before the first."""
     rules = LogRules(
         SyncPolicy(settings.log_sync),
         settings.log_backlog_bytes,
         RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
     )
-    return HostRequestLog(
-        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures),
-        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures),
-    )
+    return SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures)
+
+
+def open_log(settings: Settings, measures: Measures, segments: SegmentLog) -> HostRequestLog:
+    """Open the request log: the database that it is read from, beside the segments that rows are written into."""
+    log_url = settings.log_database_url.get_secret_value()
+    wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
+    reader = open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures)
+    return HostRequestLog(segments, reader)
 
 
 def upgrade_files(settings: Settings) -> str | None:

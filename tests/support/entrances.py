@@ -25,7 +25,7 @@ from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
 from latchgate.middleware.identities import Identity, get_identity
 from latchgate.middleware.keepers import Keeper
-from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.local import judge
 from latchgate.middleware.wsgi import WsgiMiddleware
 from latchgate.server.app import Application, Site
 from latchgate.server.replies import Dialect, Reply
@@ -59,19 +59,18 @@ LEVELS: dict[str, Requirement] = {
 }
 """What each address requires."""
 RULES = [
-    rule_of("/signed-in", number=0),
-    rule_of("/role", ROLE, number=0),
+    rule_of("/signed-in", number=0, scopes="*"),
+    rule_of("/role", ROLE, number=0, scopes="*"),
     rule_of("/scope", scopes=SCOPE, number=0),
     rule_of("/open", number=0, guest=True),
 ]
-"""The same as access rules."""
+"""The same as access rules; they take credentials of any scopes, as a requirement without a scope does."""
 
 
 class HeldKeeper:
     """A keeper upon an instance that is open already."""
 
     def __init__(self, latchgate: Latchgate) -> None:
-        self._keeper = LocalKeeper()
         self._latchgate = latchgate
 
     def open(self) -> None:
@@ -79,7 +78,8 @@ class HeldKeeper:
 
     def admit_at_once(self, head: Any, requires: Requirement | None) -> Any:  # noqa: ANN401  # as the keeper's
         """Decide."""
-        return self._keeper._admit(self._latchgate, head, requires)
+        record, sync = self._latchgate.gate.record, self._latchgate.request_log.sync
+        return judge(self._latchgate, head, requires, sessions=False, record=record, sync=sync)
 
     admit = admit_at_once
 

@@ -9,9 +9,7 @@ import json
 import os
 import threading
 import time
-import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -37,6 +35,7 @@ from latchgate.middleware.questions import Answer, Questioner, Unreachable
 from latchgate.middleware.refusals import UNAVAILABLE, Refusal, refusal_of
 from latchgate.services.clock import boottime
 from latchgate.services.entropy import SystemEntropy
+from latchgate.services.forks import heed_forks
 from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["RemoteKeeper"]
@@ -99,8 +98,7 @@ class RemoteKeeper:
         self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
         self._trusted: tuple[Network, ...] = networks
         self._house: _House | None = None
-        begin_anew = weakref.WeakMethod(self._begin_anew)
-        os.register_at_fork(after_in_child=lambda: _call(begin_anew))
+        heed_forks(self, uses_others=False)
 
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
@@ -137,6 +135,16 @@ class RemoteKeeper:
         if house is not None and house.process == os.getpid():
             house.questioner.close()
 
+    def before_fork(self) -> None:
+        """Do nothing: what is under way in other threads goes on in the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Do nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent its connections."""
+        self._house = None
+
     def _collect(self, head: Head) -> tuple[Presented, str]:
         host = find_host(head.headers)
         return collect_presented(head, self._trusted, sessions=False), ", " if host is None else host
@@ -148,9 +156,6 @@ class RemoteKeeper:
             questioner = Questioner(self._url, self._timeout_seconds)
             house = self._house = _House(os.getpid(), questioner, SystemEntropy().random_bytes(_SALT_BYTES))
         return house
-
-    def _begin_anew(self) -> None:
-        self._house = None
 
     def _recall(self, house: _House, key: bytes) -> Who | None:
         with house.lock:
@@ -278,9 +283,3 @@ def _told(answer: Answer) -> str:
     except (ValueError, AttributeError):
         text = None
     return text[:_TOLD_LENGTH_MAX] if isinstance(text, str) and text else "This is not permitted."
-
-
-def _call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
-    found = method()
-    if found is not None:
-        found()

@@ -86,7 +86,7 @@ class SegmentLog:
         empty = Header(_NO_ID, _NO_ID, 0, rules.segment_bytes, 0)
         self._slots = (empty.records_end - empty.records_at) // SLOT_BYTES
         self._begin()
-        heed_forks(self._hold_still, self._go_on, self._begin_anew)
+        heed_forks(self, uses_others=False)
 
     def reserve(self) -> Reservation:
         """Set aside room for the largest row. Raises StorageError if there is none, and none can be made."""
@@ -287,16 +287,18 @@ class SegmentLog:
 
     # Around a fork.
 
-    def _hold_still(self) -> None:
-        # So that no file is half made: the child would hold its lock, and nobody know of it.
+    def before_fork(self) -> None:
+        """Hold still, so that no file is half made: the child would hold its lock, and nobody know of it."""
         self._making.acquire()
         self._lock.acquire()
 
-    def _go_on(self) -> None:
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
         self._lock.release()
         self._making.release()
 
-    def _begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Let the parent's segments go, and begin anew."""
         # These descriptors are the parent's too; it has the locks as long as it lives, and no longer than that.
         for segment in (self._current, *self._spares, *self._keeper.retired):
             if segment is not None:

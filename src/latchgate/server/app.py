@@ -213,6 +213,7 @@ class Application:
         else:
             admission = forward_auth.admit(question)
         exchange.admission = admission
+        exchange.scope = admission.rule.only_scope if admission.rule else ""
         if admission.failure:
             raise admission.failure
         return await forward_auth.answer(question, admission)

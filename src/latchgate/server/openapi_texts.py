@@ -99,6 +99,8 @@ _TRIED: Mapping[str, Any] = {
     "rule": _RULE["name"],
     "position": _RULE["position"],
     "summary": f"GET /reports/* on api.example.com: anyone with role {_ROLE} and scope reports.read",
+    "needed_scopes": ["reports.read"],
+    "credentials": "it takes credentials whose scopes cover reports.read, and sessions",
     "sentence": "let in",
     "note": "",
     "passed_over": [],
