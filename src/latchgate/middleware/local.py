@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latchgate.bootstrap import Latchgate, open_latchgate
 from latchgate.core.heads import Head, collect_presented, find_host
@@ -96,7 +96,7 @@ class LocalKeeper:
         if requires is None:
             host = find_host(head.headers)
             # Two of them are no host's name; the rules refuse what is none.
-            admission = gate.admit_protected(presented, ", " if host is None else host)
+            admission = gate.admit_protected(replace(presented, host=", " if host is None else host))
         else:
             admission = gate.admit(presented, requires)
         if admission.failure is not None:
