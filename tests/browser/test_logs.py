@@ -16,19 +16,24 @@ from support.running import RunningLatchgate
 OpenPage = Callable[..., Page]
 LOG, ACTIVITY = "/app/request-log", "/app/activity"
 _PING = "/api/method/ping"
+_HOST = "reports.example.com"
+_LONG_HOST = f"{'a' * 60}.{'b' * 60}.example.com"
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchgate]:
     """A server with two keys, of which each made good requests and one a bad one."""
     home = Path(tmp_path_factory.mktemp("logs")) / "home"
-    running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD).start()
+    running = RunningLatchgate(home, LATCHGATE_ADMIN_PASSWORD=PASSWORD, LATCHGATE_TRUSTED_PROXIES="127.0.0.1").start()
+    running.ask("rule", "create", "--host", "*.example.com")
     for name in ("api", "other"):
         running.ask("user", "create", f"{name}@example.com", "--first-name", name.title())
         made = running.ask("key", "generate", f"{name}@example.com")
         for number in range(60 if name == "other" else 3):
             _send(running, made["api_key"], made["api_secret"], f"{_PING}?{name}={number}")
         if name == "api":
+            for host in (_HOST, _LONG_HOST):
+                _ask_as_proxy(running, made["api_key"], made["api_secret"], host)
             _send(running, made["api_key"], "wrong-secret", _PING)
     _send(running, "lgk_unknown", "wrong-secret", "/api/method/stranger")
     yield running
@@ -37,6 +42,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLatchga
 
 def _send(running: RunningLatchgate, key: str, secret: str, path: str) -> None:
     requests.get(f"{running.base}{path}", headers={"Authorization": f"token {key}:{secret}"}, timeout=30)
+
+
+def _ask_as_proxy(running: RunningLatchgate, key: str, secret: str, host: str) -> None:
+    told = {"Host": host, "X-Original-Method": "GET", "X-Original-URI": "/quarter", "X-Forwarded-For": "192.0.2.7"}
+    headers = {**told, "Authorization": f"token {key}:{secret}"}
+    answer = requests.get(f"{running.base}/auth/verify?proxy=nginx", headers=headers, timeout=30)
+    assert answer.status_code == 204
 
 
 def _chosen(page: Page) -> dict[str, str]:
@@ -213,3 +225,28 @@ def test_without_a_script(open_page: OpenPage, signed_in: StorageState) -> None:
     page.get_by_role("link", name="Older").click()
 
     expect(_row(page, "other=10")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_which_application_was_asked_for(open_page: OpenPage, signed_in: StorageState, width: int) -> None:
+    """Searched for, read before the path, opened, and narrowed to; however long its name, the page is no wider."""
+    page = open_page(storage_state=signed_in, viewport={"width": width, "height": 800})
+    page.goto(f"{LOG}?path=quarter")
+    expect(_row(page, "/quarter")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("searchbox").fill("eports.exam")
+    row = _row(page, f"GET {_HOST}/quarter")
+    expect(_row(page, "/quarter")).to_have_count(1)
+
+    row.get_by_role("link").click()
+    whole = page.locator("tr.whole")
+    expect(whole).to_contain_text(re.compile(rf"Host\s*{re.escape(_HOST)}"))
+    whole.get_by_role("link", name="same host").click()
+
+    expect(_chips(page).filter(has_text=f"Host: {_HOST}")).to_be_visible()
+    expect(page.get_by_label("Host", exact=True)).to_have_value(_HOST)
+    assert _chosen(page)["host"] == _HOST
+    page.goto(f"{LOG}?host={_LONG_HOST}")
+    _row(page, "/quarter").get_by_role("link").click()
+    expect(page.locator("tr.whole")).to_contain_text(_LONG_HOST)
+    assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -12,10 +12,13 @@ import pytest
 from latchgate.core.credentials import Presented
 from latchgate.core.policy import SIGNED_IN
 from latchgate.request_log.ingester import LOCK_NAME
+from latchgate.request_log.segment_reader import list_segments
 from latchgate.settings import load_settings
 from latchgate.storage.data_folder import DataFolder
 from latchgate.storage.whole_backups import staging_folder
 from support.command_line import CommandLine
+from support.host_log import open_segments
+from support.old_records import OLD_RECORDS, make_old, make_old_log
 
 _FILES = ["latchgate.db", "latchgate.db-generation", "latchgate.key", "log.db"]
 
@@ -39,6 +42,12 @@ def _ask(cli: CommandLine, key: dict[str, str]) -> None:
     presented = Presented("GET", "/", "192.0.2.1", (_header(key).encode(),))
     with cli.opened() as latchgate:
         latchgate.gate.record(latchgate.gate.admit(presented, SIGNED_IN), 200, 0.1)
+
+
+def _ask_for(cli: CommandLine, key: dict[str, str], host: str) -> None:
+    presented = Presented("GET", "/", "192.0.2.1", (_header(key).encode(),), host=host)
+    with cli.opened() as latchgate:
+        latchgate.gate.record(latchgate.gate.admit_protected(presented), 403, 0.1)
 
 
 def _rows_of_log(cli: CommandLine) -> int:
@@ -170,6 +179,41 @@ def test_an_upgrade_loses_nothing_that_was_on_its_way(cli: CommandLine) -> None:
     cli.run("database", "upgrade")
 
     assert _rows_of_log(cli) == 1
+
+
+def test_an_upgrade_from_the_release_before(cli: CommandLine) -> None:
+    """What waited in its segments and what was in its log is there after, and new rows tell their host."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask(cli, key)
+    assert _rows_of_log(cli) == 1
+    with closing(open_segments(cli.home / "log")) as log:
+        for payload in OLD_RECORDS:
+            log.append(payload)
+    for segment in list_segments(cli.home / "log"):
+        make_old(segment.path)
+    make_old_log(cli.home / "log.db")
+    assert "latchgate database upgrade" in cli.refusal("log", "search", code=3)
+
+    cli.run("database", "upgrade")
+    _ask_for(cli, key, "app.example.com")
+
+    assert _rows_of_log(cli) == 1 + len(OLD_RECORDS) + 1
+    assert [row["status"] for row in cli.json("log", "search", "--host", "app.example.com")] == [403]
+    assert cli.json("log", "stats", "--since", "2026-01-01")["log"]["lost"] == 0
+
+
+def test_a_backup_of_the_release_before_is_brought_up(cli: CommandLine, folder: Path) -> None:
+    """Its rows are there without a host, and those of a backup of today come back with theirs."""
+    key = cli.json("key", "generate", "Administrator")
+    _ask_for(cli, key, "app.example.com")
+    cli.run("database", "backup", str(folder))
+    cli.run("database", "restore", str(folder), "--force")
+    assert [row["host"] for row in cli.json("log", "search")] == ["app.example.com"]
+
+    make_old_log(folder / "log.db")
+    cli.run("database", "restore", str(folder), "--force")
+
+    assert ["host" in row for row in cli.json("log", "search")] == [False]
 
 
 def test_a_backup_without_its_log_can_be_restored(cli: CommandLine, folder: Path) -> None:

@@ -13,11 +13,13 @@ from latchgate.middleware.keepers import Keeper
 from latchgate.middleware.remote import RemoteKeeper
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import Service, opened_service
-from support.callers import Request
+from support.callers import HOST, Request
 from support.entrances import ENTRANCES, LEVELS, REMOTE, ROLE, RULES, SCOPE, HeldKeeper
 from support.protected import PROXY
 from support.running import RunningLatchgate
 
+_BY_RULES = frozenset({"asgi by rules", "wsgi by rules", "forward-auth", *REMOTE})
+"""The entrances where the access rules decide, and so which host is asked for."""
 API, OTHER = "api@example.com", "auditor@example.com"
 
 
@@ -208,6 +210,7 @@ def test_each_entrance_decides_alike_and_logs_once(request: pytest.FixtureReques
         assert (row.path, row.status, row.reason) == (path, status, reason), told
         assert key is None or row.api_key == key, told
         assert not isinstance(expected, str) or row.user == expected, told
+        assert row.host == (HOST.decode() if entrance in _BY_RULES else None), told
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,17 @@ def test_search_prints_a_table(rows: HostRequestLog) -> None:
     ]
 
 
+def test_the_host_stands_before_the_path(rows: HostRequestLog) -> None:
+    """As one reads an address; what no gate has written is harmless too."""
+    rows.append(make_row(path="/one"))
+    rows.append(make_row(path="/two", host="app.example.com"))
+    rows.append(make_row(path="/three", host="\x1b[2J\u202e"))
+
+    requests = [line.split("192.0.2.7  ")[1] for line in _run("search").stdout.splitlines()[1:]]
+
+    assert requests == ["GET \\x1b[2J\\u202e/three", "GET app.example.com/two", "GET /one"]
+
+
 def test_a_long_table_keeps_its_columns(rows: HostRequestLog) -> None:
     """A wide text far below widens its column from there on; the heading stands once."""
     for number in range(250):
@@ -113,6 +124,9 @@ def test_search_json_is_one_document(rows: HostRequestLog) -> None:
         (["--user", "bob@example.com"], ["bob"]),
         (["--key", "lgk_bob"], ["bob"]),
         (["--path", "/b"], ["bob"]),
+        (["--host", "app.example.com"], ["bob"]),
+        (["--host", "APP.example.com.:8443"], ["bob"]),
+        (["--host", "example.com"], []),
         (["--status", "401"], ["bob"]),
         (["--since", "2026-05-01T13:00"], ["bob"]),
         (["--since", "2026-05-01T15:00+02:00"], ["bob"]),
@@ -135,6 +149,7 @@ def test_search_gives_what_its_options_name(rows: HostRequestLog, arguments: lis
             api_key="lgk_bob",
             path="/bob",
             status=401,
+            host="app.example.com",
         )
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.permissions import Own
-from latchgate.core.queries import Column, Condition, DocumentQuery, Operator, Order
+from latchgate.core.queries import Column, Condition, DocumentQuery, Operator, Order, Scalar
 from latchgate.errors import Invalid
 from latchgate.request_log.request_log import HostRequestLog
 from support.log_rows import NOON, make_row
@@ -107,6 +107,28 @@ def test_filters_and_groups(filled: HostRequestLog) -> None:
     assert _names(filled, DocumentQuery(all_of=(Condition("reason", Operator.SET),))) == ["6"]
     assert _names(filled, DocumentQuery(all_of=(Condition("name", Operator.IN, ("2", "x")),))) == ["2"]
     assert {row[1] for row in filled.documents.list_some(_TYPE, grouped, None)} == {5, 1}
+
+
+def test_the_host_is_filtered_and_ordered_by(sql_log: HostRequestLog) -> None:
+    """As any other text; rows without one are found as such."""
+    for host in ("b.example.com", None, "a.example.com", "b.example.com"):
+        sql_log.append(make_row(host=host))
+
+    def names(operator: Operator, *values: Scalar) -> list[object]:
+        return _names(sql_log, DocumentQuery(all_of=(Condition("host", operator, values),), order=(Order("name"),)))
+
+    assert names(Operator.EQUAL, "b.example.com") == ["1", "4"]
+    assert names(Operator.LIKE, "%.EXAMPLE.%") == ["1", "3", "4"]
+    assert names(Operator.SET) == ["1", "3", "4"]
+    assert names(Operator.NOT_SET) == ["2"]
+    ordered = DocumentQuery(all_of=(Condition("host", Operator.SET),), order=(Order("host"), Order("name")))
+    assert _names(sql_log, ordered) == ["3", "1", "4"]
+    grouped = DocumentQuery(columns=(Column("host", "host"), Column("n", None)), group_by=("host",), limit=None)
+    assert {tuple(row) for row in sql_log.documents.list_some(_TYPE, grouped, None)} == {
+        (None, 1),
+        ("a.example.com", 1),
+        ("b.example.com", 2),
+    }
 
 
 def test_no_page_sorts_the_table(sqlite_log: HostRequestLog, tmp_path: Path) -> None:

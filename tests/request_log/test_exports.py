@@ -16,11 +16,11 @@ _TEXT = st.text(max_size=40)
 _NASTY = "\r\n\x1b[2J\u2028\x85\",';=1+1"
 
 
-@given(user=_TEXT, path=_TEXT, user_agent=_TEXT, reason=st.none() | _TEXT)
-@example(user=_NASTY, path=_NASTY, user_agent=_NASTY, reason=_NASTY)
-def test_a_row_is_one_line_of_json(user: str, path: str, user_agent: str, reason: str | None) -> None:
+@given(user=_TEXT, path=_TEXT, user_agent=_TEXT, reason=st.none() | _TEXT, host=st.none() | _TEXT)
+@example(user=_NASTY, path=_NASTY, user_agent=_NASTY, reason=_NASTY, host=_NASTY)
+def test_a_row_is_one_line_of_json(user: str, path: str, user_agent: str, reason: str | None, host: str | None) -> None:
     """No text breaks the line, leaves ASCII or is changed."""
-    row = make_row(user=user, path=path, user_agent=user_agent, reason=reason)
+    row = make_row(user=user, path=path, user_agent=user_agent, reason=reason, host=host)
 
     line = json_line(row)
 
@@ -29,15 +29,23 @@ def test_a_row_is_one_line_of_json(user: str, path: str, user_agent: str, reason
     assert json.loads(line) == row.document()
 
 
-@given(user=_TEXT, path=_TEXT, user_agent=_TEXT, reason=st.none() | _TEXT)
-@example(user=_NASTY, path=_NASTY, user_agent=_NASTY, reason=_NASTY)
-def test_a_row_is_one_record_of_csv(user: str, path: str, user_agent: str, reason: str | None) -> None:
+@given(user=_TEXT, path=_TEXT, user_agent=_TEXT, reason=st.none() | _TEXT, host=st.none() | _TEXT)
+@example(user=_NASTY, path=_NASTY, user_agent=_NASTY, reason=_NASTY, host=_NASTY)
+def test_a_row_is_one_record_of_csv(
+    user: str, path: str, user_agent: str, reason: str | None, host: str | None
+) -> None:
     """No text ends its cell or its record, and none but a formula is changed."""
     # The reader, not the writer, has no place for NUL.
     row = make_row(
         **{
             name: text and text.replace("\x00", "")
-            for name, text in {"user": user, "path": path, "user_agent": user_agent, "reason": reason}.items()
+            for name, text in {
+                "user": user,
+                "path": path,
+                "user_agent": user_agent,
+                "reason": reason,
+                "host": host,
+            }.items()
         }
     )
 
@@ -64,6 +72,15 @@ def test_no_cell_is_a_formula(start: str) -> None:
 
 def test_the_columns_are_the_names_of_the_document() -> None:
     """CSV and JSON call every field the same, and neither leaves one out."""
-    row: LogEntry = make_row(reason="expired", requests=2)
+    row: LogEntry = make_row(reason="expired", requests=2, host="app.example.com")
 
     assert tuple(row.document()) == CSV_COLUMNS
+
+
+def test_what_a_row_has_not_is_left_out_of_json_and_empty_in_csv() -> None:
+    """A program that reads rows of before there were hosts reads those of today, column by column."""
+    row = make_row()
+
+    assert {"reason", "requests", "host"}.isdisjoint(json.loads(json_line(row)))
+    assert CSV_COLUMNS[-1] == "host"
+    assert list(csv_records([row]))[1].endswith(",,1,\r\n")

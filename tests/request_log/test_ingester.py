@@ -23,7 +23,7 @@ from latchgate.request_log.refusal_quota import RefusalRules
 from latchgate.request_log.revisions import upgrade
 from latchgate.request_log.rows import row_of
 from latchgate.request_log.schema import log_loss, log_segment, request_log
-from latchgate.request_log.segment_layout import HEADER_BYTES
+from latchgate.request_log.segment_layout import HEADER_BYTES, VERSION
 from latchgate.request_log.segment_reader import list_segments
 from latchgate.request_log.segment_writer import LogRules
 from latchgate.services.clock import SystemClock
@@ -279,7 +279,7 @@ def _make_later_version(path: Path, size: int) -> None:
     from struct import pack  # noqa: PLC0415  # as above
 
     raw = path.read_bytes()[:HEADER_BYTES]
-    later = raw[:8] + pack("<II", 2, zlib.crc32(raw[16:], 2)) + raw[16:]
+    later = raw[:8] + pack("<II", VERSION + 1, zlib.crc32(raw[16:], VERSION + 1)) + raw[16:]
     with path.open("r+b") as file:
         file.write(later)
         file.seek(size - HEADER_BYTES)

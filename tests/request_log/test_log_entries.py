@@ -50,6 +50,9 @@ def test_the_newest_row_comes_first(log: RequestLog) -> None:
         (LogQuery(path="/API"), lambda row: row.path.startswith("/API")),
         (LogQuery(path="/a%_c"), lambda row: row.path == "/a%_c/d"),
         (LogQuery(path=""), lambda _: True),
+        (LogQuery(host="app.example.com"), lambda row: row.host == "app.example.com"),
+        (LogQuery(host="app.example"), lambda row: row.host == "app.example"),
+        (LogQuery(host="app.example", path="/API", status=401), lambda row: row.path == "/API/x" and row.status == 401),
         (LogQuery(status=401), lambda row: row.status == 401),
         (LogQuery(since=NOON + _HOUR), lambda row: row.time >= NOON + _HOUR),
         (LogQuery(until=NOON + _HOUR), lambda row: row.time < NOON + _HOUR),
@@ -64,8 +67,9 @@ def test_a_search_gives_the_rows_that_match(
     log: RequestLog, query: LogQuery, is_wanted: Callable[[LogEntry], bool]
 ) -> None:
     """A filter lets through what it names and nothing else, letter by letter."""
+    hosts = {"/API/x": "app.example", "/a%_c/d": "app.example.com"}
     rows = [
-        make_row(user=user, api_key=key, path=path, status=status, time=NOON + hour * _HOUR)
+        make_row(user=user, api_key=key, path=path, status=status, time=NOON + hour * _HOUR, host=hosts.get(path))
         for user, key in (("ann@example.com", "lgk_ann"), ("bob@example.com", "lgk_bob"), (None, "lgk_bob"))
         for path in ("/api/resource/User", "/API/x", "/a%_c/d", "/abbc/d")
         for status in (200, 401)

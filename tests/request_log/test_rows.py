@@ -1,6 +1,7 @@
 """The quick way from a segment to rows gives what the slow one gives."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from latchgate.services.clock import SystemClock
 from latchgate.services.port_values import LogQuery
 from support.host_log import open_segments
 from support.log_rows import make_row
+from support.old_records import OLD_RECORDS
 
 _TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 _ENTRIES = st.builds(
@@ -44,6 +46,7 @@ _ENTRIES = st.builds(
     user_agent=st.sampled_from(["curl", ""]) | _TEXT,
     reason=st.none() | st.just("wrong_secret"),
     requests=st.integers(1, 3),
+    host=st.none() | st.sampled_from(["app.example.com", "", "\x00\udc80"]),
 )
 
 
@@ -60,6 +63,15 @@ def test_any_row_is_read_as_the_slow_way_reads_it(entries: list[LogEntry], kept:
         for entry in [*entries, *entries]:
             payload = encode(entry)
             assert decoder.row(payload) == row_of(decode(payload))
+
+
+def test_old_records_are_read_among_new_ones() -> None:
+    """Each as its own row, in whatever order they come, the second time too."""
+    decoder = RowDecoder()
+    new = [encode(replace(row, host=host)) for row in OLD_RECORDS.values() for host in (None, "app.example.com")]
+
+    for payload in [*OLD_RECORDS, *new, *OLD_RECORDS, *new]:
+        assert decoder.row(payload) == row_of(decode(payload))
 
 
 @given(entry=_ENTRIES, cut=st.integers(1, 120), extra=st.binary(max_size=3))

@@ -32,6 +32,7 @@ from latchgate.request_log.segment_layout import (
 from latchgate.request_log.segment_reader import Condition, SegmentFile, list_segments
 from support.host_log import SMALL, open_segments
 from support.log_rows import make_row
+from support.old_records import OLD_RECORDS, make_old
 from support.segment_reading import read_segment
 
 _ROWS = 40
@@ -170,6 +171,20 @@ def test_another_version_is_left_alone(segment: SegmentFile) -> None:
 
     assert find_version(newer) == VERSION + 1
     assert segment.scan().condition is Condition.OTHER_VERSION
+
+
+def test_a_segment_of_the_release_before_is_read(tmp_path: Path) -> None:
+    """Its rows, and its tallies: what was written before an update is not lost by it."""
+    with closing(open_segments(tmp_path / "log")) as log:
+        for payload in OLD_RECORDS:
+            log.append(payload)
+    (segment,) = list_segments(tmp_path / "log")
+    make_old(segment.path)
+    assert find_version(segment.path.read_bytes()[:HEADER_BYTES]) == 1
+
+    found = read_segment(segment)
+
+    assert (found.entries, found.lost) == (list(OLD_RECORDS.values()), 0)
 
 
 def test_a_torn_record_is_none(segment: SegmentFile, rows: list[LogEntry], offsets: list[int]) -> None:

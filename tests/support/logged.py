@@ -3,18 +3,21 @@
 import re
 from pathlib import Path
 
+from latchgate.core.credentials import Presented
 from latchgate.core.permissions import Action, Grant
 from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Answer, Pair, Service
 from support.envelopes import assert_page
 
-__all__ = ["API", "AUDITOR", "MANAGER", "OTHER", "PEER_OF_OTHER", "WEB", "LoggedService", "names_in", "rows_in"]
+__all__ = ["API", "AUDITOR", "HOST", "MANAGER", "OTHER", "PEER_OF_OTHER", "WEB", "LoggedService", "names_in", "rows_in"]
 
 MANAGER, API, OTHER, WEB = "manager@example.com", "api@example.com", "other@example.com", "web@example.com"
 AUDITOR = "auditor@example.com"
 """Whom a role lets read both logs, without being a System Manager."""
 PEER_OF_OTHER = "198.51.100.9"
+HOST = "reports.example.com"
+"""Of a protected application that somebody has asked for."""
 _SCRIPT_PATH = "/api/method/<script>alert(1)</script>"
 _SCRIPT_AGENT = '"><img src=x onerror=alert(2)>'
 
@@ -37,6 +40,13 @@ class LoggedService:
             service.make_user(user)
             self.pairs[user] = service.make_key(user)
         self._make_requests()
+        self.ask_for(f"{HOST}:8443", "/reports/quarter?page=2", service.make_key(AUDITOR))
+
+    def ask_for(self, host: str, path: str, pair: Pair) -> None:
+        """Have a request for a protected application refused, since no rule is for it."""
+        gate = self.service.latchgate.gate
+        presented = Presented("GET", path, "203.0.113.5", (pair.token.encode(),), host=host)
+        gate.record(gate.admit_protected(presented), 403, 0.01)
 
     def open(self, path: str, user: str) -> Answer:
         """Ask for a page as the browser of a user who is signed in, or of nobody."""

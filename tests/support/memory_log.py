@@ -101,7 +101,7 @@ class MemoryLog:
 
 
 def _is_wanted(entry: LogEntry, query: LogQuery) -> bool:
-    exact = {"user": query.user, "api_key": query.api_key, "status": query.status}
+    exact = {"user": query.user, "api_key": query.api_key, "status": query.status, "host": query.host}
     return (
         all(value is None or getattr(entry, name) == value for name, value in exact.items())
         and entry.path.startswith(query.path or "")

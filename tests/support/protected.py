@@ -28,12 +28,16 @@ def question(
     told_for = (b"x-forwarded-for", caller.encode())
     match proxy:
         case Proxy.ENVOY:
-            return method, b"/auth/verify" + raw, [(b"host", host.encode()), told_for, (b"content-length", b"0")]
+            return (
+                method,
+                b"/auth/verify" + raw,
+                [(b"host", host.encode("latin-1")), told_for, (b"content-length", b"0")],
+            )
         case Proxy.NGINX:
             names = b"x-original-method", b"host", b"x-original-uri"
         case _:
             names = b"x-forwarded-method", b"x-forwarded-host", b"x-forwarded-uri"
-    told = list(zip(names, (method.encode(), host.encode(), raw), strict=True))
+    told = list(zip(names, (method.encode(), host.encode("latin-1"), raw), strict=True))
     if proxy is not Proxy.NGINX:
         told.append((b"host", b"latchgate.internal"))
     return "GET", f"/auth/verify?proxy={proxy}".encode(), [*told, told_for]

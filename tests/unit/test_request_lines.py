@@ -15,12 +15,13 @@ def test_a_request_is_one_line_with_the_fields_of_its_row(capsys: pytest.Capture
     entry = make_row()
 
     write_request_line(entry)
-    write_request_line(replace(entry, reason="wrong_secret", user_agent='a "b"\nc'))
+    write_request_line(replace(entry, reason="wrong_secret", user_agent='a "b"\nc', host="app.example.com"))
 
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert {name: first[name] for name in entry.document()} == entry.document()
     assert (first["event"], first["level"]) == ("request", "info")
-    assert (second["reason"], second["user_agent"]) == ("wrong_secret", 'a "b"\nc')
+    assert (second["reason"], second["user_agent"], second["host"]) == ("wrong_secret", 'a "b"\nc', "app.example.com")
+    assert "host" not in first
 
 
 def test_lines_that_nobody_reads_hurt_no_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """What callers try through a proxy: to be somebody else, to ask for something else, to be believed as a proxy."""
 
+import csv
+import json
 from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
 
 from latchgate.core.forwarded import Proxy
+from latchgate.request_log.exports import csv_records, json_line
 from support.asgi import Answer, Pair
 from support.protected import APP, CALLER, PROXY, Protected, identity, protected_service, question
 from support.rule_books import rule_of
@@ -43,6 +46,10 @@ def ann(protected: Protected) -> Pair:
     return protected.service.make_key(ANN)
 
 
+_SHOWN = {"open.example.com": "open.example.com", "APP.EXAMPLE.COM.": APP, "[::1]": "[::1]"}
+"""The hosts of a test as a row tells them; what is no host's name it does not tell."""
+
+
 def _named(answer: Answer) -> str:
     return identity(answer)["user"]
 
@@ -59,6 +66,36 @@ def test_nobody_says_who_they_are(protected: Protected, ann: Pair, proxy: Proxy,
         assert protected.ask("/admin/", ann.token, proxy=proxy, **headers).status == 403
         assert _named(protected.ask("/open/", proxy=proxy, **headers)) == ""
         assert _named(protected.ask("/mine", ann.token, proxy=proxy, **headers)) == ANN
+
+
+@pytest.mark.parametrize("proxy", Proxy)
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(b"a\x1b[2Kb.example.com", b"a\tb.example.com", "\u202emoc.elpmaxe.ppa".encode(), b"\xff\xfe", b"a" * 8_000),
+        *(b"=HYPERLINK(1)", b"+1", b"-1", b"@SUM(A1)", b'","status":200,"', b"<script>alert(1)</script>", b"a\\x0ab"),
+        *("\u0430pp.example.com".encode(), "app\uff0eexample.com".encode(), "\u212a.example.com".encode(), b"a,b"),
+    ],
+)
+def test_no_host_breaks_a_row(protected: Protected, ann: Pair, proxy: Proxy, host: bytes) -> None:
+    """What is no host's name is refused, and its row, which is one line of JSON and one record of CSV, has none."""
+    answer = protected.ask("/mine", ann.token, proxy=proxy, host=host.decode("latin-1"))
+
+    row = answer.row
+    assert (answer.status, row.reason, row.host, row.path) == (403, "unusual_host", None, "/mine")
+    assert json.loads(json_line(row)) == row.document()
+    assert len(list(csv.reader(csv_records([row])))) == 2
+
+
+@pytest.mark.parametrize("proxy", Proxy)
+def test_a_secret_in_the_place_of_a_host_is_not_logged(protected: Protected, ann: Pair, proxy: Proxy) -> None:
+    """Whether a program put it there whole, in small letters, or before the name."""
+    secret = ann.token.rpartition(":")[2]
+    for host in (secret, secret.lower(), f"{secret}.example.com", f"{ann.key_id}:{secret}@{APP}"):
+        row = protected.ask("/mine", ann.token, proxy=proxy, host=host).row
+
+        assert row.host is None
+        assert secret.lower() not in json_line(row).lower()
 
 
 @pytest.mark.parametrize("proxy", Proxy)
@@ -136,6 +173,7 @@ def test_a_host_is_one_host(protected: Protected, ann: Pair, host: str) -> None:
     answer = protected.ask("/mine", ann.token, host=host)
 
     assert answer.status == (204 if host.rstrip(".").lower() == APP else 400 if not host else 403)
+    assert answer.row.host == _SHOWN.get(host)
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "TRACE", "CONNECT", "PROPFIND", "POST"])

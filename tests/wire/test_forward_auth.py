@@ -72,7 +72,7 @@ def test_who_may_pass_is_named(protected: Protected, ann: Pair, proxy: Proxy, sc
     row = answer.row
     assert named["key"] == row.api_key
     assert (row.user, row.method, row.path, row.status) == (ANN, "PUT", "/reports/may?month=5", _STATUS[proxy])
-    assert (row.ip_address, row.user_agent) == (CALLER, "curl")
+    assert (row.host, row.ip_address, row.user_agent) == (APP, CALLER, "curl")
 
 
 @pytest.mark.parametrize("proxy", Proxy)

@@ -7,7 +7,7 @@ import pytest
 
 from support.asgi import LOGGED_USER
 from support.envelopes import assert_page, assert_shown
-from support.logged import API, AUDITOR, MANAGER, OTHER, PEER_OF_OTHER, WEB, LoggedService, names_in, rows_in
+from support.logged import API, AUDITOR, HOST, MANAGER, OTHER, PEER_OF_OTHER, WEB, LoggedService, names_in, rows_in
 
 LOG, ACTIVITY = "/app/request-log", "/app/activity"
 HTML = ("accept", "text/html")
@@ -121,6 +121,44 @@ def test_a_row_opens_in_place_and_closes(logged: LoggedService) -> None:
     assert f'aria-expanded="true" aria-controls="whole-{name}" hx-get="{closing}"' in re.sub(r"\s+", " ", text)
     assert f'href="{closing}#row-{name}"' in text
     assert f'href="{LOG}/{name}">This row by itself</a>' in whole
+
+
+def test_a_row_of_an_application_tells_its_host(logged: LoggedService) -> None:
+    """Before the path, in what opens, and as a way to more of it; other rows have no place for one."""
+    address = f"{LOG}?host={HOST}"
+    (name,) = names_in(logged.show(address))
+    (row,) = rows_in(logged.show(address))
+
+    for shown in (f"{address}&open={name}", f"{LOG}/{name}"):
+        text = logged.show(shown)
+        assert f'<dt>Host</dt><dd class="mono">{HOST}</dd>' in text
+        assert f"host={HOST}" in text
+        assert ">same host</a>" in text
+    assert f"GET {HOST} /reports/quarter?page=2" in row
+    (other,) = names_in(logged.show(f"{LOG}?reason=wrong_secret"))
+    text = logged.show(f"{LOG}?reason=wrong_secret&open={other}")
+    assert "<dt>Host</dt>" not in text
+    assert ">same host</a>" not in text
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_export_tells_the_host(logged: LoggedService, form: str) -> None:
+    """In both forms, narrowed by it as the page is."""
+    answer = logged.open(f"{LOG}/export?host={HOST}&format={form}", MANAGER)
+
+    assert answer.status == 200
+    assert (answer.text.count("/reports/quarter"), answer.text.count(HOST)) == (1, 1)
+
+
+def test_a_long_host_is_shortened_where_rows_are_listed(logged: LoggedService) -> None:
+    """And whole where one is opened: no row is wider for it."""
+    host = f"{'a' * 60}.{'b' * 60}.{'c' * 60}.example.com"
+    logged.ask_for(host, "/wide", logged.pairs[OTHER])
+
+    text = logged.show(f"{LOG}?host={host}&open=")
+
+    (row,) = rows_in(text)
+    assert "GET aaaaaaaaaaaaaaaa…ple.com /wide" in row
 
 
 def test_more_like_this_adds_a_filter_and_closes_the_row(logged: LoggedService) -> None:

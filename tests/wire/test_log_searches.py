@@ -8,7 +8,7 @@ import pytest
 
 from latchgate.server.desk import log_list
 from support.envelopes import assert_page
-from support.logged import API, MANAGER, OTHER, PEER_OF_OTHER, LoggedService, rows_in
+from support.logged import API, AUDITOR, HOST, MANAGER, OTHER, PEER_OF_OTHER, LoggedService, rows_in
 
 LOG, ACTIVITY = "/app/request-log", "/app/activity"
 
@@ -35,6 +35,12 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoggedService]:
         ("path=%25_sure&user=api@example.com", 0, "", "Path contains: %_sure"),
         ("path=%2525_sure&user=api@example.com", 1, "100%25_sure", "Path contains: %25_sure"),
         ("path=_____________", 0, "", "Path contains: _____________"),
+        (f"host={HOST}", 1, f"GET {HOST} /reports/quarter?page=2", f"Host: {HOST}"),
+        ("host=Reports.Example.COM.:80", 1, HOST, "Host: Reports.Example.COM.:80"),
+        ("host=example.com", 0, "", "Host: example.com"),
+        ("host=%3Cscript%3E", 0, "", "Host: &lt;script&gt;"),
+        (f"host={HOST}&path=quarter&status=refused", 1, HOST, "Path contains: quarter"),
+        (f"search=eports.exampl&user={AUDITOR}", 1, HOST, "Contains: eports.exampl"),
         ("method=delete", 1, "DELETE", "Method: DELETE"),
         ("status=refused&method=DELETE", 1, "403", "Status: refused (401, 403)"),
         ("status=refused&reason=wrong_secret", 1, "401", "Reason: the secret was wrong"),

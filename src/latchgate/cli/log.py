@@ -64,9 +64,21 @@ def parse_moment(text: str) -> int:
         ) from None
 
 
+def _parse_host(text: str) -> str:
+    from latchgate.core.hosts import parse_host
+
+    host = parse_host(text)
+    if host is None:
+        raise typer.BadParameter(f"'{text[:40]}' is no name of a host, such as app.example.com")
+    return host
+
+
 _User = Annotated[str | None, typer.Option(metavar="U", help="Rows of this user alone.")]
 _Key = Annotated[str | None, typer.Option(metavar="K", help="Rows of this API key, token or session: its public id.")]
 _Path = Annotated[str | None, typer.Option(metavar="P", help="Rows whose path begins so.")]
+_Host = Annotated[
+    str | None, typer.Option(metavar="H", parser=_parse_host, help="Rows of requests for this protected host.")
+]
 _Status = Annotated[int | None, typer.Option(metavar="S", help="Rows of this HTTP status.")]
 _Since = Annotated[
     int | None,
@@ -82,6 +94,7 @@ def search(
     *,
     user: _User = None,
     key: _Key = None,
+    host: _Host = None,
     path: _Path = None,
     status: _Status = None,
     since: _Since = None,
@@ -93,7 +106,7 @@ def search(
     from latchgate.request_log.exports import json_line
     from latchgate.services.port_values import LogQuery
 
-    query = LogQuery(user, key, path, status, since, until, limit)
+    query = LogQuery(user, key, path, status, since, until, limit, host)
     with open_instance() as latchgate:
         entries = latchgate.request_log.search(query)
         if as_json:
@@ -106,6 +119,7 @@ def search(
 def tail(
     user: _User = None,
     key: _Key = None,
+    host: _Host = None,
     path: _Path = None,
     status: _Status = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one row a line.")] = False,
@@ -114,7 +128,7 @@ def tail(
     from latchgate.request_log.exports import json_line
     from latchgate.services.port_values import LogQuery
 
-    query = LogQuery(user, key, path, status, limit=_TAIL_ROWS)
+    query = LogQuery(user, key, path, status, limit=_TAIL_ROWS, host=host)
     table = LogTable()
     with open_instance() as latchgate, suppress(KeyboardInterrupt):
         for batch in _follow(latchgate.request_log, query):

@@ -89,7 +89,7 @@ def _cells(entry: LogEntry) -> tuple[str, ...]:
         _visible(entry.user),
         _visible(entry.api_key),
         _visible(entry.ip_address),
-        f"{_visible(entry.method)} {_visible(entry.path)}",
+        f"{_visible(entry.method)} {_visible(entry.host) if entry.host else ''}{_visible(entry.path)}",
     )
 
 

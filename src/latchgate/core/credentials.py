@@ -90,6 +90,8 @@ class Presented:
     user_agent: str = ""
     client: PresentedClient | None = None
     """What a form says of its client; None where the address is none that clients ask."""
+    host: str = ""
+    """Which host a request for a protected application names, as sent; empty for the server's own."""
 
 
 class Fault(StrEnum):

@@ -231,6 +231,10 @@ class ApiRequestLog(Record):
         None, description="The document type whose record the key belongs to"
     )
     method: Annotated[str, Access(Kind.DATA, "Method")] = ""
+    host: Annotated[str | None, Access(Kind.DATA, "Host")] = Field(
+        None,
+        description="Of a request for a protected application: which host it was for",
+    )
     path: Annotated[str, Access(Kind.DATA, "Path")] = Field("", description="With its query, as it was asked for")
     status: Annotated[int, Access(Kind.INT, "Status")] = 0
     seconds: Annotated[float, Access(Kind.FLOAT, "Seconds")] = Field(0.0, description="How long the answer took")

@@ -68,6 +68,8 @@ class Asked(NamedTuple):
     path: str
     ip_address: str
     user_agent: str
+    host: str | None = None
+    """As of a LogEntry."""
 
 
 class Caller(NamedTuple):
@@ -105,6 +107,9 @@ class LogEntry:
     """How many requests the row stands for: of refusals beyond a quota, an address has one row a minute."""
     former_until: int | None = None
     """As of a Caller. It goes into the last uses alone: no column keeps it."""
+    host: str | None = None
+    """Which host a request for a protected application was for, as `hosts.parse_host` writes it; None if the request
+    was for the server itself, or what was named is no host."""
 
     def document(self) -> dict[str, Any]:
         """Give the row as the log's readers see it, under the names that do not change."""
@@ -114,6 +119,8 @@ class LogEntry:
             del fields["reason"]
         if self.requests == 1:
             del fields["requests"]
+        if self.host is None:
+            del fields["host"]
         return fields
 
 

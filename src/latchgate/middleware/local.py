@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from latchgate.bootstrap import Latchgate
@@ -145,7 +146,7 @@ def judge(
     if requires is None:
         host = find_host(head.headers)
         # Two of them are no host's name; the rules refuse what is none.
-        admission = gate.admit_protected(presented, ", " if host is None else host)
+        admission = gate.admit_protected(replace(presented, host=", " if host is None else host))
     else:
         admission = gate.admit(presented, requires)
     if admission.failure is not None:

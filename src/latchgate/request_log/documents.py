@@ -37,6 +37,7 @@ _BY_FIELD: dict[str, ColumnElement[Any]] = {
             "scheme",
             "source",
             "method",
+            "host",
             "path",
             "seconds",
             "ip_address",

@@ -23,6 +23,8 @@ CSV_COLUMNS = (
     "user_agent",
     "reason",
     "requests",
+    # Last, where it came last: somebody reads these by their number.
+    "host",
 )
 
 # A spreadsheet takes a cell that begins so for a formula, some also where the sign is of full width, and callers choose

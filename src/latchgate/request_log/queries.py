@@ -23,6 +23,8 @@ def conditions(query: LogQuery) -> list[ColumnElement[bool]]:
         # Not LIKE: on SQLite that takes /A for /a.
         prefix = storable(query.path)
         wanted.append(func.substr(_COLUMNS.path, 1, len(prefix)) == prefix)
+    if query.host is not None:
+        wanted.append(_COLUMNS.host == storable(query.host))
     if query.status is not None:
         wanted.append(_COLUMNS.status == query.status)
     if query.since is not None:
@@ -38,6 +40,7 @@ def matches(query: LogQuery, entry: LogEntry) -> bool:
         (query.user is None or entry.user == query.user)
         and (query.api_key is None or entry.api_key == query.api_key)
         and entry.path.startswith(query.path or "")
+        and (query.host is None or entry.host == query.host)
         and (query.status is None or entry.status == query.status)
         and (query.since is None or entry.time >= query.since)
         and (query.until is None or entry.time < query.until)

@@ -3,6 +3,8 @@
 A payload is a head (version, how the request id is written, status, requests, time, microseconds, request id), then who
 asked, then what for. Texts are UTF-8, in which lone surrogates may stand; each has its length before it, and None is a
 length of its own. That a key came with its former secret stands in the text of its source, as a second line.
+
+Version 1, which the release before wrote, tells of no host, and is only read.
 """
 
 import re
@@ -15,11 +17,13 @@ from latchgate.services.log_ports import PreparedRow
 
 __all__ = ["RECORD_BYTES_MAX", "decode", "encode", "encode_what", "encode_who", "join", "prepare"]
 
-_VERSION = 1
+_VERSION = 2
 _ID_IS_BYTES, _ID_IS_TEXT = 0, 1
 _HEAD = Struct("<BBHIqQ16s")
 _WHO = Struct("<q4H")
-_WHAT = Struct("<5H")
+_WHAT = Struct("<6H")
+_WHAT_OF = {1: Struct("<5H"), _VERSION: _WHAT}
+"""By version."""
 _NONE = 0xFFFF
 _NO_USER_ID = -(2**63)
 # Thirty-five years; up to here a float tells every microsecond apart.
@@ -33,7 +37,7 @@ _FORMER = re.compile(r"(?P<source>.*)\nformer secret until (?P<until>[0-9]{1,15}
 # In characters. The gate makes none longer but of names, which the database cuts likewise.
 _SHORT, _NAME = 100, 256
 _WHO_LENGTHS = (INDEXED_LENGTH_MAX, INDEXED_LENGTH_MAX, _SHORT, _NAME)
-_WHAT_LENGTHS = (_SHORT, PATH_LENGTH_MAX, _SHORT, USER_AGENT_LENGTH_MAX, _NAME)
+_WHAT_LENGTHS = (_SHORT, PATH_LENGTH_MAX, _SHORT, USER_AGENT_LENGTH_MAX, _NAME, _NAME)
 _CHARACTER_BYTES_MAX = 4
 
 RECORD_BYTES_MAX = (
@@ -57,9 +61,11 @@ def encode_who(  # the fields of a Caller
     return _WHO.pack(_NO_USER_ID if user_id is None else user_id, *lengths) + texts
 
 
-def encode_what(method: str, path: str, ip_address: str, user_agent: str, reason: str | None) -> bytes:
+def encode_what(  # the fields of an Asked, and the reason
+    method: str, path: str, ip_address: str, user_agent: str, host: str | None, reason: str | None
+) -> bytes:
     """Write what was asked for, from where, and why it was refused; a text that is too long is cut."""
-    lengths, texts = _encode_texts((method, path, ip_address, user_agent, reason), _WHAT_LENGTHS)
+    lengths, texts = _encode_texts((method, path, ip_address, user_agent, host, reason), _WHAT_LENGTHS)
     return _WHAT.pack(*lengths) + texts
 
 
@@ -67,11 +73,11 @@ _encode_what_once = lru_cache(maxsize=_KINDS_OF_REQUEST)(encode_what)
 """Many credentials are used alike, and so have one object in common."""
 
 
-def _write_what(method: str, path: str, ip_address: str, user_agent: str, reason: str | None) -> bytes:
+def _write_what(asked: Asked, reason: str | None) -> bytes:
     # What is refused is told apart by whatever was tried, and would push out what comes again.
-    if reason is None and len(path) + len(user_agent) <= _USUAL_LENGTH:
-        return _encode_what_once(method, path, ip_address, user_agent, None)
-    return encode_what(method, path, ip_address, user_agent, reason)
+    if reason is None and len(asked.path) + len(asked.user_agent) <= _USUAL_LENGTH:
+        return _encode_what_once(*asked, None)
+    return encode_what(*asked, reason)
 
 
 def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, what: bytes) -> bytes:
@@ -90,7 +96,7 @@ def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, 
 
 def prepare(caller: Caller, asked: Asked, status: int) -> PreparedRow:
     """Encode what is the same in each row of one caller, request and answer, where nothing was refused."""
-    return PreparedRow(status, encode_who(*caller), _write_what(*asked, None))
+    return PreparedRow(status, encode_who(*caller), _write_what(asked, None))
 
 
 def encode(entry: LogEntry) -> bytes:
@@ -111,7 +117,8 @@ def encode(entry: LogEntry) -> bytes:
         raise ValueError(f"a number of the row is out of range: {failure}") from None
     if micros >= _MICROS_END or not entry.requests:
         raise ValueError("a number of the row is out of range: it took too long, or tells of no request")
-    return head + who + _write_what(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.reason) + told
+    asked = Asked(entry.method, entry.path, entry.ip_address, entry.user_agent, entry.host)
+    return head + who + _write_what(asked, entry.reason) + told
 
 
 def decode(payload: bytes) -> LogEntry:
@@ -125,16 +132,18 @@ def decode(payload: bytes) -> LogEntry:
         user_id, *who_lengths = _WHO.unpack_from(payload, _HEAD.size)
         who_start = _HEAD.size + _WHO.size
         what_head = who_start + _extent(who_lengths)
-        what_lengths = _WHAT.unpack_from(payload, what_head)
+        what_lengths = _WHAT_OF[version].unpack_from(payload, what_head)
     except error:
         raise ValueError("it is too short for a row") from None
-    what_start = what_head + _WHAT.size
+    except KeyError:
+        raise ValueError("it is no row of a version that is known here") from None
+    what_start = what_head + _WHAT_OF[version].size
     end = what_start + _extent(what_lengths)
-    if version != _VERSION or kind > _ID_IS_TEXT or requests < 1 or micros >= _MICROS_END or _NONE in what_lengths[:4]:
+    if kind > _ID_IS_TEXT or requests < 1 or micros >= _MICROS_END or _NONE in what_lengths[:4]:
         raise ValueError("it is no row of this version")
     user, api_key, scheme, source = _decode_texts(payload, who_start, who_lengths)
     former = _FORMER.fullmatch(source) if source else None
-    method, path, ip_address, user_agent, reason = _decode_texts(payload, what_start, what_lengths)
+    method, path, ip_address, user_agent, *host, reason = _decode_texts(payload, what_start, what_lengths)
     return LogEntry(
         time,
         _decode_id(request_id, payload[end:], kind),
@@ -152,6 +161,7 @@ def decode(payload: bytes) -> LogEntry:
         None if user_id == _NO_USER_ID else user_id,
         requests,
         int(former["until"]) if former else None,
+        host[0] if host else None,
     )
 
 

@@ -9,7 +9,7 @@ from latchgate.request_log.database import LogDatabase, storage_errors
 
 __all__ = ["HEAD", "VERSION_TABLE", "current_revision", "require_head", "upgrade"]
 
-HEAD = "0002"
+HEAD = "0003"
 # On PostgreSQL the accounts' chain of revisions may stand in the same database, under Alembic's own name.
 VERSION_TABLE = "request_log_revision"
 

@@ -51,7 +51,7 @@ def roll_up(rows: Iterable[Row]) -> RollUps:
     alike: dict[tuple[Any, ...], list[Any]] = {}
     find = alike.get
     for row in rows:
-        time, _, user, user_id, api_key, scheme, source, former, _, _, status, _, address, _, reason, requests = row
+        time, _, user, user_id, api_key, scheme, source, former, _, _, _, status, _, address, _, reason, requests = row
         what = (time // _MINUTE_US, user, user_id, api_key, scheme, source, former, status, reason)
         seen = find(what)
         if seen is None:

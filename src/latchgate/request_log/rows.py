@@ -12,8 +12,8 @@ from latchgate.request_log.texts import indexable, storable
 __all__ = ["COLUMNS", "FORMER", "Row", "RowDecoder", "row_of", "storable_entry"]
 
 COLUMNS = (
-    *("time", "request_id", "user", "user_id", "api_key", "scheme", "source", "method", "path", "status"),
-    *("seconds", "ip_address", "user_agent", "reason", "requests"),
+    *("time", "request_id", "user", "user_id", "api_key", "scheme", "source", "method", "host", "path"),
+    *("status", "seconds", "ip_address", "user_agent", "reason", "requests"),
 )
 """What is kept of a row, in its order; segment, number there and id follow when it is written."""
 FORMER = 7
@@ -28,8 +28,7 @@ _INDEXED = frozenset({"user", "api_key"})
 # The layout of records.py, of which this reads the usual form alone.
 _HEAD = Struct("<BBHIqQ16s")
 _WHO_LENGTHS = slice(_HEAD.size + 8, _HEAD.size + 16)
-_USUAL = (1, 0)
-_WHAT_LENGTHS_BYTES = 10
+_USUAL = (2, 0)
 _NONE = 0xFFFF
 _KEPT_MAX = 20_000
 
@@ -71,7 +70,7 @@ class RowDecoder:
                 kept.clear()
         self._extents[lengths] = extent
         self._whos[payload[40:what_start]] = row[2:8]
-        self._whats[payload[what_start:]] = row[8:10], row[12:15]
+        self._whats[payload[what_start:]] = row[8:11], row[13:16]
 
 
 def row_of(entry: LogEntry) -> Row:

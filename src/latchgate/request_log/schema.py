@@ -100,6 +100,8 @@ request_log = Table(
     # Where it came from, so that it can never come twice. Rows of before there were segments have neither.
     Column("segment_id", BigInteger),
     Column("seq", BigInteger),
+    # Of requests for protected applications.
+    Column("host", Text),
     # A search is a walk along one of these, newest first, whatever else it filters by.
     Index("request_log_by_time", "time", "id"),
     # The others are in `complete_metadata`.

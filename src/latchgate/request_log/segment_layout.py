@@ -34,6 +34,7 @@ __all__ = [
     "TALLIES",
     "TALLY_BYTES",
     "VERSION",
+    "VERSIONS",
     "Header",
     "aligned",
     "counted_tallies",
@@ -47,7 +48,10 @@ __all__ = [
 ]
 
 SUFFIX = ".segment"
-VERSION = 1
+VERSION = 2
+"""Of what is written. The records of version 1, of the release before, tell of no host; all else is the same."""
+VERSIONS = (1, VERSION)
+"""Of what is read. A process of the release before leaves alone what it could not read."""
 HEADER_BYTES = 128
 """Of every version, and so are the places of magic, version and checksum."""
 APPENDED_AT = 512
@@ -123,8 +127,8 @@ def find_version(raw: bytes) -> int | None:
 
 
 def parse_header(raw: bytes) -> Header | None:
-    """Read a header; None if it is none, damaged, or not of this version."""
-    if find_version(raw) != VERSION:
+    """Read a header; None if it is none, damaged, or not of a version that is read."""
+    if find_version(raw) not in VERSIONS:
         return None
     header = Header(*_FIELDS.unpack_from(raw, _START.size))
     return header if header.records_at <= header.records_end else None

@@ -24,7 +24,7 @@ from latchgate.request_log.segment_layout import (
     RECORD_HEAD,
     SUFFIX,
     TALLY_BYTES,
-    VERSION,
+    VERSIONS,
     Header,
     aligned,
     counted_tallies,
@@ -219,7 +219,7 @@ def _find_header(descriptor: int) -> tuple[Header | None, bool, Condition]:
     header = parse_header(last)
     if header and header.size == size:
         return header, False, Condition.READABLE
-    versions = {find_version(first), find_version(last)} - {None, VERSION}
+    versions = {find_version(first), find_version(last)} - {None, *VERSIONS}
     return None, False, Condition.OTHER_VERSION if versions else Condition.DAMAGED
 
 

@@ -57,8 +57,6 @@ class Question:
 
     presented: Presented
     """The original request; where that is unknown, the question itself."""
-    host: str = ""
-    """As the proxy tells it."""
     proxy: Proxy = Proxy.NGINX
     wants_page: bool = False
     """Whether a browser asks for a page, whose user can be sent to sign in."""
@@ -103,15 +101,15 @@ class ForwardAuth:
                 return Question(asked, fault=_bad(f"{original}; see the guide to {proxy}, or name another proxy"))
             case Original():
                 presented = collect_head(request, PUBLIC, self.trusted_proxies)
-                presented = replace(presented, method=original.method, path=original.target)
+                presented = replace(presented, method=original.method, path=original.target, host=original.host)
                 wants_page = original.method == "GET" and _asks_for_page(request)
-                return Question(presented, original.host, proxy, wants_page)
+                return Question(presented, proxy, wants_page)
 
     def admit(self, question: Question) -> Admission:
         """Let the gate decide about a question."""
         if question.fault is not None:
             return self.gate.admit(question.presented, WITHOUT_SESSION)
-        return self.gate.admit_protected(question.presented, question.host)
+        return self.gate.admit_protected(question.presented)
 
     async def answer(self, question: Question, admission: Admission) -> Response:
         """Answer a question as the gate decided about it.
@@ -124,12 +122,12 @@ class ForwardAuth:
         if admission.decision is not Decision.ALLOWED:
             return self._refuse(question, admission)
         who = admission.principal
-        token = await self._sign(who, parse_host(question.host) or "") if who else ""
+        token = await self._sign(who, parse_host(question.presented.host) or "") if who else ""
         return render_identity(who, token, question.proxy)
 
     def challenge(self, question: Question) -> str:
         """Write the WWW-Authenticate value of an application's host; empty if the question was not understood."""
-        host = parse_host(question.host)
+        host = parse_host(question.presented.host)
         return f'Bearer realm="{host}"' if host else ""
 
     def _refuse(self, question: Question, admission: Admission) -> Response:
@@ -153,7 +151,7 @@ class ForwardAuth:
 
     def _find_sign_in(self, question: Question) -> str | None:
         """Give the address of the sign-in that leads back to what was asked for; None if it may not lead there."""
-        back = self.returns.write(question.host, question.presented.path)
+        back = self.returns.write(question.presented.host, question.presented.path)
         return back and f"{self.returns.public_url}/login?{urlencode({'redirect-to': back})}"
 
     async def _sign(self, who: Principal, host: str) -> str:

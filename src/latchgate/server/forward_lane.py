@@ -170,6 +170,7 @@ class ForwardLane:
             authorization=(authorization,),
             source=() if source is None else (source,),
             user_agent=read_text(agent),
+            host=told[1],
         )
         row = self._gate.prepare_row(verdict.who, presented, _YES)
         ready = _Ready(self._share(target), self._share(agent), address, asked, host, self._rules_count, row)

@@ -119,14 +119,14 @@ class Gate:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
         return self._admit(presented, lambda: Match(None, requirement.at(presented.peer_address)))
 
-    def admit_protected(self, presented: Presented, host: str) -> Admission:
+    def admit_protected(self, presented: Presented) -> Admission:
         """Decide about a request for a protected application, by the access rules that count now; as `admit`.
 
         Args:
-            presented: Method and path are those that the application is asked for.
-            host: The host that it is asked for, as it was sent.
+            presented: Method, path and host are those that the application is asked for.
         """
-        return self._admit(presented, lambda: self.rule_book.read().find(presented.method, host, presented.path))
+        method, host, path = presented.method, presented.host, presented.path
+        return self._admit(presented, lambda: self.rule_book.read().find(method, host, path))
 
     def _admit(self, presented: Presented, find_match: Callable[[], Match]) -> Admission:
         arrived_us = self.clock.now_us()

@@ -13,6 +13,7 @@ from latchgate.core.credentials import (
     Scheme,
     SessionCookie,
 )
+from latchgate.core.hosts import parse_host
 from latchgate.core.log_entries import (
     PATH_LENGTH_MAX,
     USER_AGENT_LENGTH_MAX,
@@ -46,9 +47,13 @@ def without_secret(presented: Presented, credential: Credential) -> Presented:
             | Bearer(token=secret)
             | SessionCookie(sid=secret)
             | ClientCredential(secret=Secret() as secret)
-        ) if (secret.text in presented.path or secret.text in presented.user_agent) and _could_be_secret(secret):
-            path = presented.path.replace(secret.text, "***")
-            return replace(presented, path=path, user_agent=presented.user_agent.replace(secret.text, "***"))
+        ) if _could_be_secret(secret) and _holds(presented, secret.text):
+            return replace(
+                presented,
+                path=presented.path.replace(secret.text, "***"),
+                user_agent=presented.user_agent.replace(secret.text, "***"),
+                host="" if _is_in_host(secret.text, presented.host) else presented.host,
+            )
         case _:
             return presented
 
@@ -76,6 +81,7 @@ def entry_of(admission: Admission, status: int, seconds: float, reason: str | No
         reason=refused,
         user_id=caller.user_id,
         former_until=caller.former_until,
+        host=asked.host,
     )
 
 
@@ -91,6 +97,8 @@ def asked_of(presented: Presented, *, remember: bool = True) -> Asked:
         _show(presented.path, _show_path, _plain_paths, remember=remember),
         presented.peer_address,
         _show(presented.user_agent, _show_agent, _plain_agents, remember=remember),
+        # What is no host's name is not shown: what is can neither forge a row nor steer anything, however it is read.
+        parse_host(blank_texts(presented.host)) if presented.host else None,
     )
 
 
@@ -127,6 +135,15 @@ def _show_path(path: str) -> str:
 
 def _show_agent(user_agent: str) -> str:
     return escape(blank_texts(user_agent), USER_AGENT_LENGTH_MAX)
+
+
+def _holds(presented: Presented, secret: str) -> bool:
+    return secret in presented.path or secret in presented.user_agent or _is_in_host(secret, presented.host)
+
+
+def _is_in_host(secret: str, host: str) -> bool:
+    # Programs write hosts in small letters.
+    return bool(host) and secret.lower() in host.lower()
 
 
 def _could_be_secret(secret: Secret) -> bool:

@@ -160,6 +160,8 @@ class LogQuery:
     """Exclusive."""
     limit: int = 20
     """0 means all."""
+    host: str | None = None
+    """As a row has it."""
 
 
 @dataclass(frozen=True, slots=True)

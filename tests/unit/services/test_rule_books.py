@@ -101,14 +101,14 @@ def test_a_gate_that_remembers_decides_by_the_new_rules(remembering: CachedHouse
     """A rule that is taken away counts for the next request."""
     gate = replace(remembering.gate, rule_book=book)
     name = remembering.house.documents.create(COMMAND_LINE, _TYPE, {"allow_guest": 1})["name"]
-    asked = replace(NOTHING_PRESENTED, path="/x")
-    before = gate.admit_protected(asked, "h")
+    asked = replace(NOTHING_PRESENTED, path="/x", host="h")
+    before = gate.admit_protected(asked)
 
     remembering.house.documents.delete(COMMAND_LINE, _TYPE, name)
 
     assert before.rule is not None
     assert before.rule.name == name
-    assert gate.admit_protected(asked, "h").rule is None
+    assert gate.admit_protected(asked).rule is None
 
 
 class TestSteps:

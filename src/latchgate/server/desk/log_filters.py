@@ -11,6 +11,7 @@ from typing import Any
 
 from latchgate.core.credentials import Scheme
 from latchgate.core.document_types import format_time, parse_time
+from latchgate.core.hosts import parse_host
 from latchgate.core.users import parse_user_name
 from latchgate.server.desk.operations import operation_words
 from latchgate.server.desk.reasons import reason_words
@@ -59,7 +60,7 @@ STATUSES: Mapping[str, tuple[str, list[list[Any]]]] = {
 """By the address's word: how it is told, and what it means."""
 TIME_NAMES = ("since", "from", "to")
 """The parameters that say of which time."""
-_SEARCHED = ("path", "user", "api_key", "ip_address", "user_agent", "request_id")
+_SEARCHED = ("path", "host", "user", "api_key", "ip_address", "user_agent", "request_id")
 
 Conditions = list[list[Any]]
 
@@ -210,6 +211,10 @@ def _user(value: str, _: Asker) -> Conditions:
     return [["user", "=", parse_user_name(value) or _short(value)]]
 
 
+def _host(value: str, _: Asker) -> Conditions:
+    return [["host", "=", parse_host(value) or _short(value)]]
+
+
 def _status(value: str, _: Asker) -> Conditions:
     if value in STATUSES:
         return STATUSES[value][1]
@@ -267,6 +272,7 @@ _TIMES = (
 REQUEST_FILTERS = (
     Filter("search", "Contains", _anywhere(*_SEARCHED), any_of=True),
     Filter("path", "Path contains", _containing("path")),
+    Filter("host", "Host", _host),
     Filter("status", "Status", _status, lambda value: STATUSES[value][0].lower() if value in STATUSES else value),
     *_TIMES,
     Filter("whose", "Requests", _whose),

@@ -35,7 +35,8 @@ REQUEST_LOG = Log(
     "/app/request-log",
     (
         *("name", "time", "request_id", "user", "api_key", "scheme", "source", "method", "path", "status"),
-        *("seconds", "ip_address", "user_agent", "reason"),
+        # What came later stands last, as in `request_log/exports.py`.
+        *("seconds", "ip_address", "user_agent", "reason", "host"),
     ),
 )
 ACTIVITY_LOG = Log(

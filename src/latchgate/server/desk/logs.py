@@ -80,7 +80,7 @@ _REQUESTS = Room(
         "reason": [("", "Any reason"), *sorted(REASONS.items(), key=lambda one: one[1])],
         "scheme": [("", "Any scheme"), *((one.value, one.value) for one in Scheme)],
     },
-    frozenset({"path", "user", "key", "address", "method", "reason", "scheme", "request", "from", "to"}),
+    frozenset({"host", "path", "user", "key", "address", "method", "reason", "scheme", "request", "from", "to"}),
 )
 _ACTIVITY = Room(
     ACTIVITY_LOG,
