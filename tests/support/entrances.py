@@ -121,7 +121,7 @@ def _server(latchgate: Latchgate, keeper: Keeper) -> Ask:
         path: Page(replace(level, schemes=level.schemes - {Scheme.SESSION}), frozenset({"GET"}), handle, Dialect.PLAIN)
         for path, level in LEVELS.items()
     }
-    site = Site("https://auth.example.com", (), gate_may_wait=False, render_fault_page=lambda _: PlainTextResponse(""))
+    site = Site("https://auth.example.com", (), gate_may_wait=False, render_fault_page=lambda *_: PlainTextResponse(""))
     return ask_asgi(Application(latchgate.gate, Table(methods={}, pages=pages), site))
 
 

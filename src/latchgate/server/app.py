@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
-from latchgate.core.principals import Anonymous, Reason
+from latchgate.core.principals import Anonymous, Principal, Reason
 from latchgate.errors import LatchgateError, NotPermitted, OAuthError
 from latchgate.server.fast_lane import FastLane
 from latchgate.server.forward_auth import ForwardAuth
@@ -63,7 +63,7 @@ class Site:
     trusted_proxies: tuple[Network, ...]
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network, so that they must leave the event loop."""
-    render_fault_page: Callable[[Fault], Response]
+    render_fault_page: Callable[[Fault, Principal | None], Response]
 
     @property
     def challenge(self) -> str:
@@ -230,7 +230,8 @@ class Application:
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
         if dialect is Dialect.PAGE or (prefers_html(request) and not exchange.for_proxy):
-            return self.site.render_fault_page(fault)
+            principal = exchange.admission.principal if exchange.admission else None
+            return self.site.render_fault_page(fault, principal)
         return render_fault_json(fault, dialect)
 
     async def _record(self, exchange: _Exchange, response: Response) -> Response:

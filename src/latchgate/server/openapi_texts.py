@@ -267,6 +267,7 @@ PAGES: Mapping[str, str] = {
     "/app/user/{name}/key/{key}/rotate": "A new secret for a key",
     "/app/user/{name}/key/{key}/revoke": "The end of a key",
     "/app/api-key": "API keys of all owners, and which deserve a look",
+    "/app/api-key/new": "Whose a new key is to be",
     "/app/api-key/revoke": "The end of several keys at once",
     "/app/api-key/{source}/{key}": "A key: what it may do, its requests and its secrets",
     "/app/api-key/{source}/{key}/end-former-secret": "The end of the secret before a rotation",
