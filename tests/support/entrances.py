@@ -1,7 +1,7 @@
 """Every way into an application that Latchgate protects, before the same four addresses of it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from latchgate.middleware import flask as for_flask
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
-from latchgate.middleware.identities import Identity, get_identity
+from latchgate.middleware.identities import Identity, Judged, get_identity
 from latchgate.middleware.keepers import Keeper
 from latchgate.middleware.local import judge
 from latchgate.middleware.wsgi import WsgiMiddleware
@@ -72,6 +72,7 @@ class HeldKeeper:
 
     def __init__(self, latchgate: Latchgate) -> None:
         self._latchgate = latchgate
+        self.instance: Hashable = latchgate.settings.home
 
     def open(self) -> None:
         """Do nothing."""
@@ -79,7 +80,14 @@ class HeldKeeper:
     def admit_at_once(self, head: Any, requires: Requirement | None) -> Any:  # noqa: ANN401  # as the keeper's
         """Decide."""
         record, sync = self._latchgate.gate.record, self._latchgate.request_log.sync
-        return judge(self._latchgate, head, requires, sessions=False, record=record, sync=sync)
+        return judge(
+            self._latchgate,
+            Judged(self.instance, head, by_rules=requires is None),
+            requires,
+            sessions=False,
+            record=record,
+            sync=sync,
+        )
 
     admit = admit_at_once
 

@@ -6,23 +6,23 @@ process that serves, at its first request or start. It is closed before a fork, 
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
 from latchgate.bootstrap import Latchgate
 from latchgate.core.heads import Head, collect_presented, find_host
 from latchgate.core.policy import Decision, Judgement, Requirement
-from latchgate.errors import StorageError
-from latchgate.middleware.identities import identity_of
+from latchgate.errors import SettingsError, StorageError
+from latchgate.middleware.identities import Judged, identity_of
 from latchgate.middleware.instances import Instance
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.refusals import UNAVAILABLE, refusal_of
 from latchgate.services.admissions import Admission
 from latchgate.services.forks import heed_forks
 from latchgate.services.operator_log import OperatorLog
-from latchgate.settings import Settings
+from latchgate.settings import Settings, load_settings
 
 __all__ = ["LocalKeeper", "judge"]
 
@@ -41,7 +41,17 @@ class LocalKeeper:
         self._settings = settings
         self._sessions = sessions
         self._instances: dict[int, Instance] = {}
+        self._name: Hashable = None
         heed_forks(self, uses_others=True)
+
+    @property
+    def instance(self) -> Hashable:
+        """Which instance, and whether sessions count; None if its settings cannot be read."""
+        if self._name is None:
+            with suppress(SettingsError):
+                settings = self._settings or load_settings()
+                self._name = settings.home, settings.database_url, self._sessions
+        return self._name
 
     def open(self) -> None:
         """Open the instance. Raises SettingsError if it cannot be as it is set up."""
@@ -96,7 +106,8 @@ class LocalKeeper:
         return instance or self._instances.setdefault(process, Instance(self._settings))
 
     def _judge(self, latchgate: Latchgate, head: Head, requires: Requirement | None) -> Passage:
-        return judge(latchgate, head, requires, sessions=self._sessions, record=self._record, sync=self._sync)
+        judged = Judged(self.instance, head, by_rules=requires is None)
+        return judge(latchgate, judged, requires, sessions=self._sessions, record=self._record, sync=self._sync)
 
     # What follows comes after the application, which may have forked meanwhile: the instance is another by then.
 
@@ -123,7 +134,7 @@ class LocalKeeper:
 
 def judge(
     latchgate: Latchgate,
-    head: Head,
+    judged: Judged,
     requires: Requirement | None,
     *,
     sessions: bool,
@@ -134,13 +145,13 @@ def judge(
 
     Args:
         latchgate: Whose gate.
-        head: The request.
+        judged: The request, and where it is judged.
         requires: What is asked of the caller; None: what the access rules say.
         sessions: Whether cookies count.
         record: Writes the request's row, as the gate's own; raises StorageError.
         sync: Puts it on the disk, where replies wait for that; raises StorageError.
     """
-    gate = latchgate.gate
+    gate, head = latchgate.gate, judged.head
     started = time.perf_counter()
     presented = collect_presented(head, latchgate.settings.trusted_proxies, sessions=sessions)
     if requires is None:
@@ -160,7 +171,7 @@ def judge(
         refusal = refusal_of(admission.who, Judgement(admission.decision, admission.reason), scope)
     passage = Passage(refusal, started=started)
     if refusal is None:
-        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note)
+        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note, judged)
     passage.write = partial(record, admission)
     if admission.credential_presented and latchgate.request_log.waits_for_disk:
         passage.sync = sync

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -29,7 +30,7 @@ from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.refusals import MALFORMED
 from latchgate.core.users import DESK_USER, UserType
-from latchgate.middleware.identities import identity_of
+from latchgate.middleware.identities import Judged, identity_of
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.questions import Answer, Questioner, Unreachable
 from latchgate.middleware.refusals import UNAVAILABLE, Refusal, refusal_of
@@ -100,6 +101,11 @@ class RemoteKeeper:
         self._house: _House | None = None
         heed_forks(self, uses_others=False)
 
+    @property
+    def instance(self) -> Hashable:
+        """Which server is asked."""
+        return self._url
+
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
 
@@ -108,7 +114,7 @@ class RemoteKeeper:
         house, started = self._find_house(), time.perf_counter()
         presented, host = self._collect(head)
         kept = self._recall(house, _key(house.salt, presented, host))
-        return None if kept is None else _passage(kept, requires, started)
+        return None if kept is None else _passage(kept, requires, started, self._judged(head))
 
     def admit(self, head: Head, requires: Requirement | None) -> Passage:
         """Ask the server; without an answer the request is refused."""
@@ -127,7 +133,7 @@ class RemoteKeeper:
                 self._complain(house, "the Latchgate server gave no answer that can be used", f"status {answer.status}")
             return Passage(outcome, started=started)
         self._keep(house, _key(house.salt, presented, host), _Kept(outcome, asked_at + self._cache_seconds), answer)
-        return _passage(outcome, requires, started)
+        return _passage(outcome, requires, started, self._judged(head))
 
     def close(self) -> None:
         """Let all connections go, and forget every answer."""
@@ -144,6 +150,10 @@ class RemoteKeeper:
     def after_fork_in_child(self) -> None:
         """Leave the parent its connections."""
         self._house = None
+
+    def _judged(self, head: Head) -> Judged:
+        # Its rules are asked in any case.
+        return Judged(self._url, head, by_rules=True)
 
     def _collect(self, head: Head) -> tuple[Presented, str]:
         host = find_host(head.headers)
@@ -201,13 +211,13 @@ def _key(salt: bytes, presented: Presented, host: str) -> bytes:
     return hashlib.sha256(salt + b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
 
-def _passage(who: Who, requires: Requirement | None, started: float) -> Passage:
+def _passage(who: Who, requires: Requirement | None, started: float, judged: Judged) -> Passage:
     passage = Passage(None, started=started)
     if requires is not None:
         judgement = decide(who, requires)
         if judgement.decision is not Decision.ALLOWED:
             return Passage(refusal_of(who, judgement, requires.scope), started=started)
-    passage.identity = identity_of(who, "", passage.notes.note)
+    passage.identity = identity_of(who, "", passage.notes.note, judged)
     return passage
 
 
