@@ -66,7 +66,8 @@ def settle_rule(rule: AccessRule) -> AccessRule | Mapping[str, str]:
         rule,
         host=rule.host.strip(),
         path=rule.path.strip(),
-        methods=frozenset(method.strip().upper() for method in rule.methods),
+        # Some letters beyond ASCII have capitals within it.
+        methods=frozenset(method.strip().upper() if method.isascii() else method for method in rule.methods),
         roles=frozenset(role.strip() for role in rule.roles),
         scopes=frozenset(scope.strip() for scope in rule.scopes),
     )

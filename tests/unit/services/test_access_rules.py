@@ -127,6 +127,7 @@ def test_a_deleted_rule_leaves_no_gap_and_its_name_to_nobody(ruled: House) -> No
         ({"path": "/a/../b", "allow_unusual_path": 1}, "path"),
         ({"methods": "GE T"}, "methods"),
         ({"methods": ["GET", 7]}, "methods"),
+        ({"methods": "po\u017ft"}, "methods"),
         ({"methods": ""}, "methods"),
         ({"methods": [""]}, "methods"),
         ({"roles": ""}, "roles"),
