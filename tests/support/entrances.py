@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from latchgate.bootstrap import Latchgate
 from latchgate.core.credentials import Scheme
 from latchgate.core.forwarded import Proxy
+from latchgate.core.heads import collect_presented
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.middleware import fastapi as for_fastapi
 from latchgate.middleware import flask as for_flask
@@ -80,14 +81,9 @@ class HeldKeeper:
     def admit_at_once(self, head: Any, requires: Requirement | None) -> Any:  # noqa: ANN401  # as the keeper's
         """Decide."""
         record, sync = self._latchgate.gate.record, self._latchgate.request_log.sync
-        return judge(
-            self._latchgate,
-            Judged(self.instance, head, by_rules=requires is None),
-            requires,
-            sessions=False,
-            record=record,
-            sync=sync,
-        )
+        presented = collect_presented(head, self._latchgate.settings.trusted_proxies, sessions=False)
+        judged = Judged(self.instance, head, by_rules=requires is None)
+        return judge(self._latchgate, presented, judged, requires, record=record, sync=sync)
 
     admit = admit_at_once
 

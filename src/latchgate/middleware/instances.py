@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -55,17 +54,20 @@ class Instance:
         self._lasting: _Lasting | None = None
         self._failed_at = -_AGAIN_SECONDS
         self._turning = threading.Lock()
-        self._changed = threading.Condition()
-        self._inside: Counter[int] = Counter()
+        # A signal in the middle of it may fork.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._inside: dict[int, int] = {}
+        """By thread, how often it has borrowed it."""
         self._shut = 0
 
     def borrow_at_once(self) -> Latchgate | None:
         """Give it, if it is open and no fork is under way; None: nothing is to be given back."""
-        with self._changed:
+        with self._lock:
             latchgate = self._latchgate
             if latchgate is None or not self._may_enter():
                 return None
-            self._inside[threading.get_ident()] += 1
+            self._enter()
             return latchgate
 
     def borrow(self, *, tells: bool = False) -> Latchgate | None:
@@ -77,9 +79,9 @@ class Instance:
         Raises:
             SettingsError: It cannot be opened as it is set up.
         """
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(self._may_enter)
-            self._inside[threading.get_ident()] += 1
+            self._enter()
         latchgate = None
         try:
             latchgate = self._latchgate or self._open(tells=tells)
@@ -91,10 +93,10 @@ class Instance:
     def give_back(self) -> None:
         """Use it no longer."""
         ident = threading.get_ident()
-        with self._changed:
-            self._inside[ident] -= 1
-            if not self._inside[ident]:
-                del self._inside[ident]
+        with self._lock:
+            times = self._inside.pop(ident) - 1
+            if times:
+                self._inside[ident] = times
             if self._shut:
                 self._changed.notify_all()
 
@@ -104,7 +106,7 @@ class Instance:
         Where its database is across a network nobody is waited for: what is open there, a child may leave as it is.
         If somebody, or the very thread that asks for this, keeps it for too long, it stays open.
         """
-        with self._changed:
+        with self._lock:
             self._shut += 1
             latchgate = self._latchgate
             patience_seconds = 0.0 if latchgate is not None and latchgate.gate_may_wait else _PATIENCE_SECONDS
@@ -137,9 +139,13 @@ class Instance:
 
     def reopen(self) -> None:
         """Let whoever comes have it, opened anew."""
-        with self._changed:
+        with self._lock:
             self._shut -= 1
             self._changed.notify_all()
+
+    def _enter(self) -> None:
+        ident = threading.get_ident()
+        self._inside[ident] = self._inside.get(ident, 0) + 1
 
     def _may_enter(self) -> bool:
         # Who is inside already is waited for: it must not wait in turn.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from latchgate.bootstrap import Latchgate
+from latchgate.core.credentials import Presented
 from latchgate.core.heads import Head, collect_presented, find_host
 from latchgate.core.policy import Decision, Judgement, Requirement
 from latchgate.errors import SettingsError, StorageError
@@ -30,27 +31,32 @@ __all__ = ["LocalKeeper", "judge"]
 class LocalKeeper:
     """Fulfils the protocol Keeper with the instance that the settings name."""
 
-    def __init__(self, settings: Settings | None = None, *, sessions: bool = False) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, sessions: bool = False, trusts_socket: bool = False
+    ) -> None:
         """Open nothing yet.
 
         Args:
             settings: Which instance; without them what the environment says, read when it is opened.
             sessions: Whether the cookie of a desk's session counts too. Its visitors' browsers send it by themselves:
                 what changes something then needs a `X-Frappe-CSRF-Token` header.
+            trusts_socket: Whether whoever asks over a Unix socket, and has no address, is a proxy whose
+                X-Forwarded-For counts, as from those of LATCHGATE_TRUSTED_PROXIES.
         """
         self._settings = settings
-        self._sessions = sessions
+        self._sessions, self._trusts_socket = sessions, trusts_socket
         self._instances: dict[int, Instance] = {}
         self._name: Hashable = None
         heed_forks(self, uses_others=True)
 
     @property
     def instance(self) -> Hashable:
-        """Which instance, and whether sessions count; None if its settings cannot be read."""
+        """Which instance, and what counts there; None if its settings cannot be read."""
         if self._name is None:
             with suppress(SettingsError):
                 settings = self._settings or load_settings()
-                self._name = settings.home, settings.database_url, self._sessions
+                which = settings.home, settings.database_url, settings.trusted_proxies
+                self._name = *which, self._sessions, self._trusts_socket
         return self._name
 
     def open(self) -> None:
@@ -106,8 +112,10 @@ class LocalKeeper:
         return instance or self._instances.setdefault(process, Instance(self._settings))
 
     def _judge(self, latchgate: Latchgate, head: Head, requires: Requirement | None) -> Passage:
+        trusted = latchgate.settings.trusted_proxies
+        presented = collect_presented(head, trusted, sessions=self._sessions, trusts_socket=self._trusts_socket)
         judged = Judged(self.instance, head, by_rules=requires is None)
-        return judge(latchgate, judged, requires, sessions=self._sessions, record=self._record, sync=self._sync)
+        return judge(latchgate, presented, judged, requires, record=self._record, sync=self._sync)
 
     # What follows comes after the application, which may have forked meanwhile: the instance is another by then.
 
@@ -134,10 +142,10 @@ class LocalKeeper:
 
 def judge(
     latchgate: Latchgate,
+    presented: Presented,
     judged: Judged,
     requires: Requirement | None,
     *,
-    sessions: bool,
     record: Callable[[Admission, int, float, str | None], None],
     sync: Callable[[], None],
 ) -> Passage:
@@ -145,17 +153,16 @@ def judge(
 
     Args:
         latchgate: Whose gate.
-        judged: The request, and where it is judged.
+        presented: The request, collected.
+        judged: The same, and where it is judged.
         requires: What is asked of the caller; None: what the access rules say.
-        sessions: Whether cookies count.
         record: Writes the request's row, as the gate's own; raises StorageError.
         sync: Puts it on the disk, where replies wait for that; raises StorageError.
     """
-    gate, head = latchgate.gate, judged.head
+    gate = latchgate.gate
     started = time.perf_counter()
-    presented = collect_presented(head, latchgate.settings.trusted_proxies, sessions=sessions)
     if requires is None:
-        host = find_host(head.headers)
+        host = find_host(judged.head.headers)
         # Two of them are no host's name; the rules refuse what is none.
         admission = gate.admit_protected(replace(presented, host=", " if host is None else host))
     else:

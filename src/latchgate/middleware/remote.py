@@ -76,6 +76,7 @@ class RemoteKeeper:
         cache_entries: int = 10_000,
         timeout_seconds: float = 5.0,
         trusted_proxies: str = "",
+        trusts_socket: bool = False,
     ) -> None:
         """Connect to nothing yet.
 
@@ -87,6 +88,7 @@ class RemoteKeeper:
             cache_entries: How many such answers are kept at most.
             timeout_seconds: How long to wait for the server; then the request is refused.
             trusted_proxies: Addresses or ranges of the proxies before this application.
+            trusts_socket: Whether whoever asks over a Unix socket, and has no address, is such a proxy too.
 
         Raises:
             ValueError: The address or a range is none.
@@ -98,13 +100,14 @@ class RemoteKeeper:
         self._url, self._timeout_seconds = url, timeout_seconds
         self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
         self._trusted: tuple[Network, ...] = networks
+        self._trusts_socket = trusts_socket
         self._house: _House | None = None
         heed_forks(self, uses_others=False)
 
     @property
     def instance(self) -> Hashable:
-        """Which server is asked."""
-        return self._url
+        """Which server is asked, and whom this machine trusts."""
+        return self._url, self._trusted, self._trusts_socket
 
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
@@ -153,11 +156,12 @@ class RemoteKeeper:
 
     def _judged(self, head: Head) -> Judged:
         # Its rules are asked in any case.
-        return Judged(self._url, head, by_rules=True)
+        return Judged(self.instance, head, by_rules=True)
 
     def _collect(self, head: Head) -> tuple[Presented, str]:
         host = find_host(head.headers)
-        return collect_presented(head, self._trusted, sessions=False), ", " if host is None else host
+        presented = collect_presented(head, self._trusted, sessions=False, trusts_socket=self._trusts_socket)
+        return presented, ", " if host is None else host
 
     def _find_house(self) -> _House:
         house = self._house
