@@ -15,7 +15,7 @@ import pytest
 from latchgate.core.heads import Head
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import SIGNED_IN
-from latchgate.errors import SettingsError
+from latchgate.errors import SettingsError, StorageError
 from latchgate.middleware import instances
 from latchgate.middleware.instances import Instance
 from latchgate.middleware.local import LocalKeeper
@@ -136,6 +136,24 @@ def test_an_application_may_fork_in_the_middle_of_a_request(tmp_path: Path, monk
         rows, _ = service.latchgate.request_log.follow(position)
         assert [row.status for row in rows] == [200]
         assert synced == [1]
+
+
+def test_what_cannot_be_logged_after_a_fork_does_not_leave(
+    own: LocalKeeper, key: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the instance cannot be opened anew for the row of a request under way, there is no reply but a 503."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("The database cannot be reached")
+
+    passage = own.admit(_carrying(key), SIGNED_IN)
+    run_in_forks([lambda: None])
+    with monkeypatch.context() as patched:
+        patched.setattr(instances, "open_latchgate", fail)
+        assert not passage.try_record(200)
+
+    monkeypatch.setattr(instances, "_AGAIN_SECONDS", 0.0)
+    assert ask(own, key.token, "/") == 200
 
 
 def test_nothing_of_the_parents_is_open_in_a_child(tmp_path: Path) -> None:
