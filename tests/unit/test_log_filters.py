@@ -48,6 +48,8 @@ def _narrow(chosen: Mapping[str, str], filters: Sequence[Filter] = REQUEST_FILTE
         ("user", "Ann@Example.com", [["user", "=", "ann@example.com"]], "User: Ann@Example.com"),
         ("user", "nobody", [["user", "=", "nobody"]], "User: nobody"),
         ("key", "lgk_1", [["api_key", "=", "lgk_1"]], "API key: lgk_1"),
+        ("host", "App.Example.com.:443", [["host", "=", "app.example.com"]], "Host: App.Example.com.:443"),
+        ("host", "app_1%", [["host", "=", "app_1%"]], "Host: app_1%"),
         ("address", "::1", [["ip_address", "=", "::1"]], "Address: ::1"),
         ("path", "a%_\\b", [["path", "like", "%a\\%\\_\\\\b%"]], "Path contains: a%_\\b"),
         ("method", "get", [["method", "=", "GET"]], "Method: GET"),
@@ -143,7 +145,10 @@ def test_the_times(chosen: dict[str, str], conditions: list[list[str]], chips: l
         ("from", "rubbish", "From: give a date and time such as 2026-11-24 09:30."),
         ("to", "9999-12-31T23:59-23:59", "Until: give a date and time"),
         ("whose", "hers", "Requests: choose mine or all."),
-        *[(name, "x" * 401, "give at most 400 characters.") for name in ("user", "key", "address", "path", "method")],
+        *[
+            (name, "x" * 401, "give at most 400 characters.")
+            for name in ("user", "key", "host", "address", "path", "method")
+        ],
     ],
 )
 def test_a_value_that_cannot_be_understood_is_named(name: str, value: str, problem: str) -> None:
@@ -162,7 +167,8 @@ def test_a_free_search_is_in_one_of_many_fields() -> None:
 
     assert found.conditions == [["status", ">=", 500]]
     assert found.any_of == [
-        [field, "like", "%5\\%%"] for field in ("path", "user", "api_key", "ip_address", "user_agent", "request_id")
+        [field, "like", "%5\\%%"]
+        for field in ("path", "host", "user", "api_key", "ip_address", "user_agent", "request_id")
     ]
     assert [chip.words for chip in found.chips] == ["Contains: 5%", "Status: failed (500 and above)"]
     assert _narrow({"search": "Key"}, ACTIVITY_FILTERS).any_of == [
