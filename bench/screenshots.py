@@ -244,14 +244,7 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     administrator = requests.Session()
     signed_in = {"usr": "Administrator", "pwd": _PASSWORD}
     administrator.post(f"{running.base}/api/method/login", data=signed_in, timeout=30).raise_for_status()
-    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
-    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
-    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
-    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
-    running.ask("source", "create", "API Device")
-    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
-    running.ask("source", "record", "create", "API Device", "Back door")
-    running.ask("source", "record", "create", "Event Consumer", "Billing", "--user", "api@example.com")
+    _furnish_records(running)
     # The second secret works beside the first.
     running.ask("key", "rotate", str(key), "--overlap", "24h")
     app, token = connect_application(running, "Administrator", _PASSWORD)
@@ -272,6 +265,17 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
         "row": _newest(administrator, running.base, "API Request Log", '[["status","=",403]]'),
         "deed": _newest(administrator, running.base, "Activity Log", '[["operation","=","api_key.generated"]]'),
     }
+
+
+def _furnish_records(running: RunningLatchgate) -> None:
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
+    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
+    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
+    running.ask("source", "create", "API Device")
+    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
+    running.ask("source", "record", "create", "API Device", "Back door")
+    running.ask("source", "record", "create", "Event Consumer", "Billing", "--user", "api@example.com")
 
 
 def _register_stranger(base: str) -> str:
