@@ -82,7 +82,7 @@ pictures: $(VENV)/dev chromium
 	@PYTHONPATH=tests $(BIN)/python tools/pictures.py
 
 screenshots: $(VENV)/dev chromium
-	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py
+	@PYTHONPATH=tests $(BIN)/python bench/screenshots.py $(ONLY)
 
 # Why so, and why no registry is named: docs/decisions/0002-requirements.md.
 lock: $(VENV)/lock

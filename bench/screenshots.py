@@ -1,21 +1,24 @@
 """Pictures of the pages for people, light and dark, wide and narrow, of an instance with a little in it.
 
     make screenshots
+    make screenshots ONLY="keys* role"
 
 They lie in build/screenshots, `<page>-<theme>-<width>.png`, and are made to be looked at. A page of the route table
 that has no picture, and one that does not answer with 200, end the run with 1: a new page gets its line in PICTURES,
-and what it shows gets made in `_furnish`.
+what it shows gets made in `_furnish`, and what only a click or a key shows stands in screenshot_states.py.
 """
 
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from screenshot_states import STATES, enter, second_factor
 
 from latchgate.server.oauth.authorize import AUTHORIZE
 from latchgate.server.oauth.end_session import END_SESSION
@@ -27,7 +30,12 @@ from support.running import RunningLatchgate
 _PASSWORD = "correct horse battery"
 _FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
 _SIZES = ((1280, 900), (375, 800))
-_WITHOUT_SESSION = frozenset({"login", "fault", "sign-in-client"})
+_WITHOUT_SESSION = frozenset({"login", "fault", "sign-in-client", "guest-not-found"})
+_REFUSED = frozenset(
+    {"fault", "guest-not-found", "not-found", "ann-not-permitted", "keys-long", "key-owner-refused", "role-dialog-kept"}
+)
+"""Those that are to be refused: what is said then is the picture."""
+_ANN, _WEB = "ann@example.com", "web@example.com"
 
 # What only a form leads to: the page in the route table, where the form is, and the button that sends it.
 PRESSED = {
@@ -59,7 +67,15 @@ _RECORD, _DOOR = "/app/source/{source}/record/{name}", "/app/source/API%20Device
 PICTURES = {
     "login": ("/login", "/login"),
     "fault": ("/setup/{name}", "/setup/lgl_ended"),
+    "guest-not-found": ("/no/such/page", "/no/such/page"),
+    "not-found": ("/no/such/page", "/app/user/nobody@example.com"),
     "home": ("/app", "/app"),
+    # Ann may do hardly anything, and the Website User comes to the account alone.
+    "ann-home": ("/app", "/app"),
+    "ann-keys": ("/app/api-key", "/app/api-key"),
+    "ann-not-permitted": ("/app/settings", "/app/settings"),
+    "web-account": ("/me", "/me"),
+    "web-keys": ("/me", "/me?tab=keys"),
     "account": ("/me", "/me"),
     "password": ("/me/password", "/me/password"),
     "api": ("/api/docs", "/api/docs"),
@@ -108,6 +124,9 @@ PICTURES = {
     "record-dialog-revoke": (f"{_RECORD}/key/{{key}}/revoke", f"{_DOOR}/key/{{door}}/revoke"),
     "keys": ("/app/api-key", "/app/api-key"),
     "keys-wide": ("/app/api-key", "/app/api-key?finding=wide&state=live"),
+    "keys-long": ("/app/api-key", f"/app/api-key?search={'long' * 51}"),
+    "key-owner": ("/app/api-key/new", "/app/api-key/new"),
+    "key-owner-refused": ("/app/api-key/new", "/app/api-key/new?source=API+Device&owner=Side+door"),
     "keys-revoke": ("/app/api-key/revoke", "/app/api-key/revoke?key:User:{key}=1&key:User:{own}=1&key:User:none=1"),
     "key": (_KEY, _OWN_KEY),
     "key-dialog-rotate": (f"{_KEY}/rotate", f"{_OWN_KEY}/rotate"),
@@ -124,7 +143,8 @@ PICTURES = {
     "role": ("/app/role/{name}", "/app/role/Deployer"),
     "role-kept": ("/app/role/{name}", "/app/role/System%20Manager"),
     "role-dialog-new": ("/app/role", "/app/role?new=1"),
-    "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "role-dialog-kept": ("/app/role/{name}/delete", "/app/role/Deployer/delete"),
+    "role-dialog-delete": ("/app/role/{name}/delete", "/app/role/Reporter/delete"),
     "rules": ("/app/access-rule", "/app/access-rule"),
     "rules-tried": (
         "/app/access-rule",
@@ -169,8 +189,8 @@ PICTURES = {
 }
 
 
-def main() -> int:
-    """Make them all; give the exit code."""
+def main(only: list[str]) -> int:
+    """Make them all, or those whose names are like these; give the exit code."""
     lacking = _without_picture()
     _FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -184,7 +204,7 @@ def main() -> int:
             parts = _furnish(running)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=find_program(), args=ARGUMENTS)
-                missing = list(_make_pictures(browser, running.base, parts))
+                missing = list(_make_pictures(browser, running, parts, only))
                 browser.close()
         finally:
             running.stop()
@@ -202,12 +222,15 @@ def _without_picture() -> list[str]:
 
 def _furnish(running: RunningLatchgate) -> dict[str, str]:
     """Make what pages show; give the ids of keys by what stands for them in addresses."""
-    for role in ("Deployer", "Auditor"):
+    for role in ("Deployer", "Auditor", "Reporter"):
         running.ask("role", "create", role)
     for doctype, *actions in (("API Key", "--read", "--create"), ("API Request Log", "--read"), ("User", "--read")):
         running.ask("permission", "grant", "Deployer", doctype, *actions)
     running.ask("permission", "grant", "Deployer", "Event Consumer", "--read", "--write", "--own")
-    running.ask("user", "create", "ann@example.com", "--first-name", "Ann", "--last-name", "Lee")
+    running.ask("user", "create", _ANN, "--first-name", "Ann", "--last-name", "Lee")
+    running.ask("user", "create", _WEB, "--first-name", "Wanda", "--website")
+    for user in (_ANN, _WEB):
+        running.run("user", "set-password", user, "--password-stdin", typed=_PASSWORD)
     running.ask("user", "create", "api@example.com", "--first-name", "Deploys", "--role", "Deployer")
     running.ask("key", "generate", "api@example.com", "--label", "Nightly backup", "--allow-ip", "10.0.0.0/8")
     made = running.ask("key", "generate", "api@example.com")
@@ -221,14 +244,7 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
     administrator = requests.Session()
     signed_in = {"usr": "Administrator", "pwd": _PASSWORD}
     administrator.post(f"{running.base}/api/method/login", data=signed_in, timeout=30).raise_for_status()
-    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
-    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
-    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
-    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
-    running.ask("source", "create", "API Device")
-    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
-    running.ask("source", "record", "create", "API Device", "Back door")
-    running.ask("source", "record", "create", "Event Consumer", "Billing", "--user", "api@example.com")
+    _furnish_records(running)
     # The second secret works beside the first.
     running.ask("key", "rotate", str(key), "--overlap", "24h")
     app, token = connect_application(running, "Administrator", _PASSWORD)
@@ -249,6 +265,17 @@ def _furnish(running: RunningLatchgate) -> dict[str, str]:
         "row": _newest(administrator, running.base, "API Request Log", '[["status","=",403]]'),
         "deed": _newest(administrator, running.base, "Activity Log", '[["operation","=","api_key.generated"]]'),
     }
+
+
+def _furnish_records(running: RunningLatchgate) -> None:
+    running.ask("rule", "create", "--host", "api.example.com", "--path", "/reports/*", "--role", "Deployer")
+    running.ask("rule", "create", "--host", "*.example.com", "--path", "/health", "--allow-guest")
+    running.ask("rule", "create", "--path", "/*", "--method", "GET,POST", "--role", "Auditor,Deployer", "--every-role")
+    running.ask("rule", "create", "--host", "x.example.com", "--method", "GET", "--scope", "orders.read")
+    running.ask("source", "create", "API Device")
+    running.ask("source", "record", "create", "API Device", "Front door", "--user", "api@example.com")
+    running.ask("source", "record", "create", "API Device", "Back door")
+    running.ask("source", "record", "create", "Event Consumer", "Billing", "--user", "api@example.com")
 
 
 def _register_stranger(base: str) -> str:
@@ -274,24 +301,57 @@ def _newest(session: requests.Session, base: str, doctype: str, filters: str) ->
     return str(answer.json()["data"][0]["name"])
 
 
-def _make_pictures(browser: Browser, base: str, parts: Mapping[str, str]) -> Iterator[str]:
-    session = _sign_in(browser, base)
+def _make_pictures(
+    browser: Browser, running: RunningLatchgate, parts: Mapping[str, str], only: list[str]
+) -> Iterator[str]:
+    sessions = {user: _sign_in(browser, running.base, user) for user in ("Administrator", _ANN, _WEB)}
     for theme in ("light", "dark"):
         for width, height in _SIZES:
             options: dict[str, Any] = {
-                "base_url": base,
+                "base_url": running.base,
                 "color_scheme": theme,
                 "viewport": {"width": width, "height": height},
             }
-            guest = browser.new_context(**options).new_page()
-            user = browser.new_context(storage_state=session, **options).new_page()
+            guest, stranger = (browser.new_context(**options).new_page() for _ in range(2))
+            user, ann, web = (
+                browser.new_context(storage_state=sessions[name], **options).new_page() for name in sessions
+            )
             for name, (_, address) in PICTURES.items():
-                page = guest if name in _WITHOUT_SESSION else user
-                yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
-            for name, (_, address, button) in PRESSED.items():
-                _press(user, address.format_map(parts), button)
-                user.screenshot(path=_FOLDER / f"{name}-{theme}-{width}.png")
-            _undo(user, f"{theme}-{width}")
+                if _is_wanted(name, only):
+                    who = {"ann": ann, "web": web}.get(name.partition("-")[0], user)
+                    page = guest if name in _WITHOUT_SESSION else who
+                    yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
+            yield from _make_states(user, parts, only, f"{theme}-{width}")
+            _make_sign_ins(stranger, running, only, f"{theme}-{width}")
+
+
+def _make_states(page: Page, parts: Mapping[str, str], only: list[str], kind: str) -> Iterator[str]:
+    for name, (_, address, button) in PRESSED.items():
+        if _is_wanted(name, only):
+            _press(page, address.format_map(parts), button)
+            page.screenshot(path=_FOLDER / f"{name}-{kind}.png")
+    for name, show in STATES.items():
+        try:
+            if _is_wanted(name, only) and show(page):
+                page.screenshot(path=_FOLDER / f"{name}-{kind}.png", full_page=not page.locator(":modal").count())
+        except Error as error:
+            yield f"{name} does not come about: {error}"
+    if _is_wanted("undo", only):
+        _undo(page, kind)
+
+
+def _make_sign_ins(page: Page, running: RunningLatchgate, only: list[str], kind: str) -> None:
+    if _is_wanted("login-refused", only):
+        enter(page, "Administrator", "wrong password")
+        page.get_by_role("alert").wait_for()
+        page.screenshot(path=_FOLDER / f"login-refused-{kind}.png", full_page=True)
+    if _is_wanted("second-factor-walk", only):
+        for name in second_factor(page, running, _PASSWORD, f"walk-{kind}@example.com"):
+            page.screenshot(path=_FOLDER / f"{name}-{kind}.png", full_page=True)
+
+
+def _is_wanted(name: str, only: list[str]) -> bool:
+    return not only or any(fnmatch(name, wanted) for wanted in only)
 
 
 def _undo(page: Page, kind: str) -> None:
@@ -315,8 +375,11 @@ def _undo(page: Page, kind: str) -> None:
 
 def _picture(page: Page, name: str, address: str, kind: str) -> Iterator[str]:
     answer = page.goto(address, wait_until="networkidle")
+    if name == "api":
+        # It is laid out by a script, a while after it was loaded.
+        page.locator(".opblock-tag").first.wait_for()
     page.screenshot(path=_FOLDER / f"{name}-{kind}.png", full_page="dialog" not in name)
-    if name != "fault" and (answer is None or not answer.ok):
+    if answer is None or answer.ok == (name in _REFUSED):
         yield f"{address} answered {answer and answer.status}"
 
 
@@ -330,15 +393,12 @@ def _press(page: Page, address: str, button: str) -> None:
     page.get_by_role("button", name="Close").wait_for()
 
 
-def _sign_in(browser: Browser, base: str) -> Any:  # noqa: ANN401  # as Playwright keeps it
+def _sign_in(browser: Browser, base: str, user: str) -> Any:  # noqa: ANN401  # as Playwright keeps it
     page = browser.new_context(base_url=base).new_page()
-    page.goto("/login")
-    page.get_by_label("E-mail address or user name").fill("Administrator")
-    page.get_by_label("Password").fill(_PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/app")
+    enter(page, user, _PASSWORD)
+    page.wait_for_url("**/me" if user == _WEB else "**/app")
     return page.context.storage_state()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -58,6 +58,7 @@ PAGES = [
     "/app/oauth-client/{app}/token/{token}/end",
     "/app/api-key",
     "/app/api-key?finding=wide&state=live",
+    "/app/api-key/new",
     "/app/api-key/revoke?key:User:{key}=1&key:User:{own}=1&key:User:nobodys=1",
     *(
         f"/app/api-key/{key}{page}"

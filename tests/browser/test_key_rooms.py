@@ -7,6 +7,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, StorageState, expect
 
+from support.browsers import find_barriers
 from support.running import RunningLatchgate
 
 OpenPage = Callable[..., Page]
@@ -131,3 +132,49 @@ def test_home_says_what_needs_attention(
     refused.click()
     expect(page.locator(".rows.log tbody tr").first).to_be_visible()
     expect(page.get_by_role("list", name="Filters")).to_contain_text("Address: 127.0.0.1")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_key_is_made_from_the_list_of_all(
+    open_page: OpenPage, running: RunningLatchgate, signed_in: StorageState, width: int, scripted: bool
+) -> None:
+    """Whose it is to be is asked first, and what cannot be is said at the field; then the owner's form comes."""
+    user = f"owner{width}{'s' if scripted else 'p'}@example.com"
+    running.ask("user", "create", user)
+    page = open_page(
+        storage_state=signed_in,
+        java_script_enabled=scripted,
+        refusals=True,
+        viewport={"width": width, "height": 800},
+    )
+    page.goto(KEYS)
+    page.get_by_role("link", name="New key").click()
+    expect(page.get_by_role("heading", name="New key")).to_be_visible()
+
+    page.get_by_role("textbox", name="Owner").fill("nobody@example.com")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#owner-error")).to_have_text("There is no User of this name that you may see.")
+    if scripted:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert find_barriers(page) == []
+    page.get_by_role("textbox", name="Owner").fill(user)
+    page.get_by_role("button", name="Continue").click()
+
+    expect(page.get_by_label(f"Everything that {user} may")).to_be_checked()
+    page.get_by_label("Label").fill("From the list")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("Copy this value now.")).to_be_visible()
+    assert [key["label"] for key in running.ask("key", "list", user)] == ["From the list"]
+
+
+def test_a_search_that_is_too_long_is_told_while_one_types(open_page: OpenPage, signed_in: StorageState) -> None:
+    """At its field, without a new page; once it is shorter, the list is there again."""
+    page = open_page(storage_state=signed_in, refusals=True)
+    page.goto(KEYS)
+
+    page.get_by_role("searchbox", name="Search labels and key ids").fill("x" * 201)
+    expect(page.get_by_role("alert").filter(has_text="at most 200 characters")).to_be_visible()
+    page.get_by_role("searchbox", name="Search labels and key ids").fill("x" * 200)
+
+    expect(page.get_by_text("No keys match.")).to_be_visible()
