@@ -24,6 +24,8 @@ _WATCH_POLICY = """
 """
 _REFUSAL = "Failed to load resource: the server responded with a status of 4"
 _AXE = (Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js").read_text()
+# What fades is half as plain on its way: a look at it waits for the end.
+_FADED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null))).then(() => null)"
 # Loading style sheets anew would break the pages' policy; what needs it is about screens that turn.
 _FIND_BARRIERS = """
     axe.run({ resultTypes: ["violations"], preload: false }).then((found) =>
@@ -40,6 +42,7 @@ def find_barriers(page: Page) -> list[str]:
     """List what is hard to use for whoever cannot see, point or tell colours; the page's policy stays in force."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(_AXE)
+    page.evaluate(_FADED)
     found: list[str] = page.evaluate(_FIND_BARRIERS)
     return found
 
