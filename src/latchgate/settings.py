@@ -148,8 +148,9 @@ class Settings(BaseSettings):
     """After how many days the key that signs ID tokens is replaced. The old one stays in the key set for a week."""
     cache_bytes: int = Field(default=32 * 1024**2, ge=0, le=64 * 1024**3)
     """How many bytes of verdicts each serving process remembers, so that a credential is looked up once and not at
-    every request; about 1,600 bytes a credential. A change that is acknowledged counts at once all the same. 0: none,
-    every request asks the database. On PostgreSQL nothing is remembered."""
+    every request; about 1,600 bytes a credential, 2,400 where a proxy asks for several paths. A change that is
+    acknowledged counts at once all the same. 0: none, every request asks the database. On PostgreSQL nothing is
+    remembered."""
     fast_lane: Literal["parser", "application", "off"] = "parser"
     """Where requests that the verdict of a credential alone answers, such as `get_logged_user`, leave the long way,
     with the same answers and rows: in the `parser`, or at the door of the `application`. `off`: nowhere; for comparing

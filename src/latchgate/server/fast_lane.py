@@ -31,6 +31,7 @@ from latchgate.server.lane_frames import (
     LaneFrame,
     Sent,
     frame_of,
+    size_of_ready,
 )
 from latchgate.server.replies import Dialect, Reply, encode_body, render_reply
 from latchgate.server.routes import METHOD_PREFIXES, Table
@@ -82,6 +83,11 @@ class LaneAnswer:
     row: RecalledRow
     frame: LaneFrame
     body: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes."""
+        return size_of_ready(self.row, self.address, self.agent)
 
 
 def lane_targets(table: Table) -> dict[bytes, LaneTarget]:
@@ -203,7 +209,7 @@ class FastLane:
         asked = self._own[target]
         if decide(verdict.who, asked.requires).decision is not Decision.ALLOWED:
             return None
-        authorization, source, agent, address, _ = sent
+        authorization, source, agent, address, name = sent
         presented = Presented(
             method="GET",
             path=asked.path,
@@ -224,7 +230,8 @@ class FastLane:
             frame=self._find_frame(target, reply, len(body)),
             body=self._share(body),
         )
-        verdict.prepared = (ready, *verdict.prepared[: READY_MAX - 1])
+        kept = (ready, *verdict.prepared[: READY_MAX - 1])
+        self._gate.keep_prepared(name, verdict, kept, sum(one.size_bytes for one in kept))
         return ready
 
     def _find_frame(self, target: bytes, reply: Reply, length: int) -> LaneFrame:

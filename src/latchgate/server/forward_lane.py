@@ -26,6 +26,7 @@ from latchgate.server.lane_frames import (
     LaneFrame,
     Sent,
     frame_of,
+    size_of_ready,
 )
 from latchgate.services.gate import Gate, RecalledRow
 from latchgate.services.verdicts import Verdict
@@ -77,6 +78,11 @@ class _Ready:
     rules: int
     """By which rules, as they are counted here."""
     row: RecalledRow = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes."""
+        return size_of_ready(self.row, *self.asked, self.host, self.address, self.agent)
 
 
 class ForwardLane:
@@ -162,7 +168,7 @@ class ForwardLane:
     def _prepare(
         self, verdict: Verdict, target: bytes, question: ForwardSent, told: tuple[str, str, str], host: str
     ) -> _Ready:
-        asked, (authorization, source, agent, address, _) = question
+        asked, (authorization, source, agent, address, name) = question
         presented = Presented(
             method=told[0],
             path=told[2],
@@ -175,7 +181,8 @@ class ForwardLane:
         row = self._gate.prepare_row(verdict.who, presented, _YES)
         ready = _Ready(self._share(target), self._share(agent), address, asked, host, self._rules_count, row)
         if sum(map(len, asked)) <= _ASKED_BYTES_MAX:
-            verdict.prepared = (ready, *verdict.prepared[: READY_MAX - 1])
+            kept = (ready, *verdict.prepared[: READY_MAX - 1])
+            self._gate.keep_prepared(name, verdict, kept, sum(one.size_bytes for one in kept))
         return ready
 
     def _find_frame(self, verdict: Verdict, token: str) -> LaneFrame:

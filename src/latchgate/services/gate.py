@@ -7,7 +7,7 @@ Every entrance calls `admit` with what was presented, runs its handler only if t
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import assert_never
+from typing import Any, assert_never
 
 from latchgate.core.access_rules import Match, RuleSet
 from latchgate.core.credentials import (
@@ -110,6 +110,11 @@ class Gate:
         if self.cached is None:
             return None
         return self.cached.recall(name, authorization, source, address)
+
+    def keep_prepared(self, name: bytes, verdict: Verdict, prepared: tuple[Any, ...], size_bytes: int) -> None:
+        """Keep with a verdict that `recall` gave what was made from it; it counts for what it takes."""
+        if self.cached is not None:
+            self.cached.cache.keep_prepared(name, verdict, prepared, size_bytes)
 
     def recall_rules(self) -> RuleSet | None:
         """Give the access rules that count now if memory can tell; never raises. The same rules are the same object."""

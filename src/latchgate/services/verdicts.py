@@ -25,8 +25,6 @@ FOREVER = 2**62
 REFUSALS_MAX = 1_024
 """Anybody can make them, so they push out nothing but each other; together they take less than a megabyte."""
 
-PREPARED_BYTES = 500
-"""What others may keep in `Verdict.prepared`, and are counted for whether they do or not."""
 _ENTRY_BYTES = 430
 """The verdict with its principal, key and place in the order, without texts and tags. A test measures it."""
 _TAG_BYTES = 100
@@ -76,7 +74,9 @@ class Verdict:
     """The caller's address must lie in one range of each."""
     tags: tuple[Tag, ...]
     prepared: tuple[Any, ...] = ()
-    """What other parts made once from it; some hundred bytes, see PREPARED_BYTES."""
+    """What other parts made once from it and keep with it."""
+    prepared_bytes: int = 0
+    """What that takes, as the store counts it; see `VerdictStore.keep_prepared`."""
     fresh: bool = False
     """Whether it was looked up for somebody who recalls, and nobody was answered by it yet."""
     used: bool = False
@@ -155,6 +155,14 @@ class VerdictStore:
                 self._index[tag] = {keys, key}
         self._make_room()
 
+    def keep_prepared(self, key: bytes, verdict: Verdict, prepared: tuple[Any, ...], size_bytes: int) -> None:
+        """Keep with a verdict what others made from it, and count it; it is nobody's if the verdict is gone by now."""
+        verdict.prepared = prepared
+        if self._verdicts.get(key) is verdict:
+            self._bytes += size_bytes - verdict.prepared_bytes
+            verdict.prepared_bytes = size_bytes
+            self._make_room()
+
     def put_refusal(self, key: bytes, refusal: Refusal) -> None:
         """Keep a refusal, in the place of whatever was kept of its key, until anything at all changes."""
         self._remove(key)
@@ -227,4 +235,4 @@ def _bytes_of(verdict: Verdict) -> int:
     who = verdict.who
     texts = sum(map(sys.getsizeof, (who.user, who.full_name, who.source, who.credential)))
     sets = sum(sys.getsizeof(one) + sum(map(sys.getsizeof, one)) for one in (who.scopes, *verdict.networks))
-    return _ENTRY_BYTES + PREPARED_BYTES + texts + sets + _TAG_BYTES * len(verdict.tags)
+    return _ENTRY_BYTES + verdict.prepared_bytes + texts + sets + _TAG_BYTES * len(verdict.tags)

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from latchgate.core.access_rules import RuleSet
 from latchgate.core.principals import Principal, Rejected
@@ -176,6 +176,11 @@ class VerifiedCache:
                     self.store.put(key, kept)
                 else:
                     self.store.put_refusal(key, kept)
+
+    def keep_prepared(self, key: bytes, verdict: Verdict, prepared: tuple[Any, ...], size_bytes: int) -> None:
+        """Keep with a verdict what was made from it, counted with it."""
+        with self._lock:
+            self.store.keep_prepared(key, verdict, prepared, size_bytes)
 
     def keep_rules(self, rules: RuleSet, found: Found[T], position: Position) -> None:
         """Keep the access rules that a look-up gave, as `keep`."""

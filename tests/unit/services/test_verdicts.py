@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from latchgate.core.credentials import Scheme
 from latchgate.core.principals import Principal, Reason, Rejected
 from latchgate.core.users import UserType
-from latchgate.services.verdicts import PREPARED_BYTES, Refusal, Verdict, VerdictStore, tag_of
+from latchgate.services.verdicts import Refusal, Verdict, VerdictStore, tag_of
 from latchgate.storage.schema import VERDICT_COLUMNS
 
 EVER = 2**62
@@ -165,8 +165,27 @@ def test_account_is_honest() -> None:
     finally:
         tracemalloc.stop()
 
-    counted = store.size - count * PREPARED_BYTES
-    assert 0.6 * counted < taken < counted
+    assert 0.6 * store.size < taken < store.size
+
+
+def test_what_is_kept_with_a_verdict_is_counted_with_it() -> None:
+    """As long as the verdict is there; what is too much makes room at once, and nothing stays counted."""
+    store = VerdictStore(5_000)
+    one, other = verdict(("user", 1)), verdict(("user", 2))
+    store.put(name(1), one)
+    store.put(name(2), other)
+    bare = store.size
+
+    store.keep_prepared(name(1), one, ("a",), 300)
+    store.keep_prepared(name(1), one, ("a", "b"), 700)
+    store.keep_prepared(name(2), verdict(("user", 2)), ("gone",), 5_000)
+    assert (store.size, one.prepared, other.prepared) == (bare + 700, ("a", "b"), ())
+
+    store.keep_prepared(name(2), other, ("large",), 3_000)
+    assert len(store) == 1
+    store.drop("user", 1)
+    store.drop("user", 2)
+    assert (len(store), store.size) == (0, 0)
 
 
 def test_networks_and_scopes_are_counted() -> None:
