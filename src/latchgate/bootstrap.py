@@ -1,38 +1,27 @@
 """The only wiring: opens what the settings name and joins store, log and services."""
 
-import base64
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Semaphore
 
 from argon2 import Parameters
-from limits.storage import Storage
 
-from latchgate.core.passwords import PROFILES, SALT_BYTES
+from latchgate.core.passwords import PROFILES, SALT_BYTES, decoy_hash
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.users import ADMINISTRATOR
 from latchgate.errors import Invalid, NotFound, SettingsError
-from latchgate.oauth.metadata import ServerAddresses
-from latchgate.opening import find_database, open_accounts, prepare_home
-from latchgate.request_log.database import connect
-from latchgate.request_log.log_entries import open_request_log
-from latchgate.request_log.refusal_quota import RefusalRules
+from latchgate.opening import open_accounts, open_log, open_segments, upgrade_files
 from latchgate.request_log.request_log import HostRequestLog
-from latchgate.request_log.revisions import upgrade as upgrade_request_log
-from latchgate.request_log.segment_keeper import SyncPolicy
-from latchgate.request_log.segment_writer import LogRules, SegmentLog
+from latchgate.request_log.segment_writer import SegmentLog
 from latchgate.services.access_rules import AccessRuleService
 from latchgate.services.access_tokens import AccessTokenService
 from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.authentication import Authenticator, Rules
 from latchgate.services.authorizations import AuthorizationService
-from latchgate.services.cached_authentication import CachedAuthenticator
 from latchgate.services.clients import ClientService
-from latchgate.services.clock import SystemClock, boottime
+from latchgate.services.clock import SystemClock
 from latchgate.services.connected_apps import ConnectedAppService
 from latchgate.services.consents import ConsentService
 from latchgate.services.devices import DeviceService
@@ -43,14 +32,11 @@ from latchgate.services.gate import Gate
 from latchgate.services.imports import ImportService
 from latchgate.services.log_outs import LogOutService
 from latchgate.services.log_upkeep import LogUpkeep
-from latchgate.services.measures import Measures, RequestMeasures
+from latchgate.services.measures import Measures
 from latchgate.services.passwords import PasswordService
 from latchgate.services.permissions import PermissionService
 from latchgate.services.request_counts import RequestCountService
-from latchgate.services.request_ids import RequestIds
-from latchgate.services.request_lines import write_request_line
 from latchgate.services.roles import RoleService
-from latchgate.services.rule_books import CachedRules, StoredRules
 from latchgate.services.rule_loading import load_rules
 from latchgate.services.second_factors import SecondFactorService
 from latchgate.services.sessions import SessionService
@@ -58,52 +44,22 @@ from latchgate.services.sign_in import SignIn
 from latchgate.services.sign_in_steps import SignInStepService
 from latchgate.services.signing_keys import SigningKeyService
 from latchgate.services.sources import SourceService
-from latchgate.services.standing_settings import StandingSettings
 from latchgate.services.system_settings import SystemSettingsService
-from latchgate.services.throttles import ThrottleRules, Throttles
+from latchgate.services.throttles import Throttles
 from latchgate.services.tokens import TokenService
 from latchgate.services.undos import UndoService
 from latchgate.services.users import UserService
 from latchgate.services.verified_cache import VerifiedCache
-from latchgate.services.watchers import Watcher
 from latchgate.settings import Settings, find_origins
-from latchgate.storage.changes import open_feed
-from latchgate.storage.data_folder import DataFolder, give_to_owner
+from latchgate.storage.data_folder import give_to_owner
 from latchgate.storage.database import Database, open_database
-from latchgate.storage.joined_counters import JoinedCounters, JoinedMemory
-from latchgate.storage.key_file import load_key_file
-from latchgate.storage.revisions import current_revision, head_revision, upgrade
-from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import GUESTS, SharedSlots, Slot, make_shared_slots
+from latchgate.storage.revisions import head_revision
 from latchgate.storage.store import SqlStore
+from latchgate.wiring.gate import in_background, join_gate, open_cache
+from latchgate.wiring.inheritance import Inherited, find_counters
+from latchgate.wiring.rules import rules_of, standing_of, throttle_rules_of, turns_of
 
-__all__ = [
-    "Inherited",
-    "Latchgate",
-    "open_latchgate",
-    "open_upkeep",
-    "prepare_home",
-    "share_memory",
-    "upgrade_latchgate",
-]
-
-_PATIENCE_SECONDS = 5.0
-_SQLITE = "sqlite:"
-_WAITING = 8
-_SALT_BYTES = 32
-# The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
-_LOG_WAIT_SECONDS = 0.5
-_WATCH_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """What a worker has from its master, all else being opened anew after the fork."""
-
-    slot: Slot
-    """Where it counts, so that all workers count together."""
-    clock: SystemClock
-    """Begun before the fork: a worker that starts after the wall clock was set back must not live in another time."""
+__all__ = ["Latchgate", "open_latchgate", "open_upkeep", "upgrade_latchgate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +158,13 @@ class Latchgate:
         self.opened.close()
 
 
-def share_memory(settings: Settings, slots: int) -> SharedSlots:
-    """Make the memory in which so many processes count together, before they are forked. Raises StorageError."""
-    return make_shared_slots(
-        settings.home / "run", slots=slots + GUESTS, salt=SystemEntropy().random_bytes(_SALT_BYTES)
-    )
-
-
 def open_latchgate(
-    settings: Settings, *, create: bool = True, cached: bool = False, inherited: Inherited | None = None
+    settings: Settings,
+    *,
+    create: bool = True,
+    cached: bool = False,
+    inherited: Inherited | None = None,
+    segments: SegmentLog | None = None,
 ) -> Latchgate:
     """Open the instance that the settings name.
 
@@ -223,6 +177,7 @@ def open_latchgate(
         cached: Whether it serves many requests: then the gate remembers verdicts, and a thread keeps them true.
         inherited: What this process has from its master; without it, it has a clock of its own, and counts in the
             memory of the server that runs beside it if it serves itself, else alone.
+        segments: Where rows are written, if that is to outlast this opening; it is not closed with the rest.
 
     Raises:
         SettingsError: The folder, the key file or the database's revision keeps it from opening; says the next step.
@@ -232,8 +187,8 @@ def open_latchgate(
     try:
         database, peppers = open_accounts(settings, stack, create=create)
         measures = inherited.slot.measures() if inherited else Measures.alone()
-        request_log = _open_log(settings, measures)
-        stack.callback(request_log.close)
+        request_log = open_log(settings, measures, segments or open_segments(settings, measures))
+        stack.callback(request_log.reader.close if segments else request_log.close)
         opened = database, request_log, peppers, measures
         latchgate = _wire(settings, opened, inherited, stack, cached=cached)
         _set_first_password(latchgate)
@@ -249,7 +204,7 @@ def open_upkeep(settings: Settings) -> Iterator[LogUpkeep]:
     """Give the process that moves rows what it has to know of the accounts' database, and to clean there."""
     database = open_database(settings.database_url.get_secret_value())
     with closing(database):
-        yield LogUpkeep(SqlStore(database), _standing(settings))
+        yield LogUpkeep(SqlStore(database), standing_of(settings))
 
 
 def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
@@ -261,18 +216,7 @@ def upgrade_latchgate(settings: Settings) -> tuple[str | None, str]:
     Raises:
         SettingsError, StorageError: As `open_latchgate`.
     """
-    prepare_home(settings)
-    before = None
-    with ExitStack() as stack:
-        stack.callback(DataFolder(settings.home).close)
-        database = find_database(settings, stack)
-        if database is not None:
-            load_key_file(settings.key_file)
-            before = current_revision(database)
-            upgrade(database)
-            log_database = connect(settings.log_database_url.get_secret_value(), _PATIENCE_SECONDS)
-            stack.callback(log_database.close)
-            upgrade_request_log(log_database)
+    before = upgrade_files(settings)
     open_latchgate(settings).close()
     return before, head_revision()
 
@@ -297,14 +241,14 @@ def _wire(
 ) -> Latchgate:
     database, request_log, peppers, measures = opened
     store, entropy, clock = SqlStore(database), SystemEntropy(), inherited.clock if inherited else SystemClock()
-    profile, issuer = PROFILES[settings.password_profile], settings.public_url
-    storage_of = _counters(settings, clock, inherited, stack, serves=cached)
-    rules, throttles = _rules(settings), _throttles(settings, clock, storage_of, store)
-    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy_hash(profile, entropy))
-    authenticator = Authenticator(store, peppers, clock, rules, _in_background(sign_in.touch_session, stack))
-    cache = _open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
-    standing, access_tokens = _standing(settings), AccessTokenService(store, peppers, clock, entropy)
-    users, roles = UserService(store, clock, entropy, profile, *_turns(settings)), RoleService(store, clock)
+    profile, issuer, standing = PROFILES[settings.password_profile], settings.public_url, standing_of(settings)
+    rules, storage_of = rules_of(settings), find_counters(settings, clock, inherited, stack, serves=cached)
+    throttles = Throttles(clock, throttle_rules_of(settings), storage_of, partial(standing.sign_in_limits, store))
+    sign_in = SignIn(store, peppers, clock, entropy, throttles, rules, profile, _decoy(profile, entropy))
+    authenticator = Authenticator(store, peppers, clock, rules, in_background(sign_in.touch_session, stack))
+    cache = open_cache(database, clock, settings.cache_bytes, measures, stack) if cached else None
+    access_tokens = AccessTokenService(store, peppers, clock, entropy)
+    users, roles = UserService(store, clock, entropy, profile, *turns_of(settings)), RoleService(store, clock)
     permissions, sources = PermissionService(store, clock), SourceService(store, clock)
     api_keys = ApiKeyService(store, peppers, clock, entropy, request_log, standing)
     system_settings = SystemSettingsService(store, clock, standing, find_origins())
@@ -339,7 +283,7 @@ def _wire(
         signing_keys=signing_keys,
         passwords=PasswordService(store, peppers, clock, entropy, users, sign_in),
         imports=ImportService(store, peppers, clock, entropy, profile, access_tokens, clients, lifetimes, policy),
-        gate=_gate(authenticator, throttles, request_log, cache, measures, settings),
+        gate=join_gate(authenticator, throttles, request_log, cache, measures, settings),
         cache=cache,
         gate_may_wait=settings.database_path is None,
         measures=measures,
@@ -347,128 +291,9 @@ def _wire(
     )
 
 
+def _decoy(profile: Parameters, entropy: SystemEntropy) -> str:
+    return decoy_hash(profile, entropy.random_bytes(SALT_BYTES), entropy.random_bytes(profile.hash_len))
+
+
 def _access_rules(settings: Settings, store: SqlStore, clock: SystemClock) -> AccessRuleService:
     return AccessRuleService(store, clock, settings.access_rules)
-
-
-def _turns(settings: Settings) -> tuple[Semaphore, Semaphore]:
-    """Tell how many passwords may be hashed at once, and how many may wait for that besides."""
-    at_once = settings.password_hashes_at_once
-    return Semaphore(at_once), Semaphore(at_once + _WAITING)
-
-
-def _gate(  # what the straight line is joined of
-    authenticator: Authenticator,
-    throttles: Throttles,
-    request_log: HostRequestLog,
-    cache: VerifiedCache | None,
-    measures: Measures,
-    settings: Settings,
-) -> Gate:
-    stored = StoredRules(authenticator.store)
-    return Gate(
-        authenticator,
-        throttles,
-        request_log,
-        authenticator.clock,
-        RequestIds(SystemEntropy()),
-        authenticator.peppers,
-        cached=CachedAuthenticator(authenticator, cache) if cache else None,
-        measures=RequestMeasures(measures),
-        rule_book=CachedRules(stored, cache) if cache else stored,
-        tell=write_request_line if settings.request_lines else None,
-    )
-
-
-def _open_cache(
-    database: Database, clock: SystemClock, bytes_max: int, measures: Measures, stack: ExitStack
-) -> VerifiedCache | None:
-    if database.acknowledgements is None or not bytes_max:
-        return None
-    # By the clock that judges what is kept: two of them may differ once somebody has set the time.
-    cache = VerifiedCache(lambda: open_feed(database), clock, boottime, SystemEntropy(), bytes_max, measures)
-    stack.callback(cache.close)
-    watcher = Watcher(cache.beat, _WATCH_SECONDS)
-    watcher.start()
-    # Before the cache closes what the thread looks at.
-    stack.callback(watcher.stop)
-    return cache
-
-
-def _open_log(settings: Settings, measures: Measures) -> HostRequestLog:
-    log_url = settings.log_database_url.get_secret_value()
-    wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
-    rules = LogRules(
-        SyncPolicy(settings.log_sync),
-        settings.log_backlog_bytes,
-        RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
-    )
-    return HostRequestLog(
-        SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures),
-        open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures),
-    )
-
-
-def _standing(settings: Settings) -> StandingSettings:
-    return StandingSettings.of({name: getattr(settings, name) for name in settings.model_fields_set})
-
-
-def _rules(settings: Settings) -> Rules:
-    issuer = settings.public_url
-    return Rules(
-        zone=settings.zone,
-        lifetime=_standing(settings).session_lifetime,
-        issuer=issuer,
-        client_audiences=frozenset({issuer, ServerAddresses(issuer).token}),
-    )
-
-
-def _throttles(
-    settings: Settings, clock: SystemClock, storage_of: Callable[[str], Storage] | None, store: SqlStore
-) -> Throttles:
-    find_limits = partial(_standing(settings).sign_in_limits, store)
-    rules = ThrottleRules(
-        sign_ins_per_user=settings.sign_in_failures_per_user,
-        sign_ins_per_address=settings.sign_in_failures_per_address,
-        sign_in_window_seconds=settings.sign_in_window_seconds,
-        credentials_per_minute=settings.credential_failures_per_minute,
-    )
-    return Throttles(clock, rules, storage_of, find_limits)
-
-
-def _counters(
-    settings: Settings, clock: SystemClock, inherited: Inherited | None, stack: ExitStack, *, serves: bool
-) -> Callable[[str], Storage] | None:
-    """Tell where each kind of limit is counted; None: in this process alone."""
-    if inherited is not None:
-        slot = inherited.slot
-        return lambda kind: SharedCounters(slot.shared.table(kind), slot.number, clock)
-    if not serves:
-        return None
-    memory = JoinedMemory(settings.home / "run", clock)
-    stack.callback(memory.close)
-    return lambda kind: JoinedCounters(memory, kind, clock)
-
-
-def _in_background(work: Callable[[int], None], stack: ExitStack) -> Callable[[int], None]:
-    """Let one thread do it, so that no request waits; what is left at the end is done before the store closes."""
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="latchgate-background")
-    stack.callback(executor.shutdown)
-
-    def begin(argument: int) -> None:
-        executor.submit(work, argument)
-
-    return begin
-
-
-def _decoy_hash(profile: Parameters, entropy: SystemEntropy) -> str:
-    """Write a hash that no password has and that takes as long to compare with as a real one.
-
-    Written, not computed: each command would wait for it.
-    """
-    salt, digest = (
-        base64.b64encode(entropy.random_bytes(length)).rstrip(b"=").decode()
-        for length in (SALT_BYTES, profile.hash_len)
-    )
-    cost = f"m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
-    return f"$argon2id$v={profile.version}${cost}${salt}${digest}"

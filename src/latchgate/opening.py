@@ -1,11 +1,20 @@
-"""The files of an instance: its data folder, key file and database, opened together, or made where there are none."""
+"""The files of an instance, data folder, key file, database and request log: opened, made if need be, and upgraded."""
 
 from contextlib import ExitStack
 
 from latchgate.core.tokens import PEPPER_BYTES, Peppers
 from latchgate.errors import SettingsError, StorageError
+from latchgate.request_log.database import connect
+from latchgate.request_log.log_entries import open_request_log
+from latchgate.request_log.refusal_quota import RefusalRules
+from latchgate.request_log.request_log import HostRequestLog
+from latchgate.request_log.revisions import upgrade as upgrade_request_log
+from latchgate.request_log.segment_keeper import SyncPolicy
+from latchgate.request_log.segment_writer import LogRules, SegmentLog
+from latchgate.services.clock import SystemClock
 from latchgate.services.entropy import SystemEntropy
 from latchgate.services.key_checks import bind_key_file
+from latchgate.services.measures import Measures
 from latchgate.settings import Settings
 from latchgate.storage.data_folder import DataFolder, prepare_folder
 from latchgate.storage.database import Database, open_database
@@ -14,7 +23,12 @@ from latchgate.storage.revisions import check_revision, current_revision, upgrad
 from latchgate.storage.store import SqlStore
 from latchgate.storage.whole_backups import staging_folder
 
-__all__ = ["find_database", "open_accounts", "prepare_home"]
+__all__ = ["open_accounts", "open_log", "open_segments", "prepare_home", "upgrade_files"]
+
+_PATIENCE_SECONDS = 5.0
+_SQLITE = "sqlite:"
+# The event loop waits with it: who holds the log's file for longer makes requests fail, not the server stand still.
+_LOG_WAIT_SECONDS = 0.5
 
 
 def prepare_home(settings: Settings) -> None:
@@ -38,14 +52,14 @@ def open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tupl
     prepare_home(settings)
     folder = DataFolder(settings.home)
     stack.callback(folder.close)
-    database = find_database(settings, stack)
+    database = _find_database(settings, stack)
     if database is None and not create:
         _require_beginning(settings)
         raise _no_instance(settings)
     if database is None:
         with folder.alone():
             # Another process may have been quicker.
-            database = find_database(settings, stack) or _make_instance(settings, stack)
+            database = _find_database(settings, stack) or _make_instance(settings, stack)
     check_revision(database)
     peppers = load_key_file(settings.key_file)
     if not bind_key_file(SqlStore(database), peppers):
@@ -56,7 +70,49 @@ def open_accounts(settings: Settings, stack: ExitStack, *, create: bool) -> tupl
     return database, peppers
 
 
-def find_database(settings: Settings, stack: ExitStack) -> Database | None:
+def open_segments(settings: Settings, measures: Measures) -> SegmentLog:
+    """Give this process what it writes rows into; nothing is made before the first."""
+    rules = LogRules(
+        SyncPolicy(settings.log_sync),
+        settings.log_backlog_bytes,
+        RefusalRules(settings.log_refusals_per_address, settings.log_refusals),
+    )
+    return SegmentLog(settings.log_folder, rules, SystemClock(), SystemEntropy(), measures)
+
+
+def open_log(settings: Settings, measures: Measures, segments: SegmentLog) -> HostRequestLog:
+    """Open the request log: the database that it is read from, beside the segments that rows are written into."""
+    log_url = settings.log_database_url.get_secret_value()
+    wait_seconds = _LOG_WAIT_SECONDS if log_url.startswith(_SQLITE) else _PATIENCE_SECONDS
+    reader = open_request_log(log_url, wait_seconds=wait_seconds, folder=settings.log_folder, measures=measures)
+    return HostRequestLog(segments, reader)
+
+
+def upgrade_files(settings: Settings) -> str | None:
+    """Bring the databases that are there to this release's revision, and make none.
+
+    Returns:
+        The revision before of the database of accounts; None if there is none.
+
+    Raises:
+        SettingsError, StorageError: As `bootstrap.open_latchgate`.
+    """
+    prepare_home(settings)
+    with ExitStack() as stack:
+        stack.callback(DataFolder(settings.home).close)
+        database = _find_database(settings, stack)
+        if database is None:
+            return None
+        load_key_file(settings.key_file)
+        before = current_revision(database)
+        upgrade(database)
+        log_database = connect(settings.log_database_url.get_secret_value(), _PATIENCE_SECONDS)
+        stack.callback(log_database.close)
+        upgrade_request_log(log_database)
+    return before
+
+
+def _find_database(settings: Settings, stack: ExitStack) -> Database | None:
     """Open the database if there is one with tables in it."""
     path = settings.database_path
     if path is not None and not path.exists():

@@ -45,6 +45,7 @@ from latchgate.oauth.client_keys import parse_client_keys
 from latchgate.oauth.protocol import provider_on
 from latchgate.oauth.signing_keys import generate_signing_key
 from latchgate.server.desk.manual_text import render_text
+from latchgate.server.desk.navigation import start_of
 
 frame = application.site.render_fault_page.__self__
 description = application.table.pages["/api/openapi.json"].handler
@@ -64,7 +65,7 @@ def read():
     assert unverified_client_id(Secret("e30.eyJzdWIiOiJhcHAifQ.AAAA")) == "app"
 
 def page():
-    assert "</html>" in frame.renderer.render("fault.html", {"title": "T", "message": "M"})
+    assert "</html>" in frame.renderer.render("fault.html", {"title": "T", "message": "M", "start": start_of(None)})
 
 def document():
     assert b'"openapi":"3.1.0"' in description._build().body

@@ -14,8 +14,8 @@ _FUNCTION_LINES_MAX = 50
 
 
 def _is_free(path: Path) -> bool:
-    """The schema and its migrations are long lists; the replayer and its recordings are kept as they came."""
-    return path.name in {"schema.py", "replay.py"} or not {"migrations", "vectors"}.isdisjoint(path.parts)
+    """Migrations are long lists; the replayer and its recordings are kept as they came."""
+    return path.name == "replay.py" or not {"migrations", "vectors"}.isdisjoint(path.parts)
 
 
 def _modules() -> list[Path]:

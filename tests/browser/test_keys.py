@@ -65,7 +65,7 @@ def test_a_new_key_is_summed_up_while_it_is_described(
     page = open_page(storage_state=signed_in)
     page.goto("/app/user/scoped@example.com?tab=settings")
     page.locator("summary", has_text="API Access").click()
-    page.get_by_role("link", name="New Key").click()
+    page.get_by_role("link", name="New key").click()
     expect(page.get_by_label("Last day")).to_be_hidden()
     expect(page.get_by_label("User: read")).to_be_hidden()
     sentence = page.locator("#sum")

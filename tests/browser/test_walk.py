@@ -130,7 +130,7 @@ def test_keys_are_made_rotated_and_revoked(
     page = open_page(storage_state=signed_in)
     _make_user(page, "more@example.com", "More")
     page.locator("summary", has_text="API Access").click()
-    page.get_by_role("link", name="New Key").click()
+    page.get_by_role("link", name="New key").click()
     page.get_by_label("Label").fill("backup")
     page.get_by_label("From where").fill("127.0.0.0/8\n10.0.0.0/8")
     page.get_by_role("button", name="Create key").click()

@@ -80,6 +80,25 @@ def test_keys_work_after_a_restore_to_another_folder(
     assert _epoch(tmp_path / "other") != _epoch(cli.home)
 
 
+def test_access_rules_are_part_of_it(cli: CommandLine, folder: Path) -> None:
+    """In their order and with their names, whatever was changed since; none of them is given a name again."""
+    cli.run("role", "create", "Reader")
+    cli.run("rule", "create", "--path", "/reports/*", "--role", "Reader", "--scope", "reports.read")
+    cli.run("rule", "create", "--path", "/health", "--allow-guest", "--position", "1")
+    kept = cli.json("rule", "list")
+    cli.run("database", "backup", str(folder))
+    cli.run("rule", "move", "RULE-1", "1")
+    cli.run("rule", "update", "RULE-1", "--clear", "roles")
+    cli.run("rule", "delete", "RULE-2")
+
+    cli.run("database", "restore", str(folder), "--force")
+
+    assert cli.json("rule", "list") == kept
+    tried = cli.json("rule", "test", "GET", "https://a/reports/7", "--as", "Administrator")
+    assert (tried["decision"], tried["rule"], tried["reason"]) == ("forbidden", "RULE-1", "role_missing")
+    assert cli.json("rule", "create", "--path", "/later")["name"] == "RULE-3"
+
+
 def test_an_instance_is_replaced_on_demand_only_and_its_files_are_kept(cli: CommandLine, folder: Path) -> None:
     """Without --force nothing happens; with it the backup counts, and what was there lies in a folder of its own."""
     kept = cli.json("key", "generate", "Administrator")

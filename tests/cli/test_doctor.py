@@ -37,7 +37,7 @@ def test_an_instance_as_it_should_be_has_nothing_to_complain_of(
     assert [check["check"] for check in checks] == [
         "settings", "listening", "permissions", "disk space", "instance", "integrity", "request log", "clock", "cache",
         "users",
-        "sources", "keys",
+        "sources", "keys", "access rules",
     ]  # fmt: skip
 
 
@@ -77,6 +77,16 @@ def _let_a_key_end_soon(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> No
     cli.run("key", "generate", "ann@example.com", "--expires", "2d")
 
 
+def _ask_by_no_proxy(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.run("rule", "create", "--path", "/a")
+
+
+def _hide_rules(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHGATE_TRUSTED_PROXIES", "127.0.0.1")
+    for path in ("/open/*", "/a", "/open/a", "/a"):
+        cli.run("rule", "create", "--path", path)
+
+
 def _do_nothing(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     pass
 
@@ -92,6 +102,8 @@ def _do_nothing(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
         (_disable_a_records_user, "sources", "Event Consumer a"),
         (_let_a_key_expire, "keys", "expired"),
         (_let_a_key_end_soon, "keys", "within 14 days"),
+        (_ask_by_no_proxy, "access rules", "name yours in LATCHGATE_TRUSTED_PROXIES"),
+        (_hide_rules, "access rules", "move or delete them: RULE-3 by RULE-1, RULE-4 by RULE-2"),
         (_do_nothing, "Administrator", "latchgate user setup-link"),
         (_do_nothing, "passwords", "for tests alone"),
     ],
@@ -110,6 +122,15 @@ def test_what_should_be_looked_at_is_a_warning(
 
     assert line.startswith("warn  ")
     assert told in line
+
+
+def test_rules_that_can_decide_are_fine(ann: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a proxy may ask and none hides another; how many there are is told."""
+    monkeypatch.setenv("LATCHGATE_TRUSTED_PROXIES", "127.0.0.1")
+    for arguments in (["--path", "/open/a"], ["--path", "/open/*", "--method", "GET"], ["--path", "/open/*"], []):
+        ann.run("rule", "create", *arguments)
+
+    assert _verdicts(ann)["access rules"] == "ok    access rules: 4, each of which can decide"
 
 
 def test_a_full_disk_fails(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
 from contextlib import closing
 
-from latchgate.bootstrap import Inherited, open_latchgate, share_memory
+from latchgate.bootstrap import open_latchgate
 from latchgate.services.clock import SystemClock
 from latchgate.settings import load_settings
+from latchgate.wiring.inheritance import Inherited, share_memory
 from support.command_line import CommandLine
 
 

@@ -34,7 +34,8 @@ def test_a_rule_is_shown_changed_moved_and_deleted(ruled: CommandLine) -> None:
 
     changed = ruled.json("rule", "update", "RULE-1", "--method", "GET,POST", "--scope", "a", "--scope", "b")
     assert (changed["methods"], changed["scopes"], changed["roles"]) == (["GET", "POST"], ["a", "b"], ["Reader"])
-    assert ruled.json("rule", "update", "RULE-1", "--role", "", "--scope", "")["roles"] == []
+    cleared = ruled.json("rule", "update", "RULE-1", *("--clear", "roles", "--clear", "scopes", "--clear", "host"))
+    assert (cleared["roles"], cleared["scopes"], cleared["host"], cleared["methods"]) == ([], [], "", ["GET", "POST"])
     assert ruled.lines("rule", "move", "RULE-1", "1") == ["RULE-1 is at position 1."]
     assert ruled.lines("rule", "delete", "RULE-2") == ["Deleted RULE-2."]
 
@@ -58,6 +59,23 @@ def test_what_cannot_be_is_refused(ruled: CommandLine) -> None:
         assert told in ruled.refusal(*arguments)
 
     assert len(ruled.json("rule", "list")) == 2
+
+
+@pytest.mark.parametrize("option", ["--role", "--roles", "--scope", "--method", "--host", "--path"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_a_variable_that_was_not_set_opens_nothing(ruled: CommandLine, option: str, value: str) -> None:
+    """An empty text is refused by the option's name, since it would let in more than was meant; so is a gap."""
+    before = ruled.json("rule", "list")
+
+    for command in (["create"], ["update", "RULE-1"]):
+        told = ruled.refusal("rule", *command, option, value, code=2)
+        assert f"{option.removesuffix('s')}: names nothing" in told
+    half = ruled.refusal("rule", "update", "RULE-1", "--role", "Reader,", code=2)
+    both = ruled.refusal("rule", "update", "RULE-1", "--clear", "roles", "--role", "Reader", code=2)
+
+    assert "--role: names nothing" in half
+    assert "--clear: roles is to be taken away, and given a value too" in both
+    assert ruled.json("rule", "list") == before
 
 
 def test_a_request_is_tried(ruled: CommandLine) -> None:
@@ -85,12 +103,29 @@ def test_a_trial_tells_the_rules_that_were_passed_over(ruled: CommandLine) -> No
     document = ruled.json(*asked)
     assert (document["decision"], document["rule"], document["reason"]) == ("allowed", "RULE-1", None)
     assert document["passed_over"] == [{"rule": "RULE-2", "position": 1, "why": "it is for the path /health"}]
-    narrow = ruled.json(*asked, "--scope", "other")
-    assert narrow["decision"] == "allowed"
+    ruled.run("rule", "update", "RULE-1", "--scope", "*")
+    wide = ruled.json(*asked, "--scope", "other")
+    assert (wide["decision"], wide["needed_scopes"]) == ("allowed", [])
+    assert wide["credentials"] == "it takes credentials of any scopes, which the application is to judge"
     ruled.run("rule", "update", "RULE-1", "--scope", "reports.read")
     assert ruled.json(*asked, "--scope", "other")["reason"] == "scope_missing"
     ruled.run("user", "disable", "ann@example.com")
     assert ruled.json(*asked)["decision"] == "unauthenticated"
+
+
+def test_a_trial_tells_what_a_rule_without_scopes_takes(ruled: CommandLine) -> None:
+    """No credential that is limited, such as a token for OpenID Connect alone."""
+    asked = ("rule", "test", "GET", "https://api.example.com/reports/7", "--as", "ann@example.com")
+
+    takes = "       it names no scope: it takes credentials that are not limited (scope all) and sessions"
+    assert ruled.lines(*asked)[2:3] == [takes]
+    assert ruled.lines(*asked, "--scope", "openid")[-1].endswith(
+        "refused, the credential is limited to scopes, and RULE-1 names none."
+    )
+    narrow = ruled.json(*asked, "--scope", "openid")
+    assert (narrow["decision"], narrow["reason"], narrow["needed_scopes"]) == ("forbidden", "scope_missing", ["all"])
+    guest = ruled.json("rule", "test", "GET", "https://x/health", "--scope", "openid")
+    assert (guest["decision"], guest["credentials"], guest["needed_scopes"]) == ("allowed", "", [])
 
 
 def test_a_file_is_loaded(ruled: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

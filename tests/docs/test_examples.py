@@ -95,7 +95,7 @@ def test_the_two_commands_are_there() -> None:
     assert blocks == ["make serve\n", "make test\n"]
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^serve:.*\n(?:\t.*\n)*?\t.*latchgate serve$", makefile, re.MULTILINE)
-    assert re.search(r"^test:.*\n(?:\t.*\n)*?\t.*pytest", makefile, re.MULTILINE)
+    assert re.search(r"^test:.*\n(?:\t.*\n)*?\t.*tools/run_tests.py", makefile, re.MULTILINE)
 
 
 def test_the_guide_does_what_it_says(reader: Reader) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -22,7 +23,10 @@ from latchgate.middleware import flask as for_flask
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
-from latchgate.middleware.fastapi import require
+from latchgate.middleware.environs import read_environ
+from latchgate.middleware.fastapi import current_identity, require
+from latchgate.middleware.identities import requirement_of
+from latchgate.middleware.rest_framework import requires
 from latchgate.middleware.wsgi import WsgiMiddleware
 from support.asgi import Pair, Service
 from support.callers import Request, ask_asgi, ask_wsgi, environ_of, scope_of
@@ -82,6 +86,76 @@ def test_a_view_of_flask_that_is_a_coroutine_is_refused_too(keeper: HeldKeeper, 
     app.wsgi_app = WsgiMiddleware(app.wsgi_app, requires=PUBLIC, keeper=keeper)  # type: ignore[method-assign]  # Flask's way
 
     assert ask_wsgi(app)(_carrying(key)).document["error"] == "forbidden"
+
+
+def test_a_view_of_flask_can_require_more(keeper: HeldKeeper, key: Pair, rows: Rows) -> None:
+    """What `current_identity().require` refuses is answered as the decorator does, not as a failure of the view."""
+    app = Flask("views")
+
+    @app.get("/reports")
+    def reports() -> str:
+        for_flask.current_identity().require(role="Reports")
+        raise AssertionError("it was let in")
+
+    app.wsgi_app = WsgiMiddleware(app.wsgi_app, requires=PUBLIC, keeper=keeper)  # type: ignore[method-assign]  # Flask's way
+
+    seen = [ask_wsgi(app)(request) for request in (_carrying(key), Request(b"/reports"))]
+
+    assert [one.status for one in seen] == [403, 401]
+    assert "www-authenticate" in seen[1].headers
+    assert [one.document["error"] for one in seen] == ["forbidden", "unauthenticated"]
+    assert [(row.status, row.reason) for row in rows()] == [(403, "role_missing")]
+
+
+def test_a_route_of_fastapi_can_require_more(keeper: HeldKeeper, key: Pair, rows: Rows) -> None:
+    """So it is there, also where the middleware stands before the whole application, which answers failures itself."""
+    app = FastAPI()
+
+    @app.get("/reports")
+    def reports(identity: Annotated[Identity, Depends(current_identity)]) -> None:
+        identity.require(role="Reports")
+        raise AssertionError("it was let in")
+
+    ask = ask_asgi(AsgiMiddleware(app, requires=PUBLIC, keeper=keeper))
+    seen = [ask(_carrying(key)), ask(Request(b"/reports"))]
+
+    assert [(one.status, one.document["detail"]["error"]) for one in seen] == [
+        (403, "forbidden"),
+        (401, "unauthenticated"),
+    ]
+    assert [(row.status, row.reason) for row in rows()] == [(403, "role_missing")]
+
+
+@pytest.mark.parametrize("define", [require, for_flask.require, require_in_django, requires, requirement_of])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"role": []}, 'role=[] names no role: write role="Reports"'),
+        ({"role": frozenset()}, "names no role"),
+        ({"role": ""}, "role='' names no role"),
+        ({"role": ["Reports", " "]}, "names no role"),
+        ({"role": [None]}, "names no role"),
+        ({"scope": []}, 'scope=[] names no scope: write one as text, scope="reports"'),
+        ({"scope": ["reports"]}, "names no scope"),
+        ({"scope": ""}, "names no scope"),
+    ],
+)
+def test_what_names_nothing_is_told_where_it_is_written(
+    define: Callable[..., object], asked: dict[str, Any], told: str
+) -> None:
+    """An empty list, as of a setting that is not there, would else let any user in."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        define(**{"role": None, "scope": None, **asked})
+
+
+def test_an_identity_does_not_judge_by_what_names_nothing(keeper: HeldKeeper, key: Pair) -> None:
+    """The same in the middle of a view: nobody is let in by mistake."""
+    identity = keeper.admit(read_environ(environ_of(_carrying(key)), by_rules=False), PUBLIC).identity
+
+    assert identity.allows(role=["Nobody", "All"])
+    for judge in (identity.allows, identity.require):
+        with pytest.raises(ValueError, match="names no role"):
+            judge(role=[])
 
 
 def _django(keeper: HeldKeeper, view: Callable[[HttpRequest], Any], **given: object) -> LatchgateMiddleware:

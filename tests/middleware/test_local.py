@@ -11,7 +11,7 @@ from latchgate.core.heads import Head
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
-from latchgate.middleware import local
+from latchgate.middleware import instances
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.local import LocalKeeper
 from latchgate.settings import load_settings
@@ -66,23 +66,6 @@ def test_a_child_opens_its_own(own: LocalKeeper, key: Pair, rows: Callable[[], l
     assert len({row.request_id for row in rows()}) == 12
 
 
-def test_a_fork_that_python_is_not_told_of(own: LocalKeeper, key: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process whose id is another takes nothing of what its parent had open."""
-    assert own.admit(_carrying(key), SIGNED_IN).refusal is None
-    before = own._house
-    assert before is not None
-    assert before.latchgate is not None
-
-    monkeypatch.setattr("latchgate.middleware.local.os.getpid", lambda: -1)
-
-    assert own.admit_at_once(_carrying(key), SIGNED_IN) is None
-    assert before.latchgate in local._left_behind
-    monkeypatch.undo()
-    # It was this process's own after all, and must not stay open.
-    local._left_behind.remove(before.latchgate)
-    before.latchgate.close()
-
-
 def test_what_cannot_be_opened_lets_nobody_in_until_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,7 +80,7 @@ def test_what_cannot_be_opened_lets_nobody_in_until_it_can(
     assert capsys.readouterr().err.count("latchgate cannot be opened") == 1
 
     with opened_service(home):
-        monkeypatch.setattr(local, "_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(instances, "_AGAIN_SECONDS", 0.0)
 
         assert ask(Request()).status == 401
         keeper.close()

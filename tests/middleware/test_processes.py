@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -136,6 +137,33 @@ def test_a_key_revoked_at_the_server_ends_on_the_next_request(
             latchgate.ask("key", "revoke", key)
 
             assert [_ask(port, authorization)[0] for _ in range(3)] == [401] * 3
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_server_on_a_socket(latchgate: RunningLatchgate, tmp_path: Path, trusted: bool) -> None:
+    """There nobody has an address: who says one is believed only if it was said that a proxy is there."""
+    made = latchgate.ask("key", "generate", _USER, "--allow-ip", "203.0.113.0/24")
+    authorization = f"token {made['api_key']}:{made['api_secret']}"
+    path, application = str(tmp_path / "s"), "behind_a_proxy" if trusted else "wsgi"
+
+    def ask(**headers: str) -> int:
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with contextlib.closing(connection):
+            connection.sock.connect(path)
+            connection.request("GET", "/", headers={"Authorization": authorization, **headers})
+            return connection.getresponse().status
+
+    with _embedded(latchgate, *_GUNICORN, f"--bind=unix:{path}", f"support.embedded_app:{application}") as (port, _):
+        statuses = [ask(), ask(**{"X-Forwarded-For": "203.0.113.9"}), ask(**{"X-Forwarded-For": "198.51.100.1"})]
+        # Nor is anybody believed who comes another way.
+        statuses.append(_ask(port, authorization)[0])
+
+    rows = _rows(latchgate, made["api_key"])
+    assert statuses == [401, 200 if trusted else 401, 401, 401]
+    addresses = ["", "203.0.113.9", "198.51.100.1"] if trusted else ["", "", ""]
+    assert sorted(row["ip_address"] for row in rows) == sorted([*addresses, "127.0.0.1"])
+    assert {row["reason"] for row in rows if row["status"] == 401} == {"address_not_allowed"}
 
 
 def test_a_killed_application_loses_no_row_that_was_answered(latchgate: RunningLatchgate) -> None:

@@ -284,11 +284,24 @@ def test_what_was_remembered_is_not_taken_across_a_fork(server: StandIn) -> None
     assert server.connections == 3
 
 
-@pytest.mark.parametrize("url", ["", "latchgate.example.com", "ftp://a", "http://", "http://a/path"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "latchgate.example.com",
+        "ftp://a",
+        "http://",
+        "http://a/path",
+        "http://user:a-secret@a",
+        "http://a:no",
+        "http://a?b",
+    ],
+)
 def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
     """A mistyped address is an error where it is written, not at the first request."""
-    with pytest.raises(ValueError, match="is no server"):
+    with pytest.raises(ValueError, match=r"is no server.* or unix:/path/of.socket") as raised:
         RemoteKeeper(url)
+    assert "a-secret" not in str(raised.value)
     with pytest.raises(ValueError, match="is not an address or a range"):
         RemoteKeeper("http://a", trusted_proxies="somewhere")
 

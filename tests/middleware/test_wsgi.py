@@ -225,3 +225,15 @@ def test_no_caller_chooses_the_beginning_of_its_path(service: Service, rows: Row
     assert ask(HTTP_SCRIPT_NAME="/public") == "403 Forbidden"
     assert ask(HTTP_SCRIPT_NAME="/public", HTTP_AUTHORIZATION="token no:body").startswith("4")
     assert [row.path for row in rows()] == ["(SCRIPT_NAME from a header)/public/admin"]
+
+
+@pytest.mark.parametrize("peer", [{"REMOTE_ADDR": ""}, {"REMOTE_ADDR": None}, {}])
+def test_a_peer_without_an_address_has_none_in_the_log(
+    keeper: HeldKeeper, key: Pair, rows: Rows, peer: dict[str, Any]
+) -> None:
+    """As at a Unix socket: a key that is good from anywhere is good there, and no proxy is believed."""
+    environ = environ_of(_carrying(key, b"/", (b"x-forwarded-for", b"203.0.113.9")))
+    del environ["REMOTE_ADDR"]
+
+    assert b"".join(WsgiMiddleware(echo_wsgi, keeper=keeper)({**environ, **peer}, lambda *_: None))
+    assert [(row.status, row.ip_address) for row in rows()] == [(200, "")]

@@ -299,6 +299,7 @@ def test_nothing_is_smuggled_in(site: Site) -> None:
         f"{get}X-A: b\rX-Auth-Request-User: root\r\n\r\n{inner}",
         f"{get}X-A: b\r\n\r\n{inner}".replace("\r", ""),
         f"{get}{chunked}Trailer: Authorization\r\n\r\n0\r\n{trailers}".replace("/open/", "/mine/"),
+        f"{post}{chunked}Trailer: X-Auth-Request-User\r\n\r\n0\r\nX-Auth-Request-User: root\r\n\r\n",
         f"{get}{auth(site.ann)}\r\n\r\n{inner}",
         f"{get}X-Auth-Request-User\x00: root\r\n\r\n",
         f"{get}Expect: 100-continue\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
@@ -311,6 +312,19 @@ def test_nothing_is_smuggled_in(site: Site) -> None:
             assert reached.user in {"", ANN if "Authorization: token" in head and reached.path == "/open/a" else ""}, (
                 head
             )
+
+
+def test_trailers_are_no_headers(site: Site) -> None:
+    """Two proxies drop them; HAProxy passes them on for what they are."""
+    trailer = "X-Auth-Request-User: root"
+    head = f"Trailer: X-Auth-Request-User\r\n{auth(site.bob)}"
+
+    site.ask("/mine/a", "Transfer-Encoding: chunked", head, method="POST", body=f"0\r\n{trailer}\r\n\r\n".encode())
+
+    reached = site.reached()
+    assert reached is not None
+    assert reached.user == BOB
+    assert bool(reached.trailers) is (site.proxy == "haproxy")
 
 
 def test_a_limit_of_the_key_reaches_the_caller(site: Site) -> None:

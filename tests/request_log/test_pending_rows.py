@@ -76,6 +76,23 @@ def test_a_search_brings_in_what_is_pending(log: _Log) -> None:
     assert log.reader.state().pending == 0
 
 
+def test_last_uses_leave_few_rows_where_they_are(log: _Log) -> None:
+    """Whoever reads a key waits for no disk; many rows are brought in, since to read them again costs more."""
+    first, second = make_row(api_key="lgk_a", time=NOON), make_row(api_key="lgk_a", time=NOON + 1)
+    log.append(first)
+    log.move()
+    log.append(second)
+
+    assert log.reader.last_uses(["lgk_a"])["lgk_a"].time == NOON + 1
+    assert log.reader.state().pending == 1
+    log.append(*(make_row(api_key="lgk_b", time=NOON + 2 + number) for number in range(100)))
+    assert {name: use.time for name, use in log.reader.last_uses(["lgk_a", "lgk_b"]).items()} == {
+        "lgk_a": NOON + 1,
+        "lgk_b": NOON + 101,
+    }
+    assert log.reader.state().pending == 0
+
+
 def test_a_search_merges_what_cannot_be_brought_in(log: _Log) -> None:
     """Behind an ingester that stands still the rows of both are given in order, by the query and its limit."""
     old = [make_row(time=NOON + 10 * number, user=f"u{number % 2}") for number in range(6)]

@@ -8,7 +8,7 @@ import pytest
 from latchgate.services.port_values import RecordChanges, UserChanges
 from latchgate.services.ports import Store, Transaction
 from latchgate.storage.revisions import upgrade
-from latchgate.storage.schema import VERDICT_COLUMNS, metadata
+from latchgate.storage.schema import VERDICT_COLUMNS, complete_metadata
 from latchgate.storage.store import SqlStore
 from support.changes import Changes, fill, id_of, ref_column
 from support.databases import Databases, Outside
@@ -43,15 +43,16 @@ WITHOUT_VERDICTS = {
     "second_factor",
     "sign_in_step",
 }
-VERDICT_TABLE_COLUMNS = [(table, column.name) for table in VERDICT_COLUMNS for column in metadata.tables[table].c]
+_TABLES = complete_metadata().tables
+VERDICT_TABLE_COLUMNS = [(table, column.name) for table in VERDICT_COLUMNS for column in _TABLES[table].c]
 
 
 def test_every_table_is_judged() -> None:
     """Each table is one that verdicts stand on, with its columns named, or one that they do not."""
-    assert VERDICT_COLUMNS.keys() | WITHOUT_VERDICTS == metadata.tables.keys()
+    assert VERDICT_COLUMNS.keys() | WITHOUT_VERDICTS == _TABLES.keys()
     assert not VERDICT_COLUMNS.keys() & WITHOUT_VERDICTS
     for table, columns in VERDICT_COLUMNS.items():
-        assert columns <= {column.name for column in metadata.tables[table].c}
+        assert columns <= {column.name for column in _TABLES[table].c}
 
 
 @pytest.fixture(scope="class")

@@ -5,7 +5,7 @@ import pytest
 
 from latchgate.services.ports import Store
 from latchgate.storage.database import Database
-from latchgate.storage.schema import metadata
+from latchgate.storage.schema import complete_metadata
 from support.changes import Changes, id_of
 from support.databases import Databases, Outside
 
@@ -34,7 +34,7 @@ class TestSqliteReplacement:
     def test_insert(self, changes: Changes, outside: Outside, table: str, where: str) -> None:
         """A row that gives way to a new one of the same name is noted, whatever number the new one has."""
         ref = id_of(outside, table, where)
-        columns = [column.name for column in metadata.tables[table].c if column.name != "id"]
+        columns = [column.name for column in complete_metadata().tables[table].c if column.name != "id"]
         names = ", ".join(f'"{name}"' for name in columns)
 
         outside(f'INSERT OR REPLACE INTO "{table}" ({names}) SELECT {names} FROM "{table}" WHERE {where}')
@@ -45,7 +45,9 @@ class TestSqliteReplacement:
     def test_insert_of_another_primary_key(self, changes: Changes, outside: Outside) -> None:
         """A primary key that gives way to another one of its owner is noted."""
         ref = id_of(outside, "api_key", "key_id = 'key-1'")
-        columns = [column.name for column in metadata.tables["api_key"].c if column.name not in {"id", "key_id"}]
+        columns = [
+            column.name for column in complete_metadata().tables["api_key"].c if column.name not in {"id", "key_id"}
+        ]
         names = ", ".join(columns)
 
         outside(

@@ -6,7 +6,8 @@ import pytest
 
 from latchgate.storage.joined_counters import JoinedCounters, JoinedMemory
 from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import GUESTS, SharedSlots, find_shared_slots, make_shared_slots
+from latchgate.storage.shared_slots import GUESTS, SharedSlots
+from latchgate.storage.slot_files import find_shared_slots, make_shared_slots
 from support.forks import run_in_forks
 from support.house import FakeClock
 

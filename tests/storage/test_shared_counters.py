@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from latchgate.services.throttles import ThrottleRules, Throttles
 from latchgate.storage import shared_slots
 from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import WAYS, SharedSlots, make_shared_slots
+from latchgate.storage.shared_slots import WAYS, SharedSlots
+from latchgate.storage.slot_files import make_shared_slots
 from support.forks import run_in_forks
 from support.house import ADDRESS, NOW, USER, FakeClock
 

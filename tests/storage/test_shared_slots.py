@@ -9,7 +9,8 @@ import pytest
 
 from latchgate.errors import StorageError
 from latchgate.services.measures import Outcome, bucket_word, request_word, sum_word
-from latchgate.storage.shared_slots import SharedSlots, make_shared_slots
+from latchgate.storage.shared_slots import SharedSlots
+from latchgate.storage.slot_files import make_shared_slots
 from support.forks import run_in_forks
 
 _NAMES = ("requests", "refused")

@@ -63,11 +63,11 @@ class Attacked:
 
 
 @contextmanager
-def opened_attacked(home: Path, postgres: PostgresServer | None) -> Iterator[Attacked]:
-    """Open such an instance, on PostgreSQL if there is one."""
+def opened_attacked(home: Path, postgres: PostgresServer | None, **options: object) -> Iterator[Attacked]:
+    """Open such an instance, on PostgreSQL if there is one, with settings by their names."""
     with ExitStack() as stack:
         url = postgres and postgres.url(stack.enter_context(postgres.fresh_database()))
-        service = stack.enter_context(opened_service(home, **({"database_url": url} if url else {})))
+        service = stack.enter_context(opened_service(home, **options, **({"database_url": url} if url else {})))
         service.make_user(MANAGER, roles=frozenset({SYSTEM_MANAGER}))
         service.make_user(HIDDEN, first_name="Hidden")
         service.make_user(PLAIN, first_name="Plain")

@@ -11,7 +11,7 @@ import psycopg
 
 from latchgate.storage.database import Database, open_database
 from latchgate.storage.revisions import upgrade
-from latchgate.storage.schema import metadata
+from latchgate.storage.schema import complete_metadata
 from support.postgres import PostgresServer
 
 ENGINES = ("sqlite", "postgresql")
@@ -40,7 +40,7 @@ class Databases:
         self._server.execute("CREATE DATABASE upgraded TEMPLATE template0")
         _upgrade(self._server.url("upgraded"))
         self._server.execute("CREATE SCHEMA pristine", "upgraded")
-        for table in metadata.sorted_tables:
+        for table in complete_metadata().sorted_tables:
             copy = f'CREATE TABLE pristine."{table.name}" AS TABLE public."{table.name}"'
             self._server.execute(copy, "upgraded")
 
@@ -95,7 +95,7 @@ def forget_generation(path: Path) -> None:
 
 
 # Making a copy of the whole database would take many times as long. The triggers stay silent meanwhile.
-_TABLES = [f'"{table.name}"' for table in metadata.sorted_tables]
+_TABLES = [f'"{table.name}"' for table in complete_metadata().sorted_tables]
 _RESET = "; ".join(
     ["SET session_replication_role = replica"]
     + [f"DELETE FROM public.{name}" for name in _TABLES]  # noqa: S608  # our own names

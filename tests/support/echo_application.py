@@ -18,6 +18,8 @@ class Reached:
     target: str
     headers: tuple[tuple[str, str], ...]
     body_bytes: int
+    trailers: tuple[str, ...] = ()
+    """The lines after the body, as they came."""
 
     def values(self, name: str) -> list[str]:
         """Give the values of a header, however it is spelt: as an application does that takes `_` and `.` for `-`."""
@@ -74,8 +76,8 @@ def _handler(reached: list[Reached]) -> type[BaseHTTPRequestHandler]:
         timeout = 30
 
         def answer(self) -> None:
-            body_bytes = _read_body(self)
-            one = Reached(self.command, self.path, tuple(self.headers.items()), body_bytes)
+            body_bytes, trailers = _read_body(self)
+            one = Reached(self.command, self.path, tuple(self.headers.items()), body_bytes, trailers)
             reached.append(one)
             body = json.dumps({"user": one.user, "path": one.target, "body_bytes": body_bytes}).encode()
             self.send_response(200)
@@ -92,13 +94,14 @@ def _handler(reached: list[Reached]) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _read_body(handler: BaseHTTPRequestHandler) -> int:
+def _read_body(handler: BaseHTTPRequestHandler) -> tuple[int, tuple[str, ...]]:
     if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
-        return len(handler.rfile.read(int(handler.headers.get("Content-Length", 0))))
+        return len(handler.rfile.read(int(handler.headers.get("Content-Length", 0)))), ()
     total = 0
     while size := int(handler.rfile.readline().partition(b";")[0], 16):
         total += len(handler.rfile.read(size))
         handler.rfile.readline()
-    while handler.rfile.readline().strip():
-        pass
-    return total
+    trailers = []
+    while line := handler.rfile.readline().strip():
+        trailers.append(line.decode("latin-1"))
+    return total, tuple(trailers)

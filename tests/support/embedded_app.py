@@ -7,6 +7,7 @@ from typing import Any
 
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.identities import get_identity
+from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.wsgi import WsgiMiddleware
 
 
@@ -30,6 +31,7 @@ async def _asgi(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  #
 
 
 wsgi = WsgiMiddleware(_wsgi)
+behind_a_proxy = WsgiMiddleware(_wsgi, keeper=LocalKeeper(trusts_socket=True))
 asgi = AsgiMiddleware(_asgi)
 
 

@@ -1,7 +1,7 @@
 """Every way into an application that Latchgate protects, before the same four addresses of it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +17,16 @@ from starlette.responses import PlainTextResponse
 from latchgate.bootstrap import Latchgate
 from latchgate.core.credentials import Scheme
 from latchgate.core.forwarded import Proxy
+from latchgate.core.heads import collect_presented
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.middleware import fastapi as for_fastapi
 from latchgate.middleware import flask as for_flask
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
-from latchgate.middleware.identities import Identity, get_identity
+from latchgate.middleware.identities import Identity, Judged, get_identity
 from latchgate.middleware.keepers import Keeper
-from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.local import judge
 from latchgate.middleware.wsgi import WsgiMiddleware
 from latchgate.server.app import Application, Site
 from latchgate.server.replies import Dialect, Reply
@@ -59,27 +60,30 @@ LEVELS: dict[str, Requirement] = {
 }
 """What each address requires."""
 RULES = [
-    rule_of("/signed-in", number=0),
-    rule_of("/role", ROLE, number=0),
+    rule_of("/signed-in", number=0, scopes="*"),
+    rule_of("/role", ROLE, number=0, scopes="*"),
     rule_of("/scope", scopes=SCOPE, number=0),
     rule_of("/open", number=0, guest=True),
 ]
-"""The same as access rules."""
+"""The same as access rules; they take credentials of any scopes, as a requirement without a scope does."""
 
 
 class HeldKeeper:
     """A keeper upon an instance that is open already."""
 
     def __init__(self, latchgate: Latchgate) -> None:
-        self._keeper = LocalKeeper()
         self._latchgate = latchgate
+        self.instance: Hashable = latchgate.settings.home
 
     def open(self) -> None:
         """Do nothing."""
 
     def admit_at_once(self, head: Any, requires: Requirement | None) -> Any:  # noqa: ANN401  # as the keeper's
         """Decide."""
-        return self._keeper._admit(self._latchgate, head, requires)
+        record, sync = self._latchgate.gate.record, self._latchgate.request_log.sync
+        presented = collect_presented(head, self._latchgate.settings.trusted_proxies, sessions=False)
+        judged = Judged(self.instance, head, by_rules=requires is None)
+        return judge(self._latchgate, presented, judged, requires, record=record, sync=sync)
 
     admit = admit_at_once
 
@@ -121,7 +125,7 @@ def _server(latchgate: Latchgate, keeper: Keeper) -> Ask:
         path: Page(replace(level, schemes=level.schemes - {Scheme.SESSION}), frozenset({"GET"}), handle, Dialect.PLAIN)
         for path, level in LEVELS.items()
     }
-    site = Site("https://auth.example.com", (), gate_may_wait=False, render_fault_page=lambda _: PlainTextResponse(""))
+    site = Site("https://auth.example.com", (), gate_may_wait=False, render_fault_page=lambda *_: PlainTextResponse(""))
     return ask_asgi(Application(latchgate.gate, Table(methods={}, pages=pages), site))
 
 

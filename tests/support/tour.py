@@ -95,7 +95,7 @@ class Tour:
     def make_key(self) -> str:
         """Make a key that reads users, from one network, for 90 days; give the header's line."""
         self._open_keys()
-        self._follow("New Key")
+        self._follow("New key")
         self._fill("Label", _LABEL)
         self._choose("Expires", "In 90 days")
         self._tick("What is picked here")
@@ -203,7 +203,7 @@ class Tour:
         # It is folded where nothing was done there yet.
         self.page.locator("summary", has_text="API Access").click()
         self.pressed.append("API Access")
-        expect(self.page.get_by_role("link", name="New Key")).to_be_visible()
+        expect(self.page.get_by_role("link", name="New key")).to_be_visible()
 
     def _row(self) -> Locator:
         return self.page.get_by_role("row", name=_LABEL)

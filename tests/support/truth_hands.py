@@ -84,7 +84,7 @@ class HttpHands:
         self._ask("DELETE", f"/api/resource/OAuth%20Bearer%20Token/{public_id}")
 
     def set_rule(self, name: str, *, is_open: bool) -> None:
-        self._ask("PUT", f"/api/resource/Access%20Rule/{RULES[name]}", {"roles": "" if is_open else NOBODYS_ROLE})
+        self._ask("PUT", f"/api/resource/Access%20Rule/{RULES[name]}", {"roles": [] if is_open else [NOBODYS_ROLE]})
 
     def _ask(self, method: str, path: str, arguments: object = None) -> Any:  # noqa: ANN401  # JSON
         body = None if arguments is None else json.dumps(arguments)
@@ -136,7 +136,7 @@ class ServiceHands:
 
     def set_rule(self, name: str, *, is_open: bool) -> None:
         self._latchgate.documents.update(
-            COMMAND_LINE, "Access Rule", RULES[name], {"roles": "" if is_open else NOBODYS_ROLE}
+            COMMAND_LINE, "Access Rule", RULES[name], {"roles": [] if is_open else [NOBODYS_ROLE]}
         )
 
     def _by_command(self, *arguments: str, typed: str = "") -> bool:

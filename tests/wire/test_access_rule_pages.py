@@ -18,6 +18,7 @@ from support.pages import send_form, send_json, visit
 MANAGER, API, WEB = "manager@example.com", "api@example.com", "web@example.com"
 LIST = "/app/access-rule"
 _FILLED = {"host": "api.example.com", "path": "/reports/*", "methods": "GET", "who": "any", "role:Reader": "1"}
+_OPENED = {"host": "api.example.com", "path": "/reports/*", "methods": "GET", "who": "everybody"}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_a_rule_is_made_changed_and_deleted(ruled: Service) -> None:
     assert 'value="/reports/*"' in form
     assert re.search(r'name="role:Reader"[^>]* checked', form)
 
-    changed = send_form(ruled, address, MANAGER, {**_FILLED, "methods": "", "who": "everybody", "host": ""})
+    changed = send_form(ruled, address, MANAGER, {**_OPENED, "methods": "", "host": ""})
     assert changed.status == 303
     first = ruled.latchgate.access_rules.get_all(COMMAND_LINE).rules[0]
     assert summary_of(first) == "any method /reports/* on any host: everybody, also without a credential"
@@ -123,7 +124,11 @@ def test_a_rule_is_made_changed_and_deleted(ruled: Service) -> None:
         ({"who": "any", "role:Reader": None}, "Tick at least one role"),
         ({"role:Nope": "1"}, "Could not find Role: Nope"),
         ({"scopes": "Foo:jump"}, "No credential can have it"),
-        ({"who": "everybody", "scopes": "a"}, "can ask for no roles and no scopes"),
+        ({"who": "user"}, "Reader is ticked below: let in users with it, or untick it"),
+        ({"who": "everybody"}, "Reader is ticked below"),
+        ({"methods": ","}, "Is an empty text"),
+        ({"scopes": "*, a"}, "stands alone"),
+        ({"who": "everybody", "role:Reader": None, "scopes": "a"}, "can ask for no roles and no scopes"),
         ({"allow_foreign_authorization": "1"}, "it needs allow_guest"),
         ({"position": "x"}, "Must be a whole number"),
         ({"position": "-1"}, "Must be at least 0"),

@@ -297,6 +297,23 @@ def test_scopes_are_asked_for(protected: Protected) -> None:
     assert protected.ask("/write", wide, method="GET").status == 403
 
 
+def test_a_limited_credential_opens_nothing_that_names_no_scope(protected: Protected) -> None:
+    """A token that a program got with `openid`, to learn who somebody is, opens no application; no narrow key does."""
+    openid = protected.service.make_bearer(ANN, "openid-token-0000001", "openid", "profile", "email")
+    narrow = protected.service.make_key(ANN, scopes=frozenset({"orders.read"})).token
+
+    for authorization in (openid, narrow):
+        for target in ("/mine/1", "/reports/1"):
+            refused = protected.ask(target, authorization)
+            assert (refused.status, refused.row.user, refused.row.reason) == (403, ANN, "scope_missing")
+        assert protected.ask("/open/1", authorization).status == 204
+    challenge = protected.ask("/mine/1", openid).header("www-authenticate") or ""
+    assert challenge.endswith(', error="insufficient_scope", scope="all"')
+    protected.rule(rule_of("/mine/*", scopes="*"))
+    told = protected.ask("/mine/1", openid)
+    assert (told.status, identity(told)["scopes"]) == (204, "email,openid,profile")
+
+
 def test_no_credential_helps_where_no_rule_is(protected: Protected) -> None:
     """A guest is told so at once, rather than to send a credential."""
     assert protected.ask("/elsewhere").status == 403

@@ -12,7 +12,7 @@ from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
 from support.aged_keys import age_key, note_uses
 from support.asgi import Service, opened_service
-from support.envelopes import assert_page
+from support.envelopes import assert_page, assert_shown
 from support.pages import visit
 
 MANAGER, ANN, BOB, CLERK, WEB = (f"{name}@example.com" for name in ("manager", "ann", "bob", "clerk", "web"))
@@ -176,3 +176,28 @@ def test_the_first_page_counts_what_the_lists_show(house: tuple[Service, dict[st
         count = len(_shown(house, f"?finding={finding}", user))
         assert links.get(finding, "0") == str(count)
     assert ("of your keys" in text) == (user in {ANN, BOB})
+
+
+@pytest.mark.parametrize("name", ["search", "owner"])
+def test_what_is_too_long_to_be_looked_for_is_said_at_its_field(
+    house: tuple[Service, dict[str, str]], name: str
+) -> None:
+    """No key is shown as if it had been found, and what was typed stays to be shortened."""
+    service, ids = house
+    typed, enough = "x" * 201, "x" * 200
+
+    text = assert_shown(visit(service, f"{KEYS}?{name}={typed}", MANAGER), 417)
+
+    assert f'id="{name}-error" role="alert">{name.title()}: at most 200 characters' in text
+    assert f'value="{typed}" aria-invalid="true" aria-describedby="{name}-error"' in text
+    assert not [key_id for key_id in ids.values() if key_id in text]
+    assert "No keys match." in assert_page(visit(service, f"{KEYS}?{name}={enough}", MANAGER))
+
+
+@pytest.mark.parametrize("path", ["/app/user", "/app/role", "/app/oauth-client", "/app/event-consumer"])
+def test_other_lists_say_so_too(house: tuple[Service, dict[str, str]], path: str) -> None:
+    """By the same words."""
+    text = assert_shown(visit(house[0], f"{path}?search={'x' * 201}", MANAGER), 417)
+
+    assert "Search: at most 200 characters" in text
+    assert "<table>" not in text

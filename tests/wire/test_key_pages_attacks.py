@@ -60,7 +60,7 @@ def test_who_reads_all_keys_has_own_ones_too(peopled: Service) -> None:
         text = assert_page(visit(peopled, f"{page}?tab={'keys' if page == '/me' else 'settings'}", AUDITOR))
         (key,) = re.findall(r'id="api_key"[^>]* value="([^"]+)"', text)
         for what in ("rotate", "revoke"):
-            assert "was never used yet" in assert_page(visit(peopled, f"{page}/key/{key}/{what}", AUDITOR))
+            assert "has never been used" in assert_page(visit(peopled, f"{page}/key/{key}/{what}", AUDITOR))
         seen = _dialog(peopled, f"{page}/key/{key}/rotate", AUDITOR)
         secret_in(assert_page(send_form(peopled, f"{page}/key/{key}/rotate", AUDITOR, {"overlap": "0", **seen})))
 

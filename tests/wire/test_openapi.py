@@ -8,6 +8,9 @@ import pytest
 
 from latchgate.core.document_types import Writer
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.core.forwarded import Original, Proxy, Untold, read_original
+from latchgate.core.identity_headers import IDENTITY_HEADERS
+from latchgate.server.forward_auth import VERIFY_PATH
 from latchgate.server.openapi_oauth import OAUTH_METHODS, OAUTH_PREFIX
 from latchgate.server.openapi_texts import METHODS, PAGES
 from latchgate.services.actors import COMMAND_LINE
@@ -66,6 +69,8 @@ def test_every_route_is_in_it(service: Service, document: dict[str, Any]) -> Non
                 expected |= {(path + "/{name}", verb.lower()) for verb in route.one}
             else:
                 expected |= {(f"{path}/{what}", "get") for what in ("count", "meta")}
+    # Proxies ask it before there is a route.
+    expected.add((VERIFY_PATH, "get"))
 
     assert {(path, verb) for path, verbs in document["paths"].items() for verb in verbs} == expected
 
@@ -142,3 +147,29 @@ def test_it_tells_no_secret_and_no_other_host(document: dict[str, Any]) -> None:
     """It is public: only this server's address is in it."""
     assert document["servers"] == [{"url": "http://127.0.0.1:8000"}]
     assert set(document["components"]["securitySchemes"]) == {"token", "basic", "bearer", "client", "session", "csrf"}
+
+
+def test_a_proxys_question_and_its_answer_are_described(service: Service, document: dict[str, Any]) -> None:
+    """Whoever sets a proxy up finds the dialects, the headers of a yes, and who may ask."""
+    described = document["paths"][VERIFY_PATH]["get"]
+    dialects = next(one["schema"]["enum"] for one in described["parameters"] if one["name"] == "proxy")
+
+    assert dialects == [proxy.value for proxy in Proxy]
+    assert tuple(described["responses"]["204"]["headers"]) == IDENTITY_HEADERS
+    assert {} in described["security"]
+    stranger = service.ask(VERIFY_PATH, peer="192.0.2.200")
+    assert stranger.status == 403
+    schema = document["components"]["schemas"]["Error"]
+    assert set(schema["required"]) <= set(stranger.document) <= set(schema["properties"])
+
+
+def test_headers_that_tell_of_the_original_are_those_that_are_read(document: dict[str, Any]) -> None:
+    """A question with the described headers of each dialect is understood."""
+    described = {one["name"].encode().lower() for one in document["paths"][VERIFY_PATH]["get"]["parameters"]}
+    values = {b"x-forwarded-for": b"192.0.2.7", b"x-original-uri": b"/", b"x-forwarded-uri": b"/"}
+
+    headers = [(b"host", b"h"), *((name, values.get(name, b"GET")) for name in sorted(described - {b"proxy"}))]
+
+    for proxy in Proxy:
+        assert isinstance(read_original(proxy, "GET", b"/", headers), Original)
+        assert proxy is Proxy.ENVOY or isinstance(read_original(proxy, "GET", b"/", headers[:2]), Untold)

@@ -199,3 +199,16 @@ def test_pages_take_no_other_methods(service: Service, path: str, method: str) -
 def test_there_are_no_other_files(service: Service, name: str) -> None:
     """Files are listed by name; nothing is looked for on the disk."""
     assert_refused(service.ask(f"/assets/{name}"), 404, "DoesNotExistError")
+
+
+@pytest.mark.parametrize(
+    ("user", "way", "words"), [("", "/login", "Sign in"), (API, "/app", "Go to Home"), (WEB, "/me", "Go to My account")]
+)
+def test_a_page_that_is_none_leads_on(service: Service, user: str, way: str, words: str) -> None:
+    """Whoever sees it comes to a page of theirs: a guest to the sign-in page."""
+    headers = [_cookie(service.sign_in(user).sid)] if user else []
+
+    answer = service.ask("/no/such/page", headers=[*headers, ("accept", "text/html")])
+
+    assert f'<a class="button" href="{way}">{words}</a>' in assert_shown(answer, 404)
+    assert service.ask(way, headers=headers).status == 200

@@ -287,6 +287,52 @@ def test_a_server_that_is_not_there() -> None:
         ClientCredentials("http://127.0.0.1:9", "the-client", "the-secret").headers()
 
 
+_ADDRESSES = [
+    ("https://auth.example.com/auth", "what follows the host would not count"),
+    ("https://auth.example.com?a=the-secret", "what follows the host would not count"),
+    ("https://auth.example.com#the-secret", "what follows the host would not count"),
+    ("https://user:the-secret@auth.example.com", "a user or a password"),
+    ("https://user:the-/secret?the-secret@auth.example.com/auth", "a user or a password"),
+    ("user:the-secret@auth.example.com", "a user or a password"),
+    ("https://auth.example.com:many", "its host or its port cannot be read"),
+    ("https://[::1", "its host or its port cannot be read"),
+    ("https://user:the-secret@\u2100.example.com", "a user or a password"),
+    ("auth.example.com", "write http://host:port or https://host"),
+    ("ftp://auth.example.com", "write http://host:port or https://host"),
+    ("", "write http://host:port or https://host"),
+]
+
+
+@pytest.mark.parametrize(("address", "told"), _ADDRESSES)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda address: ClientCredentials(address, "the-client", "the-secret"),
+        lambda address: RefreshToken(address, "the-client", "the-refresh-token"),
+        lambda address: ApiKey("the-key", "the-secret", only_for=address),
+        lambda address: AccessToken("lga_1", only_for=address),
+        lambda address: ClientCredentials("http://a", "the-client", "the-secret", only_for=address),
+        lambda address: RefreshToken("http://a", "the-client", "the-refresh-token", only_for=address),
+    ],
+)
+def test_an_address_that_would_not_count_as_it_is_written_is_told(
+    make: Callable[[str], Credential], address: str, told: str
+) -> None:
+    """A path is not passed over in silence, and no error shows the password that somebody put there."""
+    with pytest.raises(ValueError, match=r"is no server: ") as raised:
+        make(address)
+
+    assert told in str(raised.value)
+    assert not any(secret in str(raised.value) for secret in ("the-", "secret"))
+    assert raised.value.__cause__ is None
+
+
+def test_an_address_with_a_slash_at_its_end_is_whole(api: Api) -> None:
+    """So is one with a port, or in capitals."""
+    assert ClientCredentials(api.url("/"), "the-client", "the-secret").headers()
+    assert ApiKey("the-key", "the-secret", only_for="HTTPS://A.example.com:443/").only_for
+
+
 @pytest.mark.parametrize("secret", ["the-secret\n", "the-\rsecret", " the-secret", "the-secret\0"])
 @pytest.mark.parametrize("make", [lambda text: ApiKey("the-key", text), AccessToken])
 def test_a_secret_that_no_header_can_hold_is_not_shown(make: Callable[[str], Credential], secret: str) -> None:

@@ -114,6 +114,24 @@ def test_a_role_is_made_shown_changed_and_deleted(staffed: Service, name: str) -
     assert stored not in dict(staffed.latchgate.roles.list_roles())
 
 
+def test_a_role_that_an_access_rule_asks_for_is_shown_and_says_what_keeps_it(staffed: Service) -> None:
+    """Its page opens as any other's; the dialog names the rule, and nothing is deleted."""
+    roles, documents = staffed.latchgate.roles, staffed.latchgate.documents
+    roles.create(COMMAND_LINE, "Reader of reports")
+    rule = documents.create(COMMAND_LINE, "Access Rule", {"path": "/reports/*", "roles": "Reader of reports"})["name"]
+    page = f"{LIST}/Reader%20of%20reports"
+
+    assert "Delete role" in assert_page(visit(staffed, page, MANAGER))
+    for answer in (visit(staffed, f"{page}/delete", MANAGER), send_form(staffed, f"{page}/delete", MANAGER, {})):
+        assert f"The access rule {rule} asks for Reader of reports" in assert_shown(answer, 409)
+        assert 'class="danger"' not in answer.text.partition("<dialog")[2]
+
+    assert "Reader of reports" in dict(roles.list_roles())
+    documents.delete(COMMAND_LINE, "Access Rule", rule)
+    assert "Nobody has it." in assert_page(visit(staffed, f"{page}/delete", MANAGER))
+    roles.delete(COMMAND_LINE, "Reader of reports")
+
+
 @pytest.mark.parametrize(
     ("name", "status", "told"),
     [

@@ -11,6 +11,7 @@ from latchgate.cli import (
     permissions,
     roles,
     rules,
+    sessions,
     settings,
     signing_keys,
     sources,
@@ -22,6 +23,7 @@ from latchgate.cli.app import app
 __all__ = ["app"]
 
 app.add_typer(users.app, name="user")
+app.add_typer(sessions.app, name="session")
 app.add_typer(roles.app, name="role")
 app.add_typer(permissions.app, name="permission")
 app.add_typer(sources.app, name="source")

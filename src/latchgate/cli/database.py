@@ -75,7 +75,8 @@ def restore(
     as_json: JsonFlag = False,
 ) -> None:
     """Put a backup in the place of an instance that nobody is using; keys of the backup work at once."""
-    from latchgate.bootstrap import prepare_home, upgrade_latchgate
+    from latchgate.bootstrap import upgrade_latchgate
+    from latchgate.opening import prepare_home
     from latchgate.services.clock import SystemClock
     from latchgate.settings import load_settings
     from latchgate.storage.data_folder import DataFolder

@@ -87,6 +87,7 @@ def _diagnose() -> Iterator[Check]:
         yield from _check_cache(settings)
         yield from _check_accounts(latchgate)
         yield from _check_keys(latchgate)
+        yield from _check_rules(latchgate)
 
 
 def _check_listening(settings: "Settings") -> Iterator[Check]:
@@ -215,6 +216,25 @@ def _check_keys(latchgate: "Latchgate") -> Iterator[Check]:
         yield Check("keys", Verdict.WARN, f"will expire within 14 days: {_some(soon)}")
     if not expired and not soon:
         yield Check("keys", Verdict.OK, f"{len(keys)}, none expired or about to")
+
+
+def _check_rules(latchgate: "Latchgate") -> Iterator[Check]:
+    from latchgate.core.rule_explanations import find_hidden
+    from latchgate.services.actors import COMMAND_LINE
+
+    rules = latchgate.access_rules.get_all(COMMAND_LINE)
+    unasked = bool(rules.rules) and not latchgate.settings.trusted_proxies
+    if unasked:
+        told = "there are rules, but /auth/verify answers no proxy: name yours in LATCHGATE_TRUSTED_PROXIES"
+        yield Check("access rules", Verdict.WARN, f"{told} (middleware within the application needs none)")
+    hidden = [f"{rule.name} by {hiding.name}" for rule, hiding in find_hidden(rules)]
+    if hidden:
+        told = "these never decide, because one before them is for all that they are for; move or delete them"
+        yield Check("access rules", Verdict.WARN, f"{told}: {_some(hidden)}")
+    if not unasked and not hidden:
+        yield Check(
+            "access rules", Verdict.OK, f"{len(rules.rules)}, each of which can decide" if rules.rules else "none"
+        )
 
 
 def _named(key: "StoredKey") -> str:

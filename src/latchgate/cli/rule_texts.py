@@ -23,7 +23,7 @@ def trial_document(trial: "RuleTrial") -> Record:
 
 def print_trial(trial: "RuleTrial") -> None:
     """Print what would come of a request, and why."""
-    from latchgate.core.rule_explanations import summary_of
+    from latchgate.core.rule_explanations import credentials_of, summary_of
     from latchgate.services.rule_trials import decision_of
 
     explanation = trial.explanation
@@ -34,6 +34,8 @@ def print_trial(trial: "RuleTrial") -> None:
     rule = explanation.match.rule
     if rule is not None:
         print_line(f"  {rule.position:>3}  {rule.name}  decides: {summary_of(rule)}")
+        if credentials_of(rule):
+            print_line(f"       {credentials_of(rule)}")
     if explanation.note:
         print_line(f"       {explanation.note}")
     print_line(f"{trial.method} {trial.host}{trial.target} as {trial.user}: {decision_of(trial)}.")

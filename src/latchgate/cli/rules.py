@@ -10,6 +10,7 @@ from latchgate.cli.arguments import JsonFlag, require_yes
 from latchgate.cli.context import open_instance
 from latchgate.cli.output import Record, print_fields, print_json, print_line, print_table
 from latchgate.cli.records import list_records, read_record
+from latchgate.cli.rule_options import Emptied, PositionOption, empty, takes_rule_fields
 from latchgate.cli.rule_texts import print_changes, print_trial, trial_document
 
 __all__ = ["app"]
@@ -19,71 +20,16 @@ app = typer.Typer(help="Access rules: who reaches protected applications.", no_a
 _RULE = "Access Rule"
 _LISTS = "latchgate rule list"
 _Rule = Annotated[str, typer.Argument(metavar="RULE", help="The rule's name, such as RULE-3.")]
-_Host = Annotated[
-    str | None, typer.Option(metavar="HOST", help="For which host; *.example.com for all below it. Default: any.")
-]
-_Path = Annotated[
-    str | None, typer.Option(metavar="PATH", help="For which path; a final * means any rest, elsewhere one segment.")
-]
-_Methods = Annotated[
-    list[str] | None,
-    typer.Option("--method", "--methods", metavar="M", help="For which method; several times or by commas."),
-]
-_Roles = Annotated[
-    list[str] | None,
-    typer.Option("--role", "--roles", metavar="ROLE", help="Who has it is let in; several times: any of them."),
-]
-_EveryRole = Annotated[bool | None, typer.Option("--every-role/--any-role", help="Whether each role is asked for.")]
-_Scopes = Annotated[
-    list[str] | None,
-    typer.Option("--scope", "--scopes", metavar="S", help="What the credential must cover; several times: all."),
-]
-_Guest = Annotated[
-    bool | None, typer.Option("--allow-guest/--no-guest", help="Whether everybody is let in, without a credential too.")
-]
-_Foreign = Annotated[
-    bool | None,
-    typer.Option(
-        "--allow-foreign-authorization/--no-foreign-authorization",
-        help="Whether a credential that is not ours is left to the application.",
-    ),
-]
-_Unusual = Annotated[
-    bool | None,
-    typer.Option("--allow-unusual-path/--no-unusual-path", help="Whether for paths that are not in normal form too."),
-]
-_Position = Annotated[int | None, typer.Option(min=1, metavar="N", help="Its place in the order. Default: the last.")]
 
 
 @app.command(epilog='Example: latchgate rule create --host api.example.com --path "/reports/*" --role Reader')
-def create(  # noqa: PLR0917  # options of a command
-    host: _Host = None,
-    path: _Path = None,
-    methods: _Methods = None,
-    roles: _Roles = None,
-    every_role: _EveryRole = None,
-    scopes: _Scopes = None,
-    allow_guest: _Guest = None,
-    allow_foreign_authorization: _Foreign = None,
-    allow_unusual_path: _Unusual = None,
-    position: _Position = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Make a rule; without roles and scopes any user is let in."""
+@takes_rule_fields
+def create(wanted: Record, position: PositionOption = None, as_json: JsonFlag = False) -> None:
+    """Make a rule; without roles any user is let in, without scopes by credentials that are not limited."""
     from latchgate.services.actors import COMMAND_LINE
 
-    wanted = _values(
-        host=host,
-        path=path,
-        methods=methods,
-        roles=roles,
-        every_role=every_role,
-        scopes=scopes,
-        allow_guest=allow_guest,
-        allow_foreign_authorization=allow_foreign_authorization,
-        allow_unusual_path=allow_unusual_path,
-        position=position,
-    )
+    if position is not None:
+        wanted = {**wanted, "position": position}
     with open_instance("latchgate role list", makes=True) as latchgate:
         made = read_record(latchgate, _RULE, latchgate.documents.create(COMMAND_LINE, _RULE, wanted)["name"])
     _tell(made, f"Created {made['name']} at position {made['position']}: {_summary(made)}.", as_json=as_json)
@@ -111,33 +57,19 @@ def show(rule: _Rule, as_json: JsonFlag = False) -> None:
 
 
 @app.command(epilog="Example: latchgate rule update RULE-3 --role Reader --role Editor")
-def update(  # noqa: PLR0917  # options of a command
+@takes_rule_fields
+def update(
     rule: _Rule,
-    host: _Host = None,
-    path: _Path = None,
-    methods: _Methods = None,
-    roles: _Roles = None,
-    every_role: _EveryRole = None,
-    scopes: _Scopes = None,
-    allow_guest: _Guest = None,
-    allow_foreign_authorization: _Foreign = None,
-    allow_unusual_path: _Unusual = None,
+    wanted: Record,
+    clear: Annotated[
+        list[Emptied] | None, typer.Option(metavar="FIELD", help=f"Take away {', '.join(Emptied)}; several times.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Let a rule say something else, from the next request on. An empty text (--role "") takes a list away."""
+    """Let a rule say something else, from the next request on; what is not named stays."""
     from latchgate.services.actors import COMMAND_LINE
 
-    wanted = _values(
-        host=host,
-        path=path,
-        methods=methods,
-        roles=roles,
-        every_role=every_role,
-        scopes=scopes,
-        allow_guest=allow_guest,
-        allow_foreign_authorization=allow_foreign_authorization,
-        allow_unusual_path=allow_unusual_path,
-    )
+    wanted = empty(wanted, clear)
     if not wanted:
         raise typer.BadParameter("say what is to change, such as --role")
     with open_instance(_LISTS) as latchgate:
@@ -221,16 +153,6 @@ def load(
             raise typer.BadParameter("name a file", param_hint="FILE")
         changes = load_rules(latchgate.access_rules, COMMAND_LINE, path, dry_run=dry_run)
     print_changes(changes, dry_run=dry_run, as_json=as_json)
-
-
-def _values(**given: object) -> Record:
-    """Give the fields that were named, their lists as commas make them."""
-    named = {name: value for name, value in given.items() if value is not None}
-    return {name: int(value) if isinstance(value, bool) else _listed(value) for name, value in named.items()}
-
-
-def _listed(value: object) -> object:
-    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _summary(record: Record) -> str:

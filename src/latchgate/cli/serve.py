@@ -81,7 +81,7 @@ def typed_command(settings: "Settings") -> str:
 
 
 def _assignments(settings: "Settings") -> list[str]:
-    from latchgate.settings import CONFIG_VARIABLE, find_variables
+    from latchgate.setting_sources import CONFIG_VARIABLE, find_variables
 
     # The settings file may name the home; it is read from a path that may begin at the current folder.
     wanted = {name: value for name, value in find_variables().items() if name == CONFIG_VARIABLE}
@@ -92,7 +92,7 @@ def _assignments(settings: "Settings") -> list[str]:
 
 def _unprinted_settings() -> str:
     """Name the variables that another terminal needs too, and that may hold a password; empty if there are none."""
-    from latchgate.settings import find_variables
+    from latchgate.setting_sources import find_variables
 
     names = [name for name in find_variables() if name.endswith("_URL")]
     return f", with the same {' and '.join(names)}" if names else ""

@@ -20,7 +20,8 @@ def config() -> None:
 @app.command(epilog="Example: latchgate config show --json")
 def show(as_json: JsonFlag = False) -> None:
     """Show every setting, its value and where that comes from; secrets stay hidden."""
-    from latchgate.settings import PREFIX, Settings, find_origins, load_settings
+    from latchgate.setting_sources import PREFIX
+    from latchgate.settings import Settings, find_origins, load_settings
 
     settings, origins = load_settings(), find_origins()
     records = [

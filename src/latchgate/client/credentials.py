@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from latchgate.client.servers import read_server
+
 if TYPE_CHECKING:
     from latchgate.client.httpx_auth import HttpxAuth
     from latchgate.client.requests_auth import RequestsAuth
@@ -20,6 +22,7 @@ __all__ = [
     "for_requests_of",
     "origin_of",
     "require_host",
+    "require_only_for",
 ]
 
 _PORTS = {"http": 80, "https": 443}
@@ -63,9 +66,11 @@ class ApiKey:
     """The address of the only server that it is sent to, such as `https://api.example.com`."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError, which shows no secret, for what no header can hold."""
+        """Raise ValueError, which shows no secret, for what no header can hold, or no server's address is."""
         _require_sendable("key", self.key)
         _require_sendable("secret", self.secret)
+        _require_sendable("source", self.source or "")
+        require_only_for(self.only_for)
 
     def headers(self) -> Mapping[str, str]:
         """Give the headers."""
@@ -96,6 +101,7 @@ class AccessToken:
     def __post_init__(self) -> None:
         """Raise ValueError as a key does."""
         _require_sendable("token", self.token)
+        require_only_for(self.only_for)
 
     def headers(self) -> Mapping[str, str]:
         """Give the header."""
@@ -124,6 +130,12 @@ def require_host(credential: Credential, url: str) -> None:
     if credential.only_for is not None and origin_of(credential.only_for) != origin_of(url):
         scheme, host, port = origin_of(url)
         raise WrongHost(f"the credential is for {credential.only_for}, not for {scheme}://{host}:{port}")
+
+
+def require_only_for(address: str | None) -> None:
+    """Refuse an address that says more than would count, such as a path. Raises ValueError."""
+    if address is not None:
+        read_server(address, name="only_for")
 
 
 def for_requests_of(credential: Credential) -> "RequestsAuth":

@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from latchgate.client.credentials import for_httpx_of, for_requests_of
+from latchgate.client.credentials import for_httpx_of, for_requests_of, require_only_for
+from latchgate.client.servers import read_server
 
 if TYPE_CHECKING:
     from latchgate.client.httpx_auth import HttpxAuth
@@ -37,11 +38,8 @@ class _Tokens:
     """The present token of one grant. Any thread may ask; one fetches, and the others wait for what comes of it."""
 
     def __init__(self, server: str, write_grant: Callable[[], Mapping[str, str]]) -> None:
-        parts = urlsplit(server)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{server!r} is no server: http://host:port or https://host")
+        self._address = read_server(server)
         self.server = server
-        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
         self._write_grant = write_grant
         self._lock = threading.Lock()
         self._token = ""
@@ -86,8 +84,8 @@ class _Tokens:
         self._token, self._until = token, _until(asked_at, lives_seconds)
 
     def _post(self, fields: Mapping[str, str]) -> Mapping[str, Any]:
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        kind = http.client.HTTPSConnection if self._address.secure else http.client.HTTPConnection
+        connection = kind(self._address.host, self._address.port, timeout=_TIMEOUT_SECONDS)
         try:
             # Redirects are not followed: what stands in the form is for this server alone.
             connection.request(
@@ -116,7 +114,11 @@ class ClientCredentials:
             client_secret: The client's.
             scope: Scopes separated by spaces; without any, all that the client may have.
             only_for: The address of the only server that tokens are sent to, besides the one that gives them.
+
+        Raises:
+            ValueError: An address is none, or has a path, a user or a password, which would not count.
         """
+        require_only_for(only_for)
         self.client_id = client_id
         self.only_for = only_for
         grant = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
@@ -164,7 +166,11 @@ class RefreshToken:
             client_secret: The client's; empty for a public one.
             keep: Takes each new refresh token, before the access token that came with it is used: the old one ends.
             only_for: As that of a key.
+
+        Raises:
+            ValueError: An address is none, or has a path, a user or a password, which would not count.
         """
+        require_only_for(only_for)
         self.client_id = client_id
         self.only_for = only_for
         self._refresh_token, self._client_secret, self._keep = refresh_token, client_secret, keep

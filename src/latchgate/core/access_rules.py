@@ -15,10 +15,12 @@ from latchgate.core.hosts import ANY_HOST, host_covers, list_host_patterns, pars
 from latchgate.core.path_readings import is_usual_path, may_be_path, path_of_target, read_path, write_escapes_alike
 from latchgate.core.policy import Requirement
 from latchgate.core.principals import Reason
+from latchgate.core.scopes import ALL
 
 __all__ = [
     "ANY_HOST",
     "ANY_PATH",
+    "ANY_SCOPES",
     "NO_RULES",
     "AccessRule",
     "Match",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 ANY_PATH = "/*"
+ANY_SCOPES = frozenset({"*"})
+"""A rule's scopes where the application judges by itself what it is told of the credential's."""
 # RFC 9110, section 9.1: methods are told apart by case. Some applications do not: `delete` must not pass as unknown.
 _METHOD = re.compile(r"[A-Z][A-Z0-9!#$%&'*+.^_`|~-]{0,31}")
 
@@ -68,7 +72,7 @@ class AccessRule:
     every_role: bool = False
     """Whether all of them are asked for, rather than one."""
     scopes: frozenset[str] = frozenset()
-    """What the credential's scopes must cover, each of them."""
+    """What the credential's scopes must cover, each of them. None: `all`. `ANY_SCOPES`: nothing."""
     allow_guest: bool = False
     """Whether anybody is let in, also without a credential."""
     allow_foreign_authorization: bool = False
@@ -77,13 +81,30 @@ class AccessRule:
     """Whether it may decide about paths that are not in normal form."""
 
     @property
+    def needed_scopes(self) -> frozenset[str]:
+        """What the credential's scopes must cover.
+
+        A scope can only narrow. So what was limited to something opens no rule that does not name it: a token that some
+        program got to learn who somebody is, with `openid`, is not the whole of an application.
+        """
+        if self.allow_guest or self.scopes == ANY_SCOPES:
+            return frozenset()
+        return self.scopes or frozenset({ALL})
+
+    @property
+    def only_scope(self) -> str:
+        """The scope to be told to whoever lacks it, where one alone is needed; else empty."""
+        needed = self.needed_scopes
+        return next(iter(needed)) if len(needed) == 1 else ""
+
+    @property
     def requirement(self) -> Requirement:
         """What it asks of the caller."""
         return Requirement(
             user=not self.allow_guest,
             roles=frozenset() if self.every_role else self.roles,
             every_role=self.roles if self.every_role else frozenset(),
-            scopes=self.scopes,
+            scopes=self.needed_scopes,
             foreign_authorization=self.allow_guest and self.allow_foreign_authorization,
         )
 

@@ -58,7 +58,11 @@ def _listed(value: object) -> object:
     if isinstance(value, str) and value.lstrip().startswith("["):
         with suppress(ValueError, RecursionError):
             return json.loads(value)
-    return _texts(value)
+    listed = _texts(value)
+    if isinstance(value, str) and not listed:
+        # Most likely a variable that was not set; what is asked for must not become less by that.
+        raise ValueError("is an empty text: name what is meant, leave it out, or send [] for none")
+    return listed
 
 
 Text = Annotated[str, Field(max_length=_NAME_LENGTH_MAX), BeforeValidator(_plain)]

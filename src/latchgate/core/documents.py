@@ -199,7 +199,8 @@ class AccessRule(Record):
         0, description="1: the caller must have each of the roles"
     )
     scopes: Annotated[RuleTexts, Access(Kind.LIST, "Scopes", write=Writer.ANYONE, compared=False)] = Field(
-        [], description="What the scopes of the credential must cover, each of them"
+        [],
+        description="What the credential's scopes must cover, each of them; none: it must not be limited; `*`: any",
     )
     allow_guest: Annotated[Check, Access(Kind.CHECK, "Allow Guest", write=Writer.ANYONE)] = Field(
         0, description="1: everybody is let in, also without a credential"

@@ -35,31 +35,35 @@ class Head:
     target: bytes = field(repr=False)
     """As sent, query included."""
     peer: str
-    """The other end of the connection."""
+    """The other end of the connection; empty at a Unix socket."""
     headers: Iterable[tuple[bytes, bytes]] = field(repr=False)
     """In order, names in lower case, each as often as it came."""
 
 
-def collect_presented(head: Head, trusted_proxies: Sequence[Network], *, sessions: bool) -> Presented:
+def collect_presented(
+    head: Head, trusted_proxies: Sequence[Network], *, sessions: bool, trusts_socket: bool = False
+) -> Presented:
     """Collect all of a head that authentication looks at; never raises for anything sent.
 
     Args:
         head: The request.
         trusted_proxies: From whom X-Forwarded-For counts.
         sessions: Whether a session's cookie counts, where no Authorization header has a value.
+        trusts_socket: Whether it counts from a peer without an address too, at a Unix socket.
     """
     sent: dict[bytes, list[bytes]] = {}
     for name, value in head.headers:
         if name in _READ:
             sent.setdefault(name, []).append(value)
     authorization = tuple(sent.get(b"authorization", ()))
+    forwarded_for = sent.get(b"x-forwarded-for", ())
     decided = not sessions or any(value.strip() for value in authorization)
     sid = None if decided else _find_session_cookie(sent.get(b"cookie", ()))
     csrf_tokens = sent.get(b"x-frappe-csrf-token")
     return Presented(
         method=head.method,
         path=read_text(head.target),
-        peer_address=resolve_peer(head.peer, sent.get(b"x-forwarded-for", ()), trusted_proxies),
+        peer_address=resolve_peer(head.peer, forwarded_for, trusted_proxies, trusts_socket=trusts_socket),
         authorization=authorization,
         source=tuple(sent.get(b"frappe-authorization-source", ())),
         session_cookie=sid,

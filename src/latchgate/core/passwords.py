@@ -1,5 +1,6 @@
 """Passwords: which are accepted, and their Argon2id hashes."""
 
+from base64 import b64encode
 from dataclasses import replace
 
 from argon2 import Parameters, PasswordHasher
@@ -13,6 +14,7 @@ __all__ = [
     "PASSWORD_LENGTH_MIN",
     "PROFILES",
     "SALT_BYTES",
+    "decoy_hash",
     "hash_password",
     "needs_rehash",
     "password_problem",
@@ -49,6 +51,21 @@ def password_problem(password: Secret, user_name: str) -> str | None:
 def hash_password(password: Secret, salt: bytes, profile: Parameters) -> str:
     """Hash a password with Argon2id, in PHC form. `salt` is `SALT_BYTES` random bytes."""
     return PasswordHasher.from_parameters(profile).hash(_encode(password), salt=salt)
+
+
+def decoy_hash(profile: Parameters, salt: bytes, digest: bytes) -> str:
+    """Write a hash that no password has and that takes as long to compare with as a real one.
+
+    Written, not computed: each command would wait for it.
+
+    Args:
+        profile: Of the real ones.
+        salt: `SALT_BYTES` random bytes.
+        digest: As many as the profile's hashes have, random too.
+    """
+    told_salt, told_digest = (b64encode(value).rstrip(b"=").decode() for value in (salt, digest))
+    cost = f"m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
+    return f"$argon2id$v={profile.version}${cost}${told_salt}${told_digest}"
 
 
 def password_verifies(stored: str, password: Secret) -> bool:

@@ -10,10 +10,15 @@ from urllib.parse import unquote
 
 __all__ = ["is_usual_path", "may_be_path", "path_of_target", "read_path", "write_escapes_alike"]
 
+_Change = Callable[[str], str]
+
 _READINGS_MAX = 48
 """How many readings are followed up; what has more was made to be misread."""
 _READ_LENGTH_MAX = 8192
 """How long a path may be that has several readings: they cost time, and anybody may send one."""
+_ALL_LENGTH_MAX = 2 * _READ_LENGTH_MAX
+"""How long all readings of a path may be together, since each costs as much as it is long. Of the longest path that is
+two, as it was sent and decoded; of one of 340 characters all that there may be."""
 
 # Printable ASCII but for what begins an escape, a parameter or a query, and what some take for a slash.
 _LETTER = r"[!\"$&'()*+,\-.0-9:<=>@A-Z\[\]^_`a-z{|}~]"
@@ -53,7 +58,7 @@ def is_usual_path(path: str) -> bool:
 
 
 def read_path(path: str) -> frozenset[str] | None:
-    r"""List the ways in which a path may be read, as it was sent included; None if there are too many.
+    r"""List the ways in which a path may be read, as it was sent included; None if they are too many or too long.
 
     Source: RFC 3986, sections 5.2.4 and 6.2.2, and what is done beyond it: escapes decoded more than once or in forms
     of their own, `\` taken for `/`, slashes merged, and parameters, queries and what follows NUL cut off.
@@ -67,13 +72,15 @@ def read_path(path: str) -> frozenset[str] | None:
         return None
     first = write_escapes_alike(path)
     found, left = {first}, [first]
+    length = len(first)
     while left:
         reading = left.pop()
         for change in _CHANGES:
             other = change(reading)
             if other in found:
                 continue
-            if len(found) >= _READINGS_MAX:
+            length += len(other)
+            if len(found) >= _READINGS_MAX or length > _ALL_LENGTH_MAX:
                 return None
             found.add(other)
             left.append(other)
@@ -123,11 +130,11 @@ def _drop_parameters(path: str) -> str:
     return _PARAMETERS.sub("", path)
 
 
-def _cut(mark: str) -> Callable[[str], str]:
+def _cut(mark: str) -> _Change:
     return lambda path: path.partition(mark)[0]
 
 
-_CHANGES: tuple[Callable[[str], str], ...] = (
+_CHANGES: tuple[_Change, ...] = (
     _decode,
     _decode_wide,
     _decode_overlong,

@@ -11,20 +11,30 @@ __all__ = ["resolve_peer", "tells_address"]
 _PORT = re.compile(r"^(?:([0-9.]+):[0-9]+|\[([^\]]*)\](?::[0-9]+)?)$")
 
 
-def resolve_peer(peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network]) -> str:
+def resolve_peer(
+    peer: str, forwarded_for: Sequence[bytes], trusted: Sequence[Network], *, trusts_socket: bool = False
+) -> str:
     """Tell the caller's address.
 
     X-Forwarded-For counts only if the peer is a trusted proxy, and then from its right end: each entry was written by
     the one after it, so that the first one (from the right) that no trusted proxy wrote is the caller. What stands left
     of it is the caller's own word and counts for nothing.
 
+    A peer at a Unix socket has no address: it lies in no range, neither a proxy's nor one that a key may be used from.
+
     Args:
-        peer: The other end of the connection.
+        peer: The other end of the connection; empty, or some word of the server's, where it has no address.
         forwarded_for: The value of every X-Forwarded-For header, in order.
         trusted: The proxies' addresses.
+        trusts_socket: Whether a peer without an address is a trusted proxy too.
     """
     found = peer
     entries = b",".join(forwarded_for).decode("ascii", "replace").split(",") if forwarded_for else []
+    if trusts_socket and entries and normal_address(peer) is None:
+        address = _read_entry(entries.pop())
+        if address is None:
+            return peer
+        found = str(address)
     while entries and trusted and covers(trusted, found):
         address = _read_entry(entries.pop())
         if address is None:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from itertools import takewhile
 
-from latchgate.core.access_rules import AccessRule, Match, RuleSet
+from latchgate.core.access_rules import ANY_SCOPES, AccessRule, Match, RuleSet
 from latchgate.core.hosts import parse_host
 from latchgate.core.path_readings import is_usual_path, may_be_path, path_of_target, read_path
 from latchgate.core.principals import Reason
 
-__all__ = ["Explanation", "Miss", "explain", "find_hiding", "summary_of", "who_of"]
+__all__ = ["Explanation", "Miss", "credentials_of", "explain", "find_hidden", "find_hiding", "summary_of", "who_of"]
 
 _SHOWN_MAX = 5
 _LOOKED_AT_MAX = 1_000
@@ -57,16 +57,35 @@ def who_of(rule: AccessRule) -> str:
         foreign = ", with any Authorization header" if rule.allow_foreign_authorization else ""
         return f"everybody, also without a credential{foreign}"
     roles = _joined(rule.roles, "and" if rule.every_role else "or")
-    scopes = _joined(rule.scopes, "and")
+    named = rule.scopes - ANY_SCOPES
+    scopes = _joined(named, "and")
     held = [f"role{'s' if rule.every_role and len(rule.roles) > 1 else ''} {roles}"] if roles else []
-    held += [f"scope{'s' if len(rule.scopes) > 1 else ''} {scopes}"] if scopes else []
-    return f"anyone with {' and '.join(held)}" if held else "any user"
+    held += [f"scope{'s' if len(named) > 1 else ''} {scopes}"] if scopes else []
+    however = ", by credentials of any scopes" if rule.scopes == ANY_SCOPES else ""
+    return f"anyone with {' and '.join(held)}{however}" if held else f"any user{however}"
+
+
+def credentials_of(rule: AccessRule) -> str:
+    """Say which credentials a rule takes, by their scopes; empty where it needs none."""
+    if rule.allow_guest:
+        return ""
+    if rule.scopes == ANY_SCOPES:
+        return "it takes credentials of any scopes, which the application is to judge"
+    if not rule.scopes:
+        return "it names no scope: it takes credentials that are not limited (scope all) and sessions"
+    return f"it takes credentials whose scopes cover {_joined(rule.scopes, 'and')}, and sessions"
 
 
 def find_hiding(rules: RuleSet, rule: AccessRule) -> AccessRule | None:
     """Give the rule before another that is for all that this is for, so that this never decides; None if none is."""
     before = takewhile(lambda one: one.id != rule.id, rules.rules[:_LOOKED_AT_MAX])
     return next((earlier for earlier in before if _hides(earlier, rule)), None)
+
+
+def find_hidden(rules: RuleSet) -> list[tuple[AccessRule, AccessRule]]:
+    """List the rules that never decide, each with the one before it that does; of very many the first thousand."""
+    found = ((rule, find_hiding(rules, rule)) for rule in rules.rules[:_LOOKED_AT_MAX])
+    return [(rule, hiding) for rule, hiding in found if hiding is not None]
 
 
 def _hides(earlier: AccessRule, later: AccessRule) -> bool:
@@ -111,9 +130,11 @@ def _note(rules: RuleSet, match: Match, asked: tuple[str, str, str]) -> str:
 
 
 def _path_note(rules: RuleSet, method: str, host: str, path: str) -> str:
-    readings = read_path(path) if may_be_path(path) else None
+    if not may_be_path(path):
+        return "the path can stand in no request"
+    readings = read_path(path)
     if readings is None:
-        return "the path can stand in no request, or be read in too many ways"
+        return "the path can be read in too many ways, or in several that are too long to look at them all"
     usual = sorted(filter(is_usual_path, readings))
     found = [(reading, rules.find(method, host, reading).rule) for reading in usual]
     told = "; ".join(f"{reading} ({rule.name if rule else 'no rule'})" for reading, rule in found[:_SHOWN_MAX])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from latchgate.core.access_rules import ANY_HOST, ANY_PATH, AccessRule, RuleSet
+from latchgate.core.access_rules import ANY_HOST, ANY_PATH, ANY_SCOPES, AccessRule, RuleSet
 from latchgate.core.hosts import parse_host
 from latchgate.core.path_readings import is_usual_path, may_be_path
 from latchgate.core.scopes import parse_scopes
@@ -35,6 +35,8 @@ _METHOD = re.compile(r"[A-Z][A-Z0-9!#$%&'*+.^_`|~-]{0,31}")
 _PORT = re.compile(r"(?:\A[^\[\]:]*|\]):[0-9]*\Z")
 _UNQUOTED = "/%!$&'()*+,=:@~[]|"
 _SHOWN_MAX = 60
+# A variable that was not set must not open every path.
+_NO_PATH = f"is empty: for every path, write {ANY_PATH} or leave it out"
 
 
 def rule_from(values: Mapping[str, Any]) -> AccessRule:
@@ -44,8 +46,7 @@ def rule_from(values: Mapping[str, Any]) -> AccessRule:
         name=str(values.get("name", "")),
         position=int(values.get("position", 0)),
         host=values.get("host", ANY_HOST),
-        # What was left empty means what a record without the field means.
-        path=values.get("path") or ANY_PATH,
+        path=values.get("path", ANY_PATH),
         methods=frozenset(values.get("methods", ())),
         roles=frozenset(values.get("roles", ())),
         every_role=bool(values.get("every_role")),
@@ -65,14 +66,15 @@ def settle_rule(rule: AccessRule) -> AccessRule | Mapping[str, str]:
         rule,
         host=rule.host.strip(),
         path=rule.path.strip(),
-        methods=frozenset(method.strip().upper() for method in rule.methods),
+        # Some letters beyond ASCII have capitals within it.
+        methods=frozenset(method.strip().upper() if method.isascii() else method for method in rule.methods),
         roles=frozenset(role.strip() for role in rule.roles),
         scopes=frozenset(scope.strip() for scope in rule.scopes),
     )
     host = _settle_host(wanted.host)
     problems = {
         "host": "" if host is not None else _host_problem(wanted.host),
-        "path": _path_problem(wanted.path, unusual=rule.allow_unusual_path),
+        "path": _path_problem(wanted.path, unusual=rule.allow_unusual_path) if wanted.path else _NO_PATH,
         "methods": _method_problem(wanted.methods),
         "roles": _role_problem(wanted.roles),
         "scopes": _scope_problem(wanted.scopes),
@@ -147,8 +149,12 @@ def _role_problem(roles: frozenset[str]) -> str:
 
 
 def _scope_problem(scopes: frozenset[str]) -> str:
-    if not scopes:
+    if not scopes or scopes == ANY_SCOPES:
         return ""
+    if "" in scopes:
+        return "a scope has a name"
+    if scopes > ANY_SCOPES:
+        return "* means credentials of any scopes, and stands alone"
     parsed = parse_scopes(scopes)
     return f"no credential can have it: {parsed}" if isinstance(parsed, str) else ""
 

@@ -12,6 +12,11 @@ from latchgate.core.rule_fields import RULE_FIELDS, rule_from
 __all__ = ["FileProblem", "place_of", "read_rules"]
 
 _FIELDS = {name: DOCUMENT_TYPES["Access Rule"].fields[name] for name in RULE_FIELDS}
+_LEAVE_OUT = {
+    "methods": "name a method, or leave it out for any",
+    "roles": "name a role, or leave it out to let any user in",
+    "scopes": 'name a scope, leave it out for credentials that are not limited, or write "*" for any',
+}
 _TABLE = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]")
 
 
@@ -68,8 +73,18 @@ def _read(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         if spec is None:
             wrong[name[:60]] = f"is no field of a rule; there are {', '.join(_FIELDS)}"
             continue
+        if name in _LEAVE_OUT and _is_empty(value):
+            wrong[name] = f"is empty: {_LEAVE_OUT[name]}"
+            continue
         try:
             values[name] = spec.parse(value)
         except ValueError as error:
             wrong[name] = str(error)
     return values, wrong
+
+
+def _is_empty(value: object) -> bool:
+    # Whatever wrote the file filled in nothing; that must not mean everybody.
+    if isinstance(value, str):
+        return not value.strip(", \t\n")
+    return isinstance(value, list) and all(isinstance(one, str) and not one.strip() for one in value)

@@ -8,9 +8,8 @@ from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
 from latchgate.middleware.identities import KEY, Identity
-from latchgate.middleware.judging import UNANSWERED_GONE, admit_on_loop
+from latchgate.middleware.judging import UNANSWERED_GONE, Judge
 from latchgate.middleware.keepers import Keeper, Passage
-from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
 
@@ -52,9 +51,8 @@ class AsgiMiddleware:
             keeper: Whom to ask; without one, the instance that the environment names, opened in this process.
         """
         self.app = app
-        self._requires = None if rules else requires
+        self._judge = Judge(requires, rules=rules, keeper=keeper)
         self._websockets = websockets
-        self._keeper = keeper or LocalKeeper()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let the application take part in start and stop."""
@@ -71,7 +69,7 @@ class AsgiMiddleware:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await asyncio.to_thread(self._keeper.open)
+            await asyncio.to_thread(self._judge.keeper.open)
         except SettingsError as error:
             # Servers take an exception here for an application that knows nothing of start and stop.
             await receive()
@@ -80,10 +78,10 @@ class AsgiMiddleware:
         try:
             await self.app(scope, receive, send)
         finally:
-            await asyncio.to_thread(self._keeper.close)
+            await asyncio.to_thread(self._judge.keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = await admit_on_loop(self._keeper, _read_head(scope, scope["method"]), self._requires)
+        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope.get(KEY))
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
@@ -103,7 +101,7 @@ class AsgiMiddleware:
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
         headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        passage = await admit_on_loop(self._keeper, _read_head({**scope, "headers": headers}, "GET"), self._requires)
+        passage = await self._judge.admit_on_loop(_read_head({**scope, "headers": headers}, "GET"), scope.get(KEY))
         refusal = passage.refusal
         if refusal is None and not self._websockets:
             refusal = passage.refusal = _NO_WEBSOCKETS

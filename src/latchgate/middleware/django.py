@@ -18,10 +18,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
-from latchgate.middleware.identities import get_identity
-from latchgate.middleware.judging import UNANSWERED_GONE, admit_on_loop
-from latchgate.middleware.keepers import Keeper, Passage
-from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.identities import KEY, get_identity, requirement_of
+from latchgate.middleware.judging import UNANSWERED_GONE, Judge
+from latchgate.middleware.keepers import Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.wsgi import tell_environ
 
@@ -44,8 +43,7 @@ class LatchgateMiddleware:
         if unknown:
             raise ValueError(f"{_SETTING} has no {unknown[0]!r}; it takes {', '.join(sorted(_KNOWN))}")
         requires: Requirement = given.get("requires", SIGNED_IN)
-        self._requires = None if given.get("rules") else requires
-        self._keeper: Keeper = given.get("keeper") or LocalKeeper()
+        self._judge = Judge(requires, rules=bool(given.get("rules")), keeper=given.get("keeper"))
         self._get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
@@ -54,8 +52,7 @@ class LatchgateMiddleware:
         """Answer one request."""
         if iscoroutinefunction(self._get_response):
             return self._answer_async(request)
-        head = _read_head(request, by_rules=self._requires is None)
-        passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
+        passage = self._judge.admit(*self._read(request))
         try:
             self._tell(request, passage)
             response = self._refused(passage) or self._get_response(request)
@@ -65,9 +62,7 @@ class LatchgateMiddleware:
             passage.record_unanswered(INTERNAL, "internal")
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        passage = await admit_on_loop(
-            self._keeper, _read_head(request, by_rules=self._requires is None), self._requires
-        )
+        passage = await self._judge.admit_on_loop(*self._read(request))
         try:
             self._tell(request, passage)
             response = self._refused(passage) or await self._get_response(request)
@@ -82,6 +77,11 @@ class LatchgateMiddleware:
         """Answer a view that refuses by `request.latchgate.require`; all else is Django's."""
         del request
         return _response(exception.refusal) if isinstance(exception, Refused) else None
+
+    def _read(self, request: HttpRequest) -> tuple[Head, object]:
+        # Middleware before Django has its word in the environ, or in the scope.
+        found = request.META.get(KEY) or getattr(request, "scope", {}).get(KEY)
+        return _read_head(request, by_rules=self._judge.by_rules), found
 
     def _tell(self, request: HttpRequest, passage: Passage) -> None:
         identity = passage.identity
@@ -103,12 +103,16 @@ class LatchgateMiddleware:
 def require(
     *, role: str | Iterable[str] | None = None, scope: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view."""
-    roles = role if role is None or isinstance(role, str) else frozenset(role)
+    """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view.
+
+    Raises:
+        ValueError: As `requirement_of`, when the view is defined.
+    """
+    requirement = requirement_of(role, scope)
 
     def find_refusal(request: HttpRequest) -> HttpResponseBase | None:
         try:
-            get_identity(request.META).require(role=roles, scope=scope)
+            get_identity(request.META).require_all(requirement)
         except Refused as refused:
             return _response(refused.refusal)
         return None

@@ -38,7 +38,8 @@ def read_environ(environ: Mapping[str, Any], *, by_rules: bool) -> Head:
     return Head(
         method=str(environ.get("REQUEST_METHOD", "")),
         target=_NO_PATH + target if chosen else target,
-        peer=str(environ.get("REMOTE_ADDR", "")),
+        # Nothing, or empty, at a Unix socket.
+        peer=str(environ.get("REMOTE_ADDR") or ""),
         headers=list(_headers(environ)),
     )
 

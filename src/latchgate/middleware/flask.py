@@ -1,13 +1,15 @@
 """For Flask: who asks, and what a view requires, as a decorator."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import abort, current_app, make_response, request
+from flask import current_app, make_response, request
+from werkzeug.exceptions import HTTPException
 
-from latchgate.middleware.identities import Identity, get_identity
-from latchgate.middleware.refusals import Refused
+from latchgate.middleware.identities import Identity, get_identity, requirement_of
+from latchgate.middleware.refusals import Refusal, Refused
 
 __all__ = ["current_identity", "require"]
 
@@ -15,9 +17,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _FlaskRefused(Refused, HTTPException):
+    """A refusal as Flask answers it by itself: of no code, and therefore unchanged."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        Refused.__init__(self, refusal)
+        HTTPException.__init__(self, refusal.message, make_response(refusal.body, refusal.status, refusal.all_headers))
+
+
 def current_identity() -> Identity:
     """Give who the present request acts as, Guest included. Raises LookupError without the middleware."""
-    return get_identity(request.environ)
+    return replace(get_identity(request.environ), refused=_FlaskRefused)
 
 
 def require(
@@ -26,17 +36,16 @@ def require(
     """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view.
 
     It stands below `route`, next to the function. Who lacks the right is answered 401 or 403.
+
+    Raises:
+        ValueError: As `requirement_of`, when the view is defined.
     """
-    roles = role if role is None or isinstance(role, str) else frozenset(role)
+    requirement = requirement_of(role, scope)
 
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @wraps(view)
         def judged(*args: P.args, **kwargs: P.kwargs) -> T:
-            try:
-                current_identity().require(role=roles, scope=scope)
-            except Refused as refused:
-                refusal = refused.refusal
-                abort(make_response(refusal.body, refusal.status, refusal.all_headers))
+            current_identity().require_all(requirement)
             # Views that are coroutines are run as Flask runs them.
             answer: T = current_app.ensure_sync(view)(*args, **kwargs)
             return answer

@@ -1,18 +1,30 @@
 """Who a request acts as, as the application sees it; what it may do is judged by the one policy, nowhere else."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from latchgate.core.heads import Head
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal, Who
 from latchgate.core.users import GUEST
-from latchgate.middleware.refusals import Refused, refusal_of
+from latchgate.middleware.refusals import Refusal, Refused, refusal_of
 
-__all__ = ["KEY", "Identity", "get_identity", "identity_of"]
+__all__ = ["KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
 
 KEY = "latchgate.identity"
 """Under which name a scope or an environ holds the identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was judged, and where: so that a second middleware of the same instance need not judge it again."""
+
+    instance: Hashable
+    """Names the instance; see `Keeper.instance`."""
+    head: Head
+    by_rules: bool
+    """Whether the access rules let the request in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,9 @@ class Identity:
     who: Who = field(repr=False)
     note: Callable[[str], None] = field(repr=False, compare=False)
     """Takes for the log why the request is refused."""
+    judged: Judged = field(repr=False, compare=False)
+    refused: Callable[[Refusal], Refused] = field(default=Refused, repr=False, compare=False)
+    """As what it refuses: a framework may answer exceptions of its own alone."""
 
     @property
     def is_guest(self) -> bool:
@@ -42,21 +57,49 @@ class Identity:
         return not isinstance(self.who, Principal)
 
     def allows(self, *, role: str | Iterable[str] | None = None, scope: str | None = None) -> bool:
-        """Whether the caller is a user with one of the roles, if any are named, and the scope, if one is."""
-        return decide(self.who, _required(role, scope)).decision is Decision.ALLOWED
+        """Whether the caller is a user with one of the roles, if any are named, and the scope, if one is.
+
+        Raises:
+            ValueError: As `requirement_of`.
+        """
+        return decide(self.who, requirement_of(role, scope)).decision is Decision.ALLOWED
 
     def require(self, *, role: str | Iterable[str] | None = None, scope: str | None = None) -> None:
         """Refuse the request unless the caller is a user with one of the roles, if any are named, and the scope.
 
         Raises:
             Refused: It is not; the middleware answers 401 or 403, and the log has the reason.
+            ValueError: As `requirement_of`.
         """
-        judgement = decide(self.who, _required(role, scope))
+        self.require_all(requirement_of(role, scope))
+
+    def require_all(self, requirement: Requirement) -> None:
+        """Refuse the request unless the caller has all that a requirement asks. Raises Refused."""
+        judgement = decide(self.who, requirement)
         if judgement.decision is Decision.ALLOWED:
             return
         if judgement.reason:
             self.note(judgement.reason.value)
-        raise Refused(refusal_of(self.who, judgement, scope))
+        raise self.refused(refusal_of(self.who, judgement, requirement.scope))
+
+
+def requirement_of(role: str | Iterable[str] | None, scope: str | None) -> Requirement:
+    """Tell what is asked of a caller: a user with one of the roles, if any are named, and the scope, if one is.
+
+    Raises:
+        ValueError: A role or scope is given but names none: to take that for "any user" would let everybody in.
+    """
+    roles = frozenset([role] if isinstance(role, str) else role or ())
+    if role is not None and not (roles and all(map(_is_name, roles))):
+        raise ValueError(
+            f'role={role!r} names no role: write role="Reports", or several of which one is enough, role=["Reports", '
+            '"Auditor"]; leave it out where any user may come'
+        )
+    if scope is not None and not _is_name(scope):
+        raise ValueError(
+            f'scope={scope!r} names no scope: write one as text, scope="reports"; leave it out where none is needed'
+        )
+    return Requirement(user=True, scope=scope, roles=roles)
 
 
 def get_identity(request: Mapping[str, Any]) -> Identity:
@@ -74,7 +117,7 @@ def get_identity(request: Mapping[str, Any]) -> Identity:
     return identity
 
 
-def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Identity:
+def identity_of(who: Who, request_id: str, note: Callable[[str], None], judged: Judged) -> Identity:
     """Tell an application who was let in."""
     if isinstance(who, Principal):
         return Identity(
@@ -88,10 +131,10 @@ def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Ident
             request_id=request_id,
             who=who,
             note=note,
+            judged=judged,
         )
-    return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note)
+    return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note, judged)
 
 
-def _required(role: str | Iterable[str] | None, scope: str | None) -> Requirement:
-    roles = frozenset([role] if isinstance(role, str) else role or ())
-    return Requirement(user=True, scope=scope, roles=roles)
+def _is_name(given: object) -> bool:
+    return isinstance(given, str) and bool(given.strip())

@@ -1,4 +1,4 @@
-"""Ask a keeper from an event loop: without holding it up, and with a row if the request is cut off meanwhile."""
+"""Ask a keeper, from a thread or from an event loop: without holding it up, with a row if one is cut off meanwhile."""
 
 import asyncio
 import threading
@@ -6,25 +6,59 @@ import threading
 from latchgate.core.heads import Head
 from latchgate.core.policy import Requirement
 from latchgate.middleware.keepers import Keeper, Passage
+from latchgate.middleware.local import LocalKeeper
+from latchgate.middleware.nesting import find_judged
 from latchgate.middleware.refusals import CLIENT_GONE
 
-__all__ = ["UNANSWERED_GONE", "admit_on_loop"]
+__all__ = ["UNANSWERED_GONE", "Judge"]
 
 UNANSWERED_GONE = CLIENT_GONE, "client_gone"
 """Status and reason of a request whose client left before it was answered."""
 
 
-async def admit_on_loop(keeper: Keeper, head: Head, requires: Requirement | None) -> Passage:
-    """Decide about a request as `Keeper.admit`, in a thread if that may take waiting."""
-    passage = keeper.admit_at_once(head, requires)
-    if passage is not None:
-        return passage
-    judging = _Judging(keeper, head, requires)
-    try:
-        return await asyncio.to_thread(judging.judge)
-    except asyncio.CancelledError:
-        judging.abandon()
-        raise
+class Judge:
+    """Whom a middleware asks about a request, and what it asks of the caller."""
+
+    def __init__(self, requires: Requirement, *, rules: bool, keeper: Keeper | None) -> None:
+        """Open nothing yet.
+
+        Args:
+            requires: What is asked of each caller.
+            rules: Whether the access rules decide instead.
+            keeper: Whom to ask; without one, the instance that the environment names, opened in this process.
+        """
+        self.keeper = keeper or LocalKeeper()
+        self._requires = None if rules else requires
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether the access rules decide."""
+        return self._requires is None
+
+    def admit(self, head: Head, found: object) -> Passage:
+        """Decide about a request.
+
+        Args:
+            head: The request.
+            found: What its scope or environ holds as the identity.
+        """
+        return self._admit_at_once(head, found) or self.keeper.admit(head, self._requires)
+
+    async def admit_on_loop(self, head: Head, found: object) -> Passage:
+        """Decide as `admit`, in a thread if that may take waiting."""
+        passage = self._admit_at_once(head, found)
+        if passage is not None:
+            return passage
+        judging = _Judging(self.keeper, head, self._requires)
+        try:
+            return await asyncio.to_thread(judging.judge)
+        except asyncio.CancelledError:
+            judging.abandon()
+            raise
+
+    def _admit_at_once(self, head: Head, found: object) -> Passage | None:
+        judged = None if found is None else find_judged(found, self.keeper, head, self._requires)
+        return judged or self.keeper.admit_at_once(head, self._requires)
 
 
 class _Judging:

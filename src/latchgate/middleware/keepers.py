@@ -1,7 +1,7 @@
 """What both kinds of middleware ask: somebody who keeps the gate, in this process or elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -80,6 +80,11 @@ class Passage:
 
 class Keeper(Protocol):
     """Decides about requests, and logs them. Any thread may call it; after a fork it begins anew."""
+
+    @property
+    def instance(self) -> Hashable:
+        """A name that keepers have in common which judge and log alike; None if it cannot be told."""
+        ...
 
     def open(self) -> None:
         """Get ready. Raises SettingsError if it never can; a store that does not answer yet is no reason."""

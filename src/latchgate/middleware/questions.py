@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+
+from latchgate.client.servers import read_server
 
 __all__ = ["Answer", "Questioner", "Unreachable"]
 
@@ -15,6 +16,7 @@ _IDLE_MAX = 16
 """How many connections are kept for the next question."""
 _BODY_BYTES_MAX = 64 * 1024
 _UNIX = "unix:"
+_FORMS = "http://host:port, https://host or unix:/path/of.socket"
 
 
 class Unreachable(Exception):
@@ -46,12 +48,7 @@ class Questioner:
         """
         self._timeout_seconds = timeout_seconds
         self._path = url.removeprefix(_UNIX) if url.startswith(_UNIX) else None
-        parts = urlsplit(url)
-        if self._path is None and (
-            parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/")
-        ):
-            raise ValueError(f"{url!r} is no server: http://host:port, https://host or unix:/path/of.socket")
-        self._secure, self._host, self._port = parts.scheme == "https", parts.hostname or "", parts.port
+        self._address = read_server(url, forms=_FORMS) if self._path is None else None
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
 
@@ -78,10 +75,10 @@ class Questioner:
             connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
-        if self._path is not None:
-            return _UnixConnection(self._path, self._timeout_seconds)
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        return kind(self._host, self._port, timeout=self._timeout_seconds)
+        if self._address is None:
+            return _UnixConnection(self._path or "", self._timeout_seconds)
+        kind = http.client.HTTPSConnection if self._address.secure else http.client.HTTPConnection
+        return kind(self._address.host, self._address.port, timeout=self._timeout_seconds)
 
     def _try(self, connection: http.client.HTTPConnection, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
         try:

@@ -9,9 +9,8 @@ import json
 import os
 import threading
 import time
-import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -31,12 +30,13 @@ from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.refusals import MALFORMED
 from latchgate.core.users import DESK_USER, UserType
-from latchgate.middleware.identities import identity_of
+from latchgate.middleware.identities import Judged, identity_of
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.questions import Answer, Questioner, Unreachable
 from latchgate.middleware.refusals import UNAVAILABLE, Refusal, refusal_of
 from latchgate.services.clock import boottime
 from latchgate.services.entropy import SystemEntropy
+from latchgate.services.forks import heed_forks
 from latchgate.services.operator_log import OperatorLog
 
 __all__ = ["RemoteKeeper"]
@@ -76,6 +76,7 @@ class RemoteKeeper:
         cache_entries: int = 10_000,
         timeout_seconds: float = 5.0,
         trusted_proxies: str = "",
+        trusts_socket: bool = False,
     ) -> None:
         """Connect to nothing yet.
 
@@ -87,6 +88,7 @@ class RemoteKeeper:
             cache_entries: How many such answers are kept at most.
             timeout_seconds: How long to wait for the server; then the request is refused.
             trusted_proxies: Addresses or ranges of the proxies before this application.
+            trusts_socket: Whether whoever asks over a Unix socket, and has no address, is such a proxy too.
 
         Raises:
             ValueError: The address or a range is none.
@@ -98,9 +100,14 @@ class RemoteKeeper:
         self._url, self._timeout_seconds = url, timeout_seconds
         self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
         self._trusted: tuple[Network, ...] = networks
+        self._trusts_socket = trusts_socket
         self._house: _House | None = None
-        begin_anew = weakref.WeakMethod(self._begin_anew)
-        os.register_at_fork(after_in_child=lambda: _call(begin_anew))
+        heed_forks(self, uses_others=False)
+
+    @property
+    def instance(self) -> Hashable:
+        """Which server is asked, and whom this machine trusts."""
+        return self._url, self._trusted, self._trusts_socket
 
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
@@ -110,7 +117,7 @@ class RemoteKeeper:
         house, started = self._find_house(), time.perf_counter()
         presented, host = self._collect(head)
         kept = self._recall(house, _key(house.salt, presented, host))
-        return None if kept is None else _passage(kept, requires, started)
+        return None if kept is None else _passage(kept, requires, started, self._judged(head))
 
     def admit(self, head: Head, requires: Requirement | None) -> Passage:
         """Ask the server; without an answer the request is refused."""
@@ -129,7 +136,7 @@ class RemoteKeeper:
                 self._complain(house, "the Latchgate server gave no answer that can be used", f"status {answer.status}")
             return Passage(outcome, started=started)
         self._keep(house, _key(house.salt, presented, host), _Kept(outcome, asked_at + self._cache_seconds), answer)
-        return _passage(outcome, requires, started)
+        return _passage(outcome, requires, started, self._judged(head))
 
     def close(self) -> None:
         """Let all connections go, and forget every answer."""
@@ -137,9 +144,24 @@ class RemoteKeeper:
         if house is not None and house.process == os.getpid():
             house.questioner.close()
 
+    def before_fork(self) -> None:
+        """Do nothing: what is under way in other threads goes on in the parent."""
+
+    def after_fork_in_parent(self) -> None:
+        """Do nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent its connections."""
+        self._house = None
+
+    def _judged(self, head: Head) -> Judged:
+        # Its rules are asked in any case.
+        return Judged(self.instance, head, by_rules=True)
+
     def _collect(self, head: Head) -> tuple[Presented, str]:
         host = find_host(head.headers)
-        return collect_presented(head, self._trusted, sessions=False), ", " if host is None else host
+        presented = collect_presented(head, self._trusted, sessions=False, trusts_socket=self._trusts_socket)
+        return presented, ", " if host is None else host
 
     def _find_house(self) -> _House:
         house = self._house
@@ -148,9 +170,6 @@ class RemoteKeeper:
             questioner = Questioner(self._url, self._timeout_seconds)
             house = self._house = _House(os.getpid(), questioner, SystemEntropy().random_bytes(_SALT_BYTES))
         return house
-
-    def _begin_anew(self) -> None:
-        self._house = None
 
     def _recall(self, house: _House, key: bytes) -> Who | None:
         with house.lock:
@@ -196,13 +215,13 @@ def _key(salt: bytes, presented: Presented, host: str) -> bytes:
     return hashlib.sha256(salt + b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
 
-def _passage(who: Who, requires: Requirement | None, started: float) -> Passage:
+def _passage(who: Who, requires: Requirement | None, started: float, judged: Judged) -> Passage:
     passage = Passage(None, started=started)
     if requires is not None:
         judgement = decide(who, requires)
         if judgement.decision is not Decision.ALLOWED:
             return Passage(refusal_of(who, judgement, requires.scope), started=started)
-    passage.identity = identity_of(who, "", passage.notes.note)
+    passage.identity = identity_of(who, "", passage.notes.note, judged)
     return passage
 
 
@@ -278,9 +297,3 @@ def _told(answer: Answer) -> str:
     except (ValueError, AttributeError):
         text = None
     return text[:_TOLD_LENGTH_MAX] if isinstance(text, str) and text else "This is not permitted."
-
-
-def _call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
-    found = method()
-    if found is not None:
-        found()

@@ -7,7 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from latchgate.middleware.identities import Identity, get_identity
+from latchgate.middleware.identities import Identity, get_identity, requirement_of
 from latchgate.middleware.refusals import Refused
 
 __all__ = ["LatchgateAuthentication", "LatchgateUser", "requires"]
@@ -51,14 +51,18 @@ class LatchgateAuthentication(BaseAuthentication):  # type: ignore[misc]  # the 
 
 
 def requires(*, role: str | Iterable[str] | None = None, scope: str | None = None) -> type[BasePermission]:
-    """Give a permission class for a signed-in user with one of the roles, if any are named, and the scope."""
-    roles = role if role is None or isinstance(role, str) else frozenset(role)
+    """Give a permission class for a signed-in user with one of the roles, if any are named, and the scope.
+
+    Raises:
+        ValueError: As `requirement_of`, when the view is defined.
+    """
+    requirement = requirement_of(role, scope)
 
     class Requires(BasePermission):  # type: ignore[misc]  # as above
         def has_permission(self, request: Request, view: object) -> bool:
             del view
             try:
-                get_identity(request.META).require(role=roles, scope=scope)
+                get_identity(request.META).require_all(requirement)
             except Refused as refused:
                 self.message, self.code = refused.refusal.message, refused.refusal.error
                 return False

@@ -7,8 +7,8 @@ from typing import Any
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.judging import Judge
 from latchgate.middleware.keepers import Keeper, Passage
-from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.refusals import CLIENT_GONE, INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_variable
 
@@ -52,13 +52,11 @@ class WsgiMiddleware:
             keeper: Whom to ask; without one, the instance that the environment names, opened in this process.
         """
         self.app = app
-        self._requires = None if rules else requires
-        self._keeper = keeper or LocalKeeper()
+        self._judge = Judge(requires, rules=rules, keeper=keeper)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        head = read_environ(environ, by_rules=self._requires is None)
-        passage = self._keeper.admit_at_once(head, self._requires) or self._keeper.admit(head, self._requires)
+        passage = self._judge.admit(read_environ(environ, by_rules=self._judge.by_rules), environ.get(KEY))
         exchange = _Exchange(passage, start_response)
         if passage.refusal is not None or passage.identity is None:
             return exchange.refuse(passage.refusal or UNAVAILABLE)

@@ -37,6 +37,8 @@ READ_WAIT_SECONDS = 2.0
 """How long a reader waits for whoever moves rows, before it reads them where they are."""
 
 _ROWS_MOVED_BY_READERS = 5_000
+_ROWS_READ_WHERE_THEY_ARE = 100
+"""To bring rows in is a commit on the disk, which takes as long as to read some hundred."""
 _TRIES = 10
 _BY_TIME = (request_log.c.time, request_log.c.id)
 _ENTRY = [request_log.c[name] for name in (*COLUMNS, "id", "seq")]
@@ -171,7 +173,7 @@ class SqlRequestLog:
     def last_uses(self, credentials: Sequence[str]) -> dict[str, LastUse]:
         """Tell when each credential, by its `use_name`, was last accepted. Raises StorageError."""
         names = {indexable(credential): credential for credential in credentials}
-        pending = self._read_pending() if names and self.catch_up() else Pending((), {})
+        pending = self._read_behind() if names else Pending((), {})
         known = list(names)
         uses: dict[str, LastUse] = {}
         for start in range(0, len(known), PAGE_ROWS_MAX):
@@ -253,6 +255,15 @@ class SqlRequestLog:
             except FileNotFoundError:
                 continue
         raise StorageError("The request log's segments change faster than they can be read")
+
+    def _read_behind(self) -> Pending:
+        """Read what the database does not have: few rows where they are, of many those that cannot be brought in."""
+        if self._ingester is None:
+            return Pending((), {})
+        missing = self._ingester.count_missing(self._ingester.find_ends())
+        if missing > _ROWS_READ_WHERE_THEY_ARE:
+            missing = self.catch_up()
+        return self._read_pending() if missing else Pending((), {})
 
     def _shown(self, after: LogPosition, pending: Pending) -> Mapping[str, int]:
         """Keep what was shown of a segment until the database is past it."""

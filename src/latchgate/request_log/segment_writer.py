@@ -1,10 +1,7 @@
 """Writing the log: rows are stored into the present segment before their replies leave, and the next one is ready."""
 
-import os
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +13,11 @@ from latchgate.request_log.segment_files import OpenSegment, can_be_mapped, make
 from latchgate.request_log.segment_keeper import SegmentKeeper, SyncPolicy
 from latchgate.request_log.segment_layout import RECORD_HEAD, SLOT_BYTES, Header
 from latchgate.services import log_ports
+from latchgate.services.forks import heed_forks
 from latchgate.services.measures import Measures
 from latchgate.services.ports import Clock, Entropy
 
-__all__ = ["BACKLOG_BYTES", "SEGMENT_BYTES", "LogRules", "Reservation", "SegmentLog", "SyncPolicy"]
+__all__ = ["BACKLOG_BYTES", "SEGMENT_BYTES", "LogRules", "Reservation", "SegmentLog"]
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 BACKLOG_BYTES = 1024 * 1024 * 1024
@@ -88,7 +86,7 @@ class SegmentLog:
         empty = Header(_NO_ID, _NO_ID, 0, rules.segment_bytes, 0)
         self._slots = (empty.records_end - empty.records_at) // SLOT_BYTES
         self._begin()
-        _heed_forks(self)
+        heed_forks(self, uses_others=False)
 
     def reserve(self) -> Reservation:
         """Set aside room for the largest row. Raises StorageError if there is none, and none can be made."""
@@ -289,16 +287,18 @@ class SegmentLog:
 
     # Around a fork.
 
-    def _hold_still(self) -> None:
-        # So that no file is half made: the child would hold its lock, and nobody know of it.
+    def before_fork(self) -> None:
+        """Hold still, so that no file is half made: the child would hold its lock, and nobody know of it."""
         self._making.acquire()
         self._lock.acquire()
 
-    def _go_on(self) -> None:
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
         self._lock.release()
         self._making.release()
 
-    def _begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Let the parent's segments go, and begin anew."""
         # These descriptors are the parent's too; it has the locks as long as it lives, and no longer than that.
         for segment in (self._current, *self._spares, *self._keeper.retired):
             if segment is not None:
@@ -306,22 +306,6 @@ class SegmentLog:
         self._begin()
         self._lock.release()
         self._making.release()
-
-
-def _heed_forks(log: SegmentLog) -> None:
-    # What is registered stays so for ever; the log need not.
-    before = weakref.WeakMethod(log._hold_still)  # noqa: SLF001  # a part of the class, but for the weak reference
-    in_parent = weakref.WeakMethod(log._go_on)  # noqa: SLF001  # as above
-    in_child = weakref.WeakMethod(log._begin_anew)  # noqa: SLF001  # as above
-    os.register_at_fork(
-        before=lambda: _call(before), after_in_parent=lambda: _call(in_parent), after_in_child=lambda: _call(in_child)
-    )
-
-
-def _call(method: "weakref.WeakMethod[Callable[[], None]]") -> None:
-    found = method()
-    if found is not None:
-        found()
 
 
 def _boot_id() -> bytes:

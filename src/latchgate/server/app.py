@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from latchgate.core.addresses import Network
 from latchgate.core.log_entries import escape
 from latchgate.core.policy import PUBLIC, Decision
-from latchgate.core.principals import Anonymous, Reason
-from latchgate.errors import BadRequest, LatchgateError, NotFound, NotPermitted, OAuthError
+from latchgate.core.principals import Anonymous, Principal, Reason
+from latchgate.errors import LatchgateError, NotPermitted, OAuthError
 from latchgate.server.fast_lane import FastLane
 from latchgate.server.forward_auth import ForwardAuth
 from latchgate.server.refusals import bearer_error, refusal_of
@@ -31,8 +31,9 @@ from latchgate.server.replies import (
     render_reply,
     seal,
 )
-from latchgate.server.requests import Call, collect, collect_head, find_raw_path, read_arguments, read_parameters
-from latchgate.server.routes import METHOD_PREFIXES, RefusedMethod, Table, Target, UnknownMethod
+from latchgate.server.requests import Call, collect, collect_head
+from latchgate.server.routes import RefusedMethod, Table, UnknownMethod
+from latchgate.server.targets import NAME_LENGTH_MAX, resolve_target
 from latchgate.services.admissions import Admission
 from latchgate.services.gate import Gate
 from latchgate.services.operator_log import OperatorLog
@@ -40,7 +41,6 @@ from latchgate.services.operator_log import OperatorLog
 __all__ = ["Application", "Site"]
 
 _log = OperatorLog()
-_NAME_LENGTH_MAX = 140
 _LOGGED = "latchgate.logged"
 # nginx's number for a client that closed before it was answered; it is only ever logged.
 _CLIENT_GONE = 499
@@ -63,7 +63,7 @@ class Site:
     trusted_proxies: tuple[Network, ...]
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network, so that they must leave the event loop."""
-    render_fault_page: Callable[[Fault], Response]
+    render_fault_page: Callable[[Fault, Principal | None], Response]
 
     @property
     def challenge(self) -> str:
@@ -155,7 +155,7 @@ class Application:
             headers = {"WWW-Authenticate": self.site.challenge}  # for whoever asks, as recorded
             return self._refuse(exchange, Fault(403, "PermissionError", "Not permitted", headers=headers))
         except UnknownMethod as error:
-            name = escape(str(error), _NAME_LENGTH_MAX)
+            name = escape(str(error), NAME_LENGTH_MAX)
             return self._refuse(exchange, Fault(417, "ValidationError", f"There is no method '{name}'"))
         except LatchgateError as error:
             exchange.reason = _reason_of(error)
@@ -177,7 +177,7 @@ class Application:
 
     async def _walk_to_target(self, exchange: _Exchange) -> Response:
         request = exchange.request
-        target, unreadable = await self._resolve(request)
+        target, unreadable = await resolve_target(self.table, request)
         exchange.dialect, exchange.cross_origin = target.dialect, target.cross_origin
         exchange.scope = target.requires.scope or ""
         presented = await collect(request, target.requires, self.site.trusted_proxies)
@@ -213,38 +213,10 @@ class Application:
         else:
             admission = forward_auth.admit(question)
         exchange.admission = admission
+        exchange.scope = admission.rule.only_scope if admission.rule else ""
         if admission.failure:
             raise admission.failure
         return await forward_auth.answer(question, admission)
-
-    async def _resolve(self, request: Request) -> tuple[Target, BadRequest | None]:
-        # A body that cannot be read is told only after the credential was judged.
-        path: str = request.scope["path"]
-        asked = "GET" if request.method == "OPTIONS" else request.method
-        try:
-            target = await self._find(request, path, asked)
-        except BadRequest as error:
-            return Target(path, PUBLIC, Dialect.FRAPPE_V1, _refuse_not_found), error
-        if request.method == "OPTIONS":
-            # Asking what is possible needs no user; a bad credential is refused all the same, as recorded.
-            target = Target(target.what, PUBLIC, target.dialect, target.handler, cross_origin=target.cross_origin)
-        elif target.requires.client:
-            try:
-                await read_parameters(request)
-            except BadRequest as error:
-                return target, error
-        return target, None
-
-    async def _find(self, request: Request, path: str, asked: str) -> Target:
-        for prefix, dialect in METHOD_PREFIXES.items():
-            if path.startswith(prefix):
-                return self.table.find_method(path.removeprefix(prefix).rstrip("/"), asked, dialect)
-        if path == "/":
-            command = (await read_arguments(request)).get("cmd")
-            if isinstance(command, str) and command:
-                return self.table.find_method(command, asked, Dialect.FRAPPE_V1)
-        raw_path = find_raw_path(request)
-        return self.table.find_records(raw_path, asked) or self.table.find_page(raw_path, asked) or _absent(path)
 
     def _refuse(self, exchange: _Exchange, fault: Fault) -> Response:
         dialect, request = exchange.dialect, exchange.request
@@ -258,7 +230,8 @@ class Application:
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
         if dialect is Dialect.PAGE or (prefers_html(request) and not exchange.for_proxy):
-            return self.site.render_fault_page(fault)
+            principal = exchange.admission.principal if exchange.admission else None
+            return self.site.render_fault_page(fault, principal)
         return render_fault_json(fault, dialect)
 
     async def _record(self, exchange: _Exchange, response: Response) -> Response:
@@ -309,14 +282,3 @@ def _reason_of(error: LatchgateError) -> str:
 
 def _why(admission: Admission | None) -> str | None:
     return admission.reason.value if admission and admission.reason else None
-
-
-def _absent(path: str) -> Target:
-    dialect = Dialect.FRAPPE_V2 if path.startswith("/api/v2/") else Dialect.FRAPPE_V1
-    if not path.startswith("/api/"):
-        dialect = Dialect.PLAIN
-    return Target(path, PUBLIC, dialect, _refuse_not_found)
-
-
-async def _refuse_not_found(call: Call) -> Reply:
-    raise NotFound(f"There is nothing at {escape(call.request.scope['path'], _NAME_LENGTH_MAX)}", told=False)

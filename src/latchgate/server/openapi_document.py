@@ -13,7 +13,9 @@ from urllib.parse import quote
 from latchgate import __version__
 from latchgate.core.document_types import DocumentType
 from latchgate.core.documents import DOCUMENT_TYPES, source_type
+from latchgate.server.forward_auth import VERIFY_PATH
 from latchgate.server.openapi_errors import ERRORS, error_references, error_responses
+from latchgate.server.openapi_forward_auth import verify_operations
 from latchgate.server.openapi_oauth import OAUTH_PREFIX, oauth_operations
 from latchgate.server.openapi_records import about_operation, record_operation
 from latchgate.server.openapi_schemas import (
@@ -46,6 +48,7 @@ def build_document(table: Table, public_url: str) -> dict[str, Any]:
     for path, verb, operation in _operations(table):
         operation["operationId"] = re.sub(r"[^A-Za-z0-9]+", "_", f"{verb} {path}").strip("_")
         paths.setdefault(path, {})[verb.lower()] = operation
+    paths[VERIFY_PATH] = verify_operations()
     schemas = dict(ERRORS)
     for doctype in _TYPES.values():
         schemas |= describe_type(doctype)
@@ -62,6 +65,7 @@ def build_document(table: Table, public_url: str) -> dict[str, Any]:
             {"name": "Methods", "description": "Remote methods, by Frappe's names"},
             {"name": "OAuth 2", "description": "The endpoints of OAuth 2 and OpenID Connect"},
             *(_tag(doctype) for doctype in _TYPES.values()),
+            {"name": "Forward-auth", "description": "What proxies ask before they pass a request on"},
             {"name": "Pages", "description": "For people, and for whoever watches the service"},
         ],
         "paths": paths,

@@ -3,7 +3,7 @@
 import socket
 from contextlib import suppress
 
-from latchgate.settings import find_notify_socket
+from latchgate.setting_sources import find_notify_socket
 
 __all__ = ["tell_service_manager"]
 

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from latchgate.bootstrap import Inherited, open_latchgate, open_upkeep, share_memory
+from latchgate.bootstrap import open_latchgate, open_upkeep
 from latchgate.request_log.ingest_process import run_ingester
 from latchgate.server.families import INGESTER_SLOT, MASTER_SLOT, SLOTS_BESIDES_WORKERS, SLOTS_PER_WORKER
 from latchgate.server.links import UpLink
@@ -16,6 +16,7 @@ from latchgate.server.supervisor import Supervisor, Works
 from latchgate.services.clock import SystemClock
 from latchgate.settings import Settings
 from latchgate.storage.shared_slots import SharedSlots, Slot
+from latchgate.wiring.inheritance import Inherited, share_memory
 
 __all__ = ["supervise"]
 

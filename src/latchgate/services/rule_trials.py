@@ -7,7 +7,7 @@ from latchgate.core.credentials import USER_SOURCE, Scheme
 from latchgate.core.permissions import Action, Reach
 from latchgate.core.policy import Decision, Judgement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
-from latchgate.core.rule_explanations import Explanation, explain, summary_of
+from latchgate.core.rule_explanations import Explanation, credentials_of, explain, summary_of
 from latchgate.core.scopes import ALL, parse_scopes
 from latchgate.core.users import GUEST, effective_roles, parse_user_name
 from latchgate.errors import Flaw, Invalid
@@ -123,6 +123,8 @@ def decision_of(trial: RuleTrial) -> str:
             return "let in"
         case Decision.UNAUTHENTICATED:
             return f"refused, {_WORDS.get(judgement.reason, 'the credential opens nothing')}"
+        case Decision.FORBIDDEN if judgement.reason is Reason.SCOPE_MISSING and rule and not rule.scopes:
+            return f"refused, the credential is limited to scopes, and {rule.name} names none"
         case Decision.FORBIDDEN if judgement.reason is not None:
             return f"refused, {_WORDS.get(judgement.reason, judgement.reason.value)}"
         case Decision.FORBIDDEN:
@@ -145,6 +147,8 @@ def describe(trial: RuleTrial) -> dict[str, Any]:
         "rule": rule.name if rule else None,
         "position": rule.position if rule else None,
         "summary": summary_of(rule) if rule else None,
+        "needed_scopes": sorted(rule.needed_scopes) if rule else None,
+        "credentials": credentials_of(rule) if rule else "",
         "sentence": decision_of(trial),
         "note": explanation.note,
         "passed_over": [

@@ -59,7 +59,10 @@ class SessionService:
                 note(tx, self.clock, actor, "session.ended", session.public_id, detail=f"of {user.name}")
 
     def end_all_of(self, actor: Actor, name: str) -> int:
-        """End a user's sessions, but the one that asks; tell how many. Raises as `list_of`."""
+        """End a user's sessions, but the one that asks, and sign-ins that wait for a code; tell how many sessions.
+
+        Raises as `list_of`.
+        """
         judge_early(self.store, actor, lambda tx: _get_user(tx, actor, name))
         with write_as(self.store, actor) as tx:
             user = _get_user(tx, actor, name)
@@ -82,9 +85,14 @@ class SessionService:
                 note(tx, self.clock, actor, "session.ended", session.public_id)
 
     def end_others(self, actor: Actor) -> int:
-        """End all of one's sessions but the one that asks; tell how many. Raises NotPermitted as `list_own`."""
+        """End all of one's sessions but the one that asks, and sign-ins that wait for a code; tell how many sessions.
+
+        Raises NotPermitted as `list_own`.
+        """
         own = _require_unlimited(actor)
         with write_as(self.store, actor) as tx:
+            # Whoever knows the password has come half-way elsewhere, and would be in by a code a moment later.
+            tx.sign_in_steps.end_all(own.user_id)
             # A key's own id is no session's.
             ended = tx.sessions.revoke_all(own.user_id, self.clock.now(), but=own.credential)
             if ended:

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, true, update
 
 from latchgate.core.access_rules import AccessRule, RuleSet, parse_rule_name, rule_name
+from latchgate.storage.account_tables import access_rule
 from latchgate.storage.encodings import decode_scopes, encode_scopes
+from latchgate.storage.instance_tables import change_head
 from latchgate.storage.rows import POSITION_COLUMNS, change_row
-from latchgate.storage.schema import access_rule, change_head
 
 __all__ = ["FIND_RULES", "SqlAccessRules", "decode_rules"]
 

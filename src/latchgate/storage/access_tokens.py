@@ -10,9 +10,11 @@ from latchgate.core.access_tokens import StoredToken
 from latchgate.core.scopes import scopes_within
 from latchgate.core.tokens import Digest
 from latchgate.services.port_values import NewToken
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
+from latchgate.storage.instance_tables import change_head
+from latchgate.storage.oauth_tables import oauth_client, oauth_family, oauth_token
 from latchgate.storage.rows import POSITION_COLUMNS, add_row, any_lookup, change_row, lookup_parameters
-from latchgate.storage.schema import change_head, oauth_client, oauth_family, oauth_token, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlAccessTokens", "decode_token", "find_token"]

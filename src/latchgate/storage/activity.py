@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, tuple_, updat
 from latchgate.core.log_entries import ActivityEntry
 from latchgate.services.port_values import ActivityQuery
 from latchgate.storage.encodings import is_storable
-from latchgate.storage.schema import activity_log
+from latchgate.storage.instance_tables import activity_log
 
 __all__ = ["PAGE_ROWS_MAX", "SqlActivityLog"]
 

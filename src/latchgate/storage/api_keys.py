@@ -9,6 +9,7 @@ from latchgate.core.api_keys import KeyOwner, Limits, StoredKey
 from latchgate.core.tokens import Digest
 from latchgate.core.users import GUEST
 from latchgate.services.port_values import KeyFilter, NewKey, Stamp
+from latchgate.storage.account_tables import api_key, source_record, user
 from latchgate.storage.encodings import (
     decode_digest,
     decode_networks,
@@ -17,8 +18,8 @@ from latchgate.storage.encodings import (
     encode_scopes,
     is_storable,
 )
+from latchgate.storage.instance_tables import change_head
 from latchgate.storage.rows import POSITION_COLUMNS, add_row, change_row
-from latchgate.storage.schema import api_key, change_head, source_record, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["FIND_KEY", "SqlApiKeys", "decode_key"]

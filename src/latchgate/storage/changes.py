@@ -23,9 +23,9 @@ from latchgate.storage.database import Database, OpenedConnection, connect_sqlit
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.failures import failure_of, translated
 from latchgate.storage.generation import Generation, file_identity
+from latchgate.storage.instance_tables import change, change_head
 from latchgate.storage.prepared import Prepared
 from latchgate.storage.rows import POSITION_COLUMNS, lookup_parameters
-from latchgate.storage.schema import change, change_head
 from latchgate.storage.sources import FIND_SOURCE
 
 __all__ = ["SqliteFeed", "open_feed"]

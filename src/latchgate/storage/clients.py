@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from latchgate.core.clients import AuthMethod, GrantType, SigningAlgorithm, StoredClient
 from latchgate.core.tokens import Digest
 from latchgate.services.oauth_ports import ClientFields, NewClient
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import (
     decode_digest,
     decode_scopes,
@@ -16,8 +17,8 @@ from latchgate.storage.encodings import (
     encode_texts,
     is_storable,
 )
+from latchgate.storage.oauth_tables import oauth_assertion, oauth_client
 from latchgate.storage.rows import FORGOTTEN_MAX, add_row, change_row, insert_unless_there
-from latchgate.storage.schema import oauth_assertion, oauth_client, user
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlClients"]

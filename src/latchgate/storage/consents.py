@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from latchgate.core.token_families import Approval, StoredConsent
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import decode_scopes, encode_scopes, is_storable
+from latchgate.storage.oauth_tables import oauth_client, oauth_consent
 from latchgate.storage.rows import add_row
-from latchgate.storage.schema import oauth_client, oauth_consent, user
 
 __all__ = ["SqlConsents"]
 

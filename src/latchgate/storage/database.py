@@ -20,8 +20,8 @@ from latchgate.storage.data_folder import sync_folder
 from latchgate.storage.failures import translated
 from latchgate.storage.file_systems import shares_mapped_files
 from latchgate.storage.generation import Generation, file_identity
+from latchgate.storage.instance_tables import change_head
 from latchgate.storage.pruning import prune_changes
-from latchgate.storage.schema import change_head
 
 __all__ = ["Database", "OpenedConnection", "connect_sqlite", "open_database"]
 

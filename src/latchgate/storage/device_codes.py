@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Select, bindparam, select, update
 
 from latchgate.core.token_families import Approval, DeviceState, StoredDeviceCode
 from latchgate.services.oauth_ports import NewDeviceCode
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import decode_scopes, encode_scopes
+from latchgate.storage.oauth_tables import oauth_client, oauth_device_code
 from latchgate.storage.rows import add_row, any_lookup, change_row, delete_some, lookup_parameters
-from latchgate.storage.schema import oauth_client, oauth_device_code, user
 from latchgate.storage.token_families import CODES_KEPT_SECONDS
 from latchgate.storage.users import USER_COLUMNS, decode_user
 

@@ -17,6 +17,16 @@ from sqlalchemy import (
 
 from latchgate.core.queries import Scalar
 from latchgate.sql.questions import Named, RowsOf
+from latchgate.storage.account_tables import (
+    access_rule,
+    api_key,
+    authorization_source,
+    permission,
+    role,
+    source_record,
+    user,
+    user_role,
+)
 from latchgate.storage.document_sources import (
     DocumentSource,
     as_check,
@@ -27,19 +37,9 @@ from latchgate.storage.document_sources import (
     owner_is,
 )
 from latchgate.storage.encodings import StoredText, decode_networks, decode_roles, decode_scopes
+from latchgate.storage.instance_tables import activity_log
 from latchgate.storage.oauth_document_columns import CLIENT, CONSENT, TOKEN
-from latchgate.storage.schema import (
-    access_rule,
-    activity_log,
-    api_key,
-    authorization_source,
-    permission,
-    role,
-    second_factor,
-    source_record,
-    user,
-    user_role,
-)
+from latchgate.storage.sign_in_tables import second_factor
 from latchgate.storage.users import GRANTED
 
 __all__ = ["SOURCES", "record_source"]

@@ -14,7 +14,7 @@ from latchgate.sql.questions import after_row, conditions, counting, how_to_exec
 from latchgate.storage.document_columns import SOURCES, record_source
 from latchgate.storage.document_sources import DocumentSource
 from latchgate.storage.encodings import is_storable
-from latchgate.storage.schema import activity_log
+from latchgate.storage.instance_tables import activity_log
 
 __all__ = ["SqlDocuments"]
 

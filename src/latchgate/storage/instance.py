@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from latchgate.storage.schema import fact
+from latchgate.storage.instance_tables import fact
 
 __all__ = ["SqlInstance"]
 

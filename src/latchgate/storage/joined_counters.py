@@ -16,7 +16,8 @@ from latchgate.services.clock import boottime
 from latchgate.services.ports import Clock
 from latchgate.services.throttles import BoundedStorage
 from latchgate.storage.shared_counters import SharedCounters
-from latchgate.storage.shared_slots import GUESTS, SharedSlots, find_shared_slots
+from latchgate.storage.shared_slots import GUESTS, SharedSlots
+from latchgate.storage.slot_files import find_shared_slots
 
 __all__ = ["JoinedCounters", "JoinedMemory"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, delete, insert, select
 
-from latchgate.storage.schema import link
+from latchgate.storage.sign_in_tables import link
 
 __all__ = ["SqlLinks"]
 

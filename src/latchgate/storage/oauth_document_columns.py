@@ -4,9 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, case, func, select
 
+from latchgate.storage.account_tables import user
 from latchgate.storage.document_sources import DocumentSource, as_check, as_time, common_columns, constant, owner_is
 from latchgate.storage.encodings import decode_scopes, decode_texts
-from latchgate.storage.schema import oauth_client, oauth_consent, oauth_family, oauth_token, user
+from latchgate.storage.oauth_tables import oauth_client, oauth_consent, oauth_family, oauth_token
 
 __all__ = ["CLIENT", "CONSENT", "TOKEN"]
 

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from latchgate.core.permissions import Action, Grant
 from latchgate.errors import NotFound
+from latchgate.storage.account_tables import permission, role
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import permission, role
 
 __all__ = ["SqlPermissions"]
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, delete, update
 
-from latchgate.storage.schema import change, change_head
+from latchgate.storage.instance_tables import change, change_head
 
 __all__ = ["KEPT_CHANGES", "prune_changes"]
 

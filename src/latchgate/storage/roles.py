@@ -3,10 +3,10 @@
 from sqlalchemy import Connection, bindparam, delete, func, select
 
 from latchgate.errors import NotFound
+from latchgate.storage.account_tables import role, user, user_role
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.permissions import SqlPermissions
 from latchgate.storage.rows import add_row, change_row, insert_unless_there
-from latchgate.storage.schema import role, user, user_role
 
 __all__ = ["SqlRoles"]
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from latchgate.errors import Conflict, NotFound
 from latchgate.sql.inserts import insert_into
-from latchgate.storage.schema import change_head
+from latchgate.storage.instance_tables import change_head
 
 __all__ = [
     "FORGOTTEN_MAX",

@@ -19,8 +19,9 @@ from latchgate.core.second_factors import StoredSecondFactor
 from latchgate.core.tokens import Sealed
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
 from latchgate.errors import NotFound
+from latchgate.storage.account_tables import role, user, user_role
 from latchgate.storage.encodings import decode_roles, is_storable
-from latchgate.storage.schema import recovery_code, role, second_factor, user, user_role
+from latchgate.storage.sign_in_tables import recovery_code, second_factor
 
 __all__ = ["REQUIRING", "SqlSecondFactors"]
 

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Select, bindparam, exists, select, update
 from latchgate.core.second_factors import needs_second_factor
 from latchgate.core.sessions import StoredSession
 from latchgate.services.port_values import NewSession
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import decode_roles
 from latchgate.storage.rows import add_row, any_lookup, lookup_parameters
-from latchgate.storage.schema import second_factor, session, user
 from latchgate.storage.second_factors import REQUIRING
+from latchgate.storage.sign_in_tables import second_factor, session
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlSessions"]

@@ -1,26 +1,22 @@
 """Memory that all processes of one server share: each word has one writer, and whoever reads adds them up.
 
-The master makes the file before it forks, so that every process has the same one, whatever becomes of its name. Each
-process takes a slot of its own; a slot is given away again only once its process has died. What stands in a slot goes
-on counting: its next owner goes on from there. See docs/decisions/0036-workers.md.
+Each process takes a slot of its own; a slot is given away again only once its process has died. What stands in a slot
+goes on counting: its next owner goes on from there. See docs/decisions/0036-workers.md.
 """
 
 import errno
 import fcntl
-import mmap
 import os
-import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from latchgate.errors import StorageError
 from latchgate.services.measures import GAUGES, WORDS, Measures
 
-__all__ = ["GUESTS", "SharedSlots", "Slot", "Table", "find_shared_slots", "make_shared_slots"]
+__all__ = ["GUESTS", "PAGE_BYTES", "WAYS", "Layout", "SharedSlots", "Slot", "Table", "lay_out"]
 
 WAYS = 8
 """How many windows may lie where a key's hash says; of more, one must go."""
@@ -28,12 +24,8 @@ WAYS = 8
 GUESTS = 6
 """How many processes that are not the server's may count beside it: the last slots are theirs."""
 
-_LABEL = struct.Struct("<16sII32s")
-"""At the end of the file, for who has not inherited it: a mark, how many slots and counters there are, the salt."""
-_MARK = b"latchgate-slots1"
 _WORD_BYTES = 8
-_PAGE_BYTES = 4096
-_FILES = "counters-"
+PAGE_BYTES = 4096
 # Of what strangers may fill, a table that one address can fill is not made much better by being larger.
 _ENTRIES = {
     "guesses": 16_384,
@@ -79,7 +71,7 @@ class SharedSlots:
     path: Path
     descriptor: int
     words: memoryview = field(repr=False)
-    layout: "_Layout" = field(repr=False)
+    layout: "Layout" = field(repr=False)
 
     def slot(self, number: int) -> "Slot":
         """Give a process its slot. Nobody else may have it before that process has died."""
@@ -187,7 +179,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Where everything lies, in words. The first words are the tables' numbers of windows."""
 
     counters_at: int
@@ -223,72 +215,8 @@ class _Alone:
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, self._byte)
 
 
-def make_shared_slots(folder: Path, *, slots: int, salt: bytes, names: Sequence[str] = WORDS) -> SharedSlots:
-    """Make the memory, all of it zero, in a file of its own; files that no process uses any more are removed.
-
-    Args:
-        folder: Made with mode 0700 if it is not there.
-        slots: How many processes may write at the same time.
-        salt: At least 16 random bytes.
-        names: Of the counters.
-
-    Raises:
-        StorageError: No room on the disk, or no right to it.
-    """
-    layout = _lay_out(slots, len(names))
-    path = folder / f"{_FILES}{salt[:8].hex()}"
-    with _told_as_storage_error(path):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _remove_abandoned(folder)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        # Held by every process that inherits the descriptor, for as long as one of them lives.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _give_to_owner(folder.parent, (folder, path))
-        # Not only made long: a page for which there is no room on the disk kills whoever touches it.
-        os.posix_fallocate(descriptor, 0, layout.size)
-        words = memoryview(mmap.mmap(descriptor, layout.size)).cast("Q")
-        os.pwrite(descriptor, _LABEL.pack(_MARK, slots, len(names), salt), layout.size - _PAGE_BYTES)
-    return SharedSlots(slots, tuple(names), salt, path, descriptor, words, layout)
-
-
-def find_shared_slots(folder: Path, names: Sequence[str] = WORDS) -> SharedSlots | None:
-    """Open the memory of the server that runs; None if there is none, or one of another release.
-
-    The caller may write in none but a guest's slot, and closes the descriptor.
-    """
-    for path in sorted(folder.glob(f"{_FILES}*")):
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            found = _open_served(path, descriptor, names)
-            if found is not None:
-                return found
-            os.close(descriptor)
-    return None
-
-
-def _open_served(path: Path, descriptor: int, names: Sequence[str]) -> SharedSlots | None:
-    size = os.fstat(descriptor).st_size
-    if size < _PAGE_BYTES or not _is_held(descriptor):
-        return None
-    mark, slots, count, salt = _LABEL.unpack(os.pread(descriptor, _LABEL.size, size - _PAGE_BYTES))
-    layout = _lay_out(slots, len(names))
-    if mark != _MARK or count != len(names) or layout.size != size:
-        return None
-    words = memoryview(mmap.mmap(descriptor, size)).cast("Q")
-    return SharedSlots(slots, tuple(names), salt, path, descriptor, words, layout)
-
-
-def _is_held(descriptor: int) -> bool:
-    """Whether some process of the server that made it lives."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return False
-
-
-def _lay_out(slots: int, names: int) -> _Layout:
+def lay_out(slots: int, names: int) -> Layout:
+    """Tell where everything lies in memory for so many processes and counters."""
     entries = dict(_ENTRIES)
     while sum(entries.values()) * (2 + slots) * _WORD_BYTES > _BYTES_MAX and min(entries.values()) > WAYS:
         entries = {kind: count // 2 for kind, count in entries.items()}
@@ -300,31 +228,4 @@ def _lay_out(slots: int, names: int) -> _Layout:
         tables[kind] = _Place(count, at, at + 2 * count)
         at += (2 + slots) * count
     # The last page is for the label.
-    return _Layout(counters_at, width, tables, (-(-at * _WORD_BYTES // _PAGE_BYTES) + 1) * _PAGE_BYTES)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob(f"{_FILES}*"):
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-            finally:
-                os.close(descriptor)
-
-
-def _give_to_owner(home: Path, made: Sequence[Path]) -> None:
-    # What root made, the service's own user must be able to remove at its next start.
-    owner = home.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        for path in made:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-@contextmanager
-def _told_as_storage_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"The workers' counters cannot be kept in {path}: {error.strerror}") from None
+    return Layout(counters_at, width, tables, (-(-at * _WORD_BYTES // PAGE_BYTES) + 1) * PAGE_BYTES)

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
 from latchgate.services.second_factor_ports import NewSignInStep, StoredSignInStep
+from latchgate.storage.account_tables import user
 from latchgate.storage.rows import any_lookup, delete_some, lookup_parameters
-from latchgate.storage.schema import sign_in_step, user
+from latchgate.storage.sign_in_tables import sign_in_step
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["SqlSignInSteps"]

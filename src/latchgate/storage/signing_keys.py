@@ -8,8 +8,8 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from latchgate.core.clients import SigningAlgorithm
 from latchgate.core.tokens import Sealed
 from latchgate.services.oauth_ports import NewSigningKey, StoredSigningKey
+from latchgate.storage.oauth_tables import oauth_signing_key
 from latchgate.storage.rows import add_row
-from latchgate.storage.schema import oauth_signing_key
 
 __all__ = ["SqlSigningKeys"]
 

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from latchgate.core.sources import SourceRecord
 from latchgate.errors import Conflict, NotFound
 from latchgate.services.port_values import NewRecord, RecordChanges
+from latchgate.storage.account_tables import authorization_source, source_record, user
 from latchgate.storage.encodings import is_storable
 from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import authorization_source, source_record, user
 
 __all__ = ["FIND_SOURCE", "SqlSources"]
 

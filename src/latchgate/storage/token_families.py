@@ -23,17 +23,17 @@ from sqlalchemy import (
 from latchgate.core.token_families import Approval, StoredCode, StoredFamily, StoredRefreshToken
 from latchgate.core.tokens import Digest
 from latchgate.services.oauth_ports import NewCode
+from latchgate.storage.account_tables import user
 from latchgate.storage.encodings import decode_digest, decode_scopes, encode_scopes
-from latchgate.storage.rows import add_row, any_lookup, change_row, delete_some, lookup_parameters
-from latchgate.storage.schema import (
+from latchgate.storage.oauth_tables import (
     oauth_client,
     oauth_code,
     oauth_device_code,
     oauth_family,
     oauth_refresh_token,
     oauth_token,
-    user,
 )
+from latchgate.storage.rows import add_row, any_lookup, change_row, delete_some, lookup_parameters
 from latchgate.storage.users import USER_COLUMNS, decode_user
 
 __all__ = ["CODES_KEPT_SECONDS", "SqlTokenFamilies"]

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from latchgate.core.undos import Undo
 from latchgate.services.undo_ports import NewUndo, StoredUndo
 from latchgate.storage.rows import delete_some
-from latchgate.storage.schema import session, undo
+from latchgate.storage.sign_in_tables import session, undo
 
 __all__ = ["SqlUndos"]
 

@@ -8,22 +8,20 @@ from sqlalchemy import Connection, bindparam, delete, func, literal_column, or_,
 
 from latchgate.core.users import ADMINISTRATOR, StoredUser, UserType
 from latchgate.services.port_values import LiveCredentials, NewUser, UserChanges
-from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
-from latchgate.storage.rows import add_row, change_row
-from latchgate.storage.schema import (
+from latchgate.storage.account_tables import (
     access_rule,
     api_key,
     authorization_source,
-    oauth_client,
-    oauth_family,
-    oauth_token,
     permission,
     role,
-    session,
     source_record,
     user,
     user_role,
 )
+from latchgate.storage.encodings import decode_networks, decode_roles, encode_networks, is_storable
+from latchgate.storage.oauth_tables import oauth_client, oauth_family, oauth_token
+from latchgate.storage.rows import add_row, change_row
+from latchgate.storage.sign_in_tables import session
 
 __all__ = ["GRANTED", "USER_COLUMNS", "SqlUsers", "decode_user"]
 

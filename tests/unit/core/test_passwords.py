@@ -1,4 +1,7 @@
+from base64 import b64decode
+
 import pytest
+from argon2 import Parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -6,6 +9,7 @@ from latchgate.core.passwords import (
     PASSWORD_LENGTH_MAX,
     PROFILES,
     SALT_BYTES,
+    decoy_hash,
     hash_password,
     needs_rehash,
     password_problem,
@@ -88,3 +92,19 @@ def test_standard_profile() -> None:
     standard = PROFILES["standard"]
 
     assert (standard.memory_cost, standard.time_cost) == (65536, 3)
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_a_decoy_costs_what_a_real_hash_costs(profile: Parameters) -> None:
+    """It is one of that profile, of a password that nobody has."""
+    decoy = decoy_hash(profile, _SALT, bytes(profile.hash_len))
+
+    assert not needs_rehash(decoy, profile)
+    assert not password_verifies(decoy, _PASSWORD)
+
+
+def test_a_decoy_is_written_as_a_real_hash_is() -> None:
+    """With the same salt and the same digest it is that hash."""
+    digest = b64decode(_HASH.rpartition("$")[2] + "==")
+
+    assert decoy_hash(_CHEAPEST, _SALT, digest) == _HASH

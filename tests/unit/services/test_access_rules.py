@@ -127,6 +127,16 @@ def test_a_deleted_rule_leaves_no_gap_and_its_name_to_nobody(ruled: House) -> No
         ({"path": "/a/../b", "allow_unusual_path": 1}, "path"),
         ({"methods": "GE T"}, "methods"),
         ({"methods": ["GET", 7]}, "methods"),
+        ({"methods": "po\u017ft"}, "methods"),
+        ({"methods": ""}, "methods"),
+        ({"methods": [""]}, "methods"),
+        ({"roles": ""}, "roles"),
+        ({"roles": " , "}, "roles"),
+        ({"roles": [""]}, "roles"),
+        ({"roles": ["Reader", ""]}, "roles"),
+        ({"scopes": ""}, "scopes"),
+        ({"scopes": [""]}, "scopes"),
+        ({"scopes": ["*", "a"]}, "scopes"),
         ({"roles": "Nope"}, "roles"),
         ({"roles": "Guest"}, "roles"),
         ({"roles": ["Read\ner"]}, "roles"),
@@ -164,6 +174,8 @@ def test_what_a_rule_cannot_say_is_told_at_its_field(ruled: House, fields: dict[
         ({"every_role": 1}, {"every_role": 0}),
         ({"path": ""}, {"path": "/*"}),
         ({"path": "/a%2Fb/*", "allow_unusual_path": 1}, {"path": "/a%2Fb/*"}),
+        ({"scopes": "*"}, {"scopes": ["*"]}),
+        ({"methods": [], "roles": [], "scopes": "[]"}, {"methods": [], "roles": [], "scopes": []}),
         ({"scopes": "orders.read, User:read"}, {"scopes": ["User:read", "orders.read"]}),
     ],
 )
@@ -177,6 +189,19 @@ def test_a_rule_is_kept_in_one_spelling(ruled: House, sent: dict[str, Any], stor
     made = ruled.documents.get(COMMAND_LINE, _TYPE, _make(ruled, **sent))
 
     assert {name: made[name] for name in stored} == stored
+
+
+def test_nothing_is_taken_away_by_an_empty_text(ruled: House) -> None:
+    """An update says so by an empty list; the text is refused at its field."""
+    name = _make(ruled, path="/x", roles=["Reader"], scopes=["x"], methods=["GET"])
+
+    for field in ("roles", "scopes", "methods", "path"):
+        with pytest.raises(Invalid) as refused:
+            ruled.documents.update(COMMAND_LINE, _TYPE, name, {field: ""})
+        assert list(refused.value.fields) == [field]
+    emptied = ruled.documents.update(COMMAND_LINE, _TYPE, name, {"roles": [], "scopes": [], "methods": []})
+
+    assert (emptied["roles"], emptied["scopes"], emptied["methods"], emptied["path"]) == ([], [], [], "/x")
 
 
 def test_a_role_that_a_rule_names_stays(ruled: House) -> None:
@@ -293,6 +318,18 @@ class TestLoading:
             ('\n[[rule]]\nroles = ["Nope"]\n', "rule 1 (line 2), roles: Could not find Role: Nope"),
             ("[[rule]]\ncolour = 1\n", "rule 1 (line 1), colour: is no field of a rule"),
             ("[[rule]]\nposition = 1\n", "rule 1 (line 1), position: is no field of a rule"),
+            (
+                '[[rule]]\nroles = ""\n',
+                "rule 1 (line 1), roles: is empty: name a role, or leave it out to let any user in",
+            ),
+            ('[[rule]]\npath = "/x"\n[[rule]]\nroles = []\n', "rule 2 (line 3), roles: is empty: name a role"),
+            ('[[rule]]\nroles = ["", " "]\n', "rule 1 (line 1), roles: is empty: name a role"),
+            ('[[rule]]\nroles = " , "\n', "rule 1 (line 1), roles: is empty: name a role"),
+            ('[[rule]]\nroles = ["Reader", ""]\n', "rule 1 (line 1), roles: a role has a name"),
+            ('[[rule]]\nmethods = ""\n', "rule 1 (line 1), methods: is empty: name a method"),
+            ("[[rule]]\nscopes = []\n", "rule 1 (line 1), scopes: is empty: name a scope"),
+            ('[[rule]]\npath = ""\n', "rule 1 (line 1), path: is empty: for every path, write /*"),
+            ("[[rule]]\nroles = 7\n", "rule 1 (line 1), roles: "),
             ('[[rule]]\nmethods = [["GET"]]\n', "rule 1 (line 1), methods: "),
             ("rule = 7\n", "each rule is a table [[rule]]"),
             ("[rule]\n", "each rule is a table [[rule]]"),

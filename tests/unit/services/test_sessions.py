@@ -5,9 +5,11 @@ import pytest
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
-from latchgate.errors import NotFound, NotPermitted
+from latchgate.errors import NotFound, NotPermitted, SignInFailed
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.sign_in import Browser
 from support.house import ADDRESS, LIFETIME, USER, House, present_session
+from support.second_factors import give_device
 
 _OTHER = "other@example.com"
 
@@ -113,3 +115,20 @@ def test_the_command_line_has_no_sessions(house: House) -> None:
     for ask in (house.sessions.list_own, house.sessions.end_others):
         with pytest.raises(NotFound):
             ask(COMMAND_LINE)
+
+
+def test_a_sign_in_that_waits_for_its_code_ends_with_the_others(house: House) -> None:
+    """Whoever has the password elsewhere and not yet the code gets in no more by the sign-in that was begun."""
+    for name in (USER, _OTHER):
+        house.add_user(name)
+    device = give_device(house.store, house.enrolments, USER)
+    give_device(house.store, house.enrolments, _OTHER)
+    mine, theirs = house.ask_code(USER), house.ask_code(_OTHER)
+
+    # It is no session yet, and is not counted as one.
+    assert house.sessions.end_others(house.actor()) == 0
+
+    with pytest.raises(SignInFailed):
+        house.sign_in_steps.finish(mine.step, device.code(house.clock.now()), Browser(ADDRESS, "browser"))
+    assert house.sign_in_steps.find(theirs.step) is not None
+    assert house.sign_in_steps.find(house.ask_code(USER).step) is not None

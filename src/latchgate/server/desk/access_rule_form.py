@@ -46,7 +46,8 @@ _FIELDS = (
     "allow_foreign_authorization",
     "allow_unusual_path",
 )
-_TEXTS = ("host", "path", "methods", "scopes")
+_LISTS = ("methods", "scopes")
+_TEXTS = ("host", "path", *_LISTS)
 _SWITCHES = ("allow_foreign_authorization", "allow_unusual_path")
 _ROLE = "role:"
 _TICKED = "1"
@@ -184,13 +185,17 @@ def _read(typed: Mapping[str, Any]) -> dict[str, Any]:
         wrong["who"] = "must be one of the choices"
     elif who in {_ANY_ROLE, _EVERY_ROLE} and not roles:
         wrong["roles"] = "tick at least one role, or let any user in"
+    elif who in {_ANY_USER, _EVERYBODY} and roles:
+        # What was ticked must not count for nothing: it was meant to keep somebody out.
+        wrong["who"] = f"{', '.join(sorted(roles))} is ticked below: let in users with it, or untick it"
     if wrong:
         raise Invalid(wrong)
     return {
         **texts,
-        # What was emptied means any path, and is no empty text.
+        # What was emptied means any, and is no empty text.
+        **{name: texts[name] if texts[name].strip() else [] for name in _LISTS},
         "path": texts["path"].strip() or "/*",
-        "roles": roles if who in {_ANY_ROLE, _EVERY_ROLE} else [],
+        "roles": roles,
         "every_role": int(who == _EVERY_ROLE),
         "allow_guest": int(who == _EVERYBODY),
         **{name: int(typed.get(name) == _TICKED) for name in _SWITCHES},

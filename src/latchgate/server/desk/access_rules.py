@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from latchgate.core.access_rules import AccessRule, RuleSet
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Decision
-from latchgate.core.rule_explanations import find_hiding, who_of
+from latchgate.core.rule_explanations import credentials_of, find_hiding, who_of
 from latchgate.errors import Conflict, Invalid, NotFound
 from latchgate.server.desk.forms import Told, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
@@ -115,8 +115,10 @@ class AccessRulePages:
             except Invalid as error:
                 told = told_of(error, _TRIED)
             else:
+                decides = trial.explanation.match.rule
                 result = {
                     "trial": trial,
+                    "credentials": credentials_of(decides) if decides else "",
                     "sentence": decision_of(trial),
                     "allowed": trial.judgement.decision is Decision.ALLOWED,
                     "misses": trial.explanation.misses[:_PASSED_OVER_MAX],

@@ -9,6 +9,7 @@ import anyio.to_thread
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from latchgate import __version__
+from latchgate.core.principals import Principal
 from latchgate.core.sessions import csrf_token
 from latchgate.core.tokens import Peppers, Secret
 from latchgate.core.undos import Undo
@@ -17,7 +18,7 @@ from latchgate.errors import LatchgateError
 from latchgate.server.desk.flashes import UNDO, flash_of, undo_id_of, with_done
 from latchgate.server.desk.help_topics import help_about
 from latchgate.server.desk.key_words import key_sentence
-from latchgate.server.desk.navigation import Link, Navigation
+from latchgate.server.desk.navigation import Link, Navigation, start_of
 from latchgate.server.desk.operations import operation_words
 from latchgate.server.desk.reasons import reason_words
 from latchgate.server.desk.rendering import Renderer
@@ -187,12 +188,13 @@ class Frame:
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
-    def fault(self, fault: Fault) -> Response:
-        """Render a refusal as a page; what a program needs stays in its headers."""
+    def fault(self, fault: Fault, principal: Principal | None = None) -> Response:
+        """Render a refusal as a page, with a way on for whoever sees it; what a program needs stays in its headers."""
         title = _TITLES.get(fault.status, "Something went wrong")
         message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
         try:
-            response = self.plain("fault.html", fault.status, title=title, message=message)
+            start = start_of(principal)
+            response = self.plain("fault.html", fault.status, title=title, message=message, start=start)
         except (OSError, ImportError):
             # No descriptors are left, and no page was shown yet: what renders them cannot be loaded.
             response = PlainTextResponse(f"{title}\n{message}\n", fault.status, headers=_PLAIN_HEADERS)

@@ -12,7 +12,8 @@ from latchgate.core.questions import Asked
 from latchgate.server.desk.finding_words import FINDINGS, finding_notes
 from latchgate.server.desk.frame import Frame, Heading
 from latchgate.server.desk.key_owners import key_address
-from latchgate.server.desk.navigation import DESK, HOME, KEYS
+from latchgate.server.desk.navigation import DESK, HOME, KEYS, Link
+from latchgate.server.desk.new_key_owners import NewKeyOwners
 from latchgate.server.desk.views import View, containing
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
@@ -41,6 +42,7 @@ class KeyListPages:
     api_keys: ApiKeyService
     findings: KeyFindings
     clock: Clock
+    owners: NewKeyOwners
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -51,10 +53,12 @@ class KeyListPages:
         offered = {"state": [*State], "finding": [*Finding]}
         view = View.of(call, "search", "owner", "state", "finding", offered=offered)
         values = await anyio.to_thread.run_sync(self._list, call, view)
+        make = values["make"]
         return await self.frame.show(
             call,
             "api_keys.html",
-            Heading("API Keys", (HOME,)),
+            Heading("API Keys", (HOME,), Link("New key", make) if make else None),
+            status=view.status,
             view=view,
             size=_PAGE_ROWS,
             states=list(_STATES.items()),
@@ -88,6 +92,7 @@ class KeyListPages:
             "whole": found.whole,
             "sees_all": API_KEY.name in self.documents.list_readable(call.actor, [API_KEY.name]),
             "may_revoke": any(row["may_end"] for row in rows),
+            "make": self.owners.way_for(call),
         }
 
     def _row(self, key: JudgedKey) -> dict[str, Any]:

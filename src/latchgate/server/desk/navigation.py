@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 from latchgate.core.permissions import Action
 from latchgate.core.policy import Requirement
-from latchgate.core.users import DESK_USER
+from latchgate.core.principals import Principal
+from latchgate.core.users import DESK_USER, UserType
 from latchgate.server.requests import Call
 from latchgate.services.documents import DocumentService
 
-__all__ = ["DESK", "ENTRIES", "HOME", "KEYS", "Entry", "Link", "Navigation"]
+__all__ = ["DESK", "ENTRIES", "HOME", "KEYS", "Entry", "Link", "Navigation", "start_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ DESK = Requirement(user=True, roles=frozenset({DESK_USER}))
 """Who may come to the desk at all; what they see there, the services judge."""
 HOME = Link("Home", "/app")
 KEYS = "/app/api-key"
+
+
+def start_of(principal: Principal | None) -> Link:
+    """Give the way on for somebody who came to where nothing is: their first page, or the sign-in page."""
+    if principal is None:
+        return Link("Sign in", "/login")
+    if principal.user_type is UserType.SYSTEM:
+        return Link("Go to Home", HOME.address)
+    return Link("Go to My account", "/me")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class ClientListPages:
             call,
             "oauth_clients.html",
             Heading("OAuth Clients", (HOME,), action),
+            status=view.status,
             view=view,
             size=_PAGE_ROWS,
             **values,

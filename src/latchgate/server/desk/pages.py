@@ -24,6 +24,7 @@ from latchgate.server.desk.log_tails import LogTails
 from latchgate.server.desk.logs import LogPages
 from latchgate.server.desk.manual_pages import ManualPages
 from latchgate.server.desk.navigation import DESK
+from latchgate.server.desk.new_key_owners import NewKeyOwners
 from latchgate.server.desk.oauth_clients import ClientListPages
 from latchgate.server.desk.passwords import PasswordPages
 from latchgate.server.desk.roles import RolePages
@@ -116,8 +117,10 @@ def _key_pages(latchgate: Latchgate, frame: Frame, keys: KeyPages, charts: Chart
     documents, clock, findings = latchgate.documents, latchgate.clock, _findings(latchgate)
     former = FormerSecrets(latchgate.request_log, clock)
     one = KeyPage(frame, documents, latchgate.api_keys, findings, former, charts, clock)
+    owners = NewKeyOwners(frame, documents, latchgate.api_keys)
     return {
-        **KeyListPages(frame, documents, latchgate.api_keys, findings, clock).table(),
+        **owners.table(),
+        **KeyListPages(frame, documents, latchgate.api_keys, findings, clock, owners).table(),
         **KeyEnds(frame, documents, latchgate.api_keys, findings).table(),
         **one.table(),
         **keys.own_table(one, KEY, DESK),

@@ -12,7 +12,7 @@ from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.questions import Asked
 from latchgate.core.undos import Undo
 from latchgate.core.users import ADMINISTRATOR, ALL_ROLE, DESK_USER, GUEST, SYSTEM_MANAGER
-from latchgate.errors import Invalid, NotPermitted
+from latchgate.errors import Conflict, Invalid, NotPermitted
 from latchgate.server.desk.forms import Told
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.navigation import HOME
@@ -168,6 +168,9 @@ class RoleForm:
             self.roles.require_deletable(call.actor, role)
         except (Invalid, NotPermitted):
             return False
+        except Conflict:
+            # The dialog says what must be changed first; a button that is missing says nothing.
+            return True
         return True
 
 

@@ -93,9 +93,9 @@ class RolePages:
         act = partial(self.documents.delete, call.actor, "Role") if posted else self._judge_deletion(call)
         try:
             await anyio.to_thread.run_sync(act, name)
-        except Invalid as error:
+        except (Conflict, Invalid) as error:
             dialog = {"kind": "refused", "sentence": told_of(error, ()).problem}
-            return await self._form.show(call, dialog=dialog, status=_INVALID)
+            return await self._form.show(call, dialog=dialog, status=status_of(error))
         if posted:
             return RedirectResponse(f"{ROLES}?done=deleted", 303)
         return await self._form.show(call, dialog={"kind": "delete"})
@@ -116,7 +116,7 @@ class RolePages:
             call,
             "roles.html",
             Heading("Roles", (HOME,), action, opens_dialog=True),
-            status=status,
+            status=max(status, view.status),
             view=view,
             size=_PAGE_ROWS,
             automatic={name: words for name, (words, _) in AUTOMATIC.items()},

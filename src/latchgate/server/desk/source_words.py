@@ -28,10 +28,7 @@ class SourceWords:
 _CONSUMERS = SourceWords(
     title="Event Consumers",
     one="consumer",
-    about=(
-        "An event consumer is a program with API keys of its own. Its requests name this kind of record in the header "
-        "Frappe-Authorization-Source, and act as the user that is chosen for it."
-    ),
+    about="An event consumer is a program with API keys of its own.",
     above=(HOME,),
 )
 

@@ -153,7 +153,7 @@ class SourcePages:
             call,
             "source_records.html",
             Heading(words.title, words.above, action, opens_dialog=True),
-            status=status,
+            status=max(status, view.status),
             view=view,
             size=_PAGE_ROWS,
             source=source,
@@ -195,6 +195,7 @@ class SourcePages:
         return {
             "rows": rows,
             "total": self.documents.count(actor, source, asked),
+            "records": self._count(call, source) if deletable else 0,
             "sees_keys": sees_keys,
             "may_create": self.documents.may(actor, source, Action.CREATE, None),
             "may_delete": deletable,

@@ -12,7 +12,7 @@ from latchgate.errors import Conflict, Flaw, Invalid, LatchgateError, NotFound
 from latchgate.server.desk.flashes import UNDO, undo_id_of, with_done
 from latchgate.server.desk.forms import status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading
-from latchgate.server.desk.navigation import HOME
+from latchgate.server.desk.navigation import HOME, start_of
 from latchgate.server.replies import Dialect
 from latchgate.server.requests import Call
 from latchgate.server.routes import Page
@@ -39,7 +39,7 @@ class UndoPages:
     async def undo(self, call: Call) -> Response:
         """Put a change back, and lead to the page where it was made; asked for by its address alone, lead home."""
         if call.request.method != "POST":
-            return RedirectResponse(_home(call), 303)
+            return RedirectResponse(start_of(call.principal).address, 303)
         undo_id = undo_id_of((await call.read_arguments()).get("undo"))
         found = await anyio.to_thread.run_sync(self.undos.find, call.actor, undo_id)
         try:
@@ -54,14 +54,10 @@ class UndoPages:
         trail = (HOME,) if call.principal.user_type is UserType.SYSTEM else ()
         heading = Heading("Nothing was undone", trail)
         return await self.frame.show(
-            call, "undo.html", heading, status=status, sentence=sentence, back=back, home=_home(call)
+            call, "undo.html", heading, status=status, sentence=sentence, back=back, start=start_of(call.principal)
         )
 
 
 def _words(error: LatchgateError) -> str:
     stale = isinstance(error, Invalid) and error.flaw is Flaw.STALE
     return _STALE if stale else told_of(error, ()).problem
-
-
-def _home(call: Call) -> str:
-    return HOME.address if call.principal.user_type is UserType.SYSTEM else "/me"

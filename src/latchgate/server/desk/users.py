@@ -60,7 +60,13 @@ class UserPages:
         values = await anyio.to_thread.run_sync(self._list, call, view)
         action = Link("New user", f"{USERS}/new") if values.pop("may_create") else None
         return await self.frame.show(
-            call, "users.html", Heading("Users", (HOME,), action), view=view, size=_PAGE_ROWS, **values
+            call,
+            "users.html",
+            Heading("Users", (HOME,), action),
+            status=view.status,
+            view=view,
+            size=_PAGE_ROWS,
+            **values,
         )
 
     async def new(self, call: Call) -> Response:

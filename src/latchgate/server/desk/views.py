@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from latchgate.server.requests import Call
@@ -10,6 +10,7 @@ from latchgate.server.requests import Call
 __all__ = ["Chip", "Column", "View", "containing"]
 
 _VALUE_LENGTH_MAX = 200
+_INVALID = 417
 _START_DIGITS_MAX = 9
 _PLACES = frozenset({"start", "after", "open"})
 """Where one is in a list: not what is in it, so that other choices leave them behind."""
@@ -43,6 +44,9 @@ class View:
 
     path: str
     chosen: Mapping[str, str]
+    too_long: Mapping[str, str] = field(default_factory=dict)
+    """What was typed and is longer than anything that is looked through: it narrows nothing, and the page says so."""
+    length_max: int = _VALUE_LENGTH_MAX
 
     @classmethod
     def of(
@@ -57,7 +61,7 @@ class View:
         Args:
             call: Who asks for what.
             names: The parameters that are known, beside `sort`, `start`, `after` and `open`.
-            length_max: Longer values, in characters, are left out.
+            length_max: Longer values, in characters, are `too_long`.
             offered: By name, the values that it may have; others are left out, so that nothing is shown as narrowing a
                 list that does not.
         """
@@ -65,7 +69,13 @@ class View:
         known = {name: sent[name].strip() for name in (*names, "sort", *sorted(_PLACES)) if name in sent}
         chosen = {name: value for name, value in known.items() if value and len(value) <= length_max}
         kept = {name for name in chosen if name not in (offered or {}) or chosen[name] in (offered or {})[name]}
-        return cls(call.path, {name: value for name, value in chosen.items() if name in kept})
+        too_long = {name: known[name] for name in names if len(known.get(name, "")) > length_max}
+        return cls(call.path, {name: value for name, value in chosen.items() if name in kept}, too_long, length_max)
+
+    @property
+    def status(self) -> int:
+        """The answer's: 417 where something is too long to be looked for."""
+        return _INVALID if self.too_long else 200
 
     def get(self, name: str) -> str:
         """Give what is chosen, empty if nothing is."""

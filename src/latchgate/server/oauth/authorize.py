@@ -114,7 +114,8 @@ class AuthorizationPages:
 
     def _refuse(self, call: Call, refused: RefusedRequest) -> Response:
         if prefers_html(call.request):
-            return self.frame.fault(Fault(400, "OAuthError", f"{refused.description} Nothing was sent to anybody."))
+            told = f"{refused.description} Nothing was sent to anybody."
+            return self.frame.fault(Fault(400, "OAuthError", told), call.admission.principal)
         # In these words, as recorded.
         document = {"description": refused.description, "status_code": 400, "error": refused.error}
         return JSONResponse(document, 400)

@@ -42,7 +42,8 @@ class EndSession:
         try:
             asked = await anyio.to_thread.run_sync(self.log_outs.check, parameters, actor)
         except OAuthError as error:
-            return self.frame.fault(Fault(400, "OAuthError", f"{error.public}. You are signed in as before."))
+            told = f"{error.public}. You are signed in as before."
+            return self.frame.fault(Fault(400, "OAuthError", told), call.admission.principal)
         if actor is None:
             return _leave(asked)
         if asked.certain:
@@ -63,7 +64,8 @@ class EndSession:
         try:
             asked = await anyio.to_thread.run_sync(self.log_outs.check, parameters, call.actor)
         except OAuthError as error:
-            return self.frame.fault(Fault(400, "OAuthError", f"{error.public}. You are signed in as before."))
+            told = f"{error.public}. You are signed in as before."
+            return self.frame.fault(Fault(400, "OAuthError", told), call.admission.principal)
         decisions = [value for name, value in sent if name == "decision"]
         if decisions not in (["leave"], ["stay"]):
             raise BadRequest("decision: must be leave or stay")

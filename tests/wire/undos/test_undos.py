@@ -1,6 +1,6 @@
 """Undo: what is put back by one click, from which pages, and that it is a change like any other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,24 +28,10 @@ from support.undos import (
     count_changes,
     is_offered,
     location_of,
-    open_changeable,
     stored_undos,
     undo_id_in,
     user_of,
 )
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An instance with something of every kind that can be changed."""
-    with open_changeable(tmp_path_factory.mktemp("undos") / "home") as service:
-        yield service
-
-
-@pytest.fixture
-def manager(service: Service) -> Browser:
-    """A System Manager's browser."""
-    return Browser(service, MANAGER)
 
 
 def _grants(service: Service) -> frozenset[Grant]:
