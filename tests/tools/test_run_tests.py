@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_tests import AGAIN_MAX
+from run_tests import AGAIN_MAX, main
 
 _PROGRAM = Path(__file__).parents[2] / "tools" / "run_tests.py"
 
@@ -16,7 +16,7 @@ def run(folder: Path, tests: str) -> tuple[int, str]:
     (folder / "test_some.py").write_text(f"import pathlib, pytest\n\nMARK = pathlib.Path('mark')\n\n\n{tests}\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    arguments = [sys.executable, str(_PROGRAM), "-q"]
+    arguments = [sys.executable, str(_PROGRAM), "-n", "0"]
     done = subprocess.run(
         arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -63,8 +63,9 @@ def test_what_fails_twice_has_failed(tmp_path: Path) -> None:
         "def test_it():\n    raise KeyboardInterrupt\n",
         "import nothing_of_this_name\n",
         "",
+        "@pytest.mark.timeout(1)\ndef test_it():\n    import time\n    time.sleep(20)\n",
     ],
-    ids=["too many", "interrupted", "cannot be loaded", "no tests"],
+    ids=["too many", "interrupted", "cannot be loaded", "no tests", "hangs"],
 )
 def test_no_second_chance(tmp_path: Path, tests: str) -> None:
     """Where more fail than chance would hit, or the run did not come to its end."""
@@ -72,3 +73,19 @@ def test_no_second_chance(tmp_path: Path, tests: str) -> None:
 
     assert code != 0
     assert "once more" not in said
+
+
+def test_what_is_skipped_then_has_not_passed(tmp_path: Path) -> None:
+    """A test must have been run to pass."""
+    code, said = run(
+        tmp_path, "def test_it():\n    if MARK.exists():\n        pytest.skip()\n    MARK.touch()\n    assert 0"
+    )
+
+    assert code == 1
+    assert "They were not all run" in said
+
+
+def test_nothing_else_is_taken() -> None:
+    """What would leave tests out would pass for all of them."""
+    with pytest.raises(SystemExit, match="-x: only how tests are shared out"):
+        main(["-n", "4", "-x"])
