@@ -13,6 +13,7 @@ __all__ = ["FileProblem", "place_of", "read_rules"]
 
 _FIELDS = {name: DOCUMENT_TYPES["Access Rule"].fields[name] for name in RULE_FIELDS}
 _LEAVE_OUT = {
+    "host": "name a host, or leave it out for any",
     "methods": "name a method, or leave it out for any",
     "roles": "name a role, or leave it out to let any user in",
     "scopes": 'name a scope, leave it out for credentials that are not limited, or write "*" for any',
