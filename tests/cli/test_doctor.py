@@ -131,6 +131,8 @@ def test_rules_that_can_decide_are_fine(ann: CommandLine, monkeypatch: pytest.Mo
         ann.run("rule", "create", *arguments)
 
     assert _verdicts(ann)["access rules"] == "ok    access rules: 4, each of which can decide"
+    ann.run("rule", "update", "RULE-2", "--scope", "*")
+    assert _verdicts(ann)["access rules"].endswith("decide; these take credentials of any scopes: RULE-2")
 
 
 def test_a_full_disk_fails(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

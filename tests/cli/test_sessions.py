@@ -72,7 +72,12 @@ def test_all_sessions_are_ended(ann_with_password: CommandLine) -> None:
     cli = ann_with_password
     signed_in = [_sign_in(cli, agent) for agent in ("Firefox", "Chrome")]
 
-    assert cli.json("session", "end", _ANN, "--all") == {"user": _ANN, "session": None, "ended": 2}
+    assert cli.json("session", "end", _ANN, "--all") == {
+        "user": _ANN,
+        "session": None,
+        "ended": 2,
+        "sign_ins": 0,
+    }
 
     assert not any(_opens(cli, one) for one in signed_in)
     assert cli.lines("session", "end", _ANN, "--all") == [f"{_ANN} was signed in nowhere."]
@@ -89,8 +94,11 @@ def test_with_all_sessions_those_end_that_wait_for_a_code(ann_with_password: Com
     waiting = _attempt(cli, "Firefox")
     assert isinstance(waiting, CodeAsked)
 
-    cli.run("session", "end", _ANN, "--all")
+    assert cli.lines("session", "end", _ANN, "--all") == [f"Ended 1 waiting sign-in of {_ANN}."]
+    noted = [row["detail"] for row in cli.json("log", "activity") if row["operation"] == "session.others_ended"]
 
+    assert noted == ["1 waiting sign-in ended"]
+    assert cli.lines("session", "end", _ANN, "--all") == [f"{_ANN} was signed in nowhere."]
     with cli.opened() as latchgate:
         assert latchgate.sign_in_steps.find(waiting.step) is None
 

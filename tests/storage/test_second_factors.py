@@ -214,7 +214,9 @@ class TestSignInSteps:
             tx.sign_in_steps.end(found.id)
             assert tx.sign_in_steps.find([b"second"], 60) is None
             assert tx.sign_in_steps.find([b"step"], 60) is not None
-            tx.sign_in_steps.end_all(ann)
+            tx.sign_in_steps.add(NewSignInStep(b"ended", ann, b"mark", 55), 50)
+            assert tx.sign_in_steps.end_all(ann, 60) == 1
+            assert tx.sign_in_steps.end_all(ann, 60) == 0
             assert tx.sign_in_steps.find([b"step"], 60) is None
             assert tx.sign_in_steps.find([b"bob"], 60) is not None
             tx.users.delete(bob)

@@ -17,8 +17,9 @@ from support.pages import send_form, send_json, visit
 
 MANAGER, API, WEB = "manager@example.com", "api@example.com", "web@example.com"
 LIST = "/app/access-rule"
-_FILLED = {"host": "api.example.com", "path": "/reports/*", "methods": "GET", "who": "any", "role:Reader": "1"}
-_OPENED = {"host": "api.example.com", "path": "/reports/*", "methods": "GET", "who": "everybody"}
+_TYPED = {"host": "api.example.com", "path": "/reports/*", "methods": "GET", "scopes": ""}
+_FILLED = {**_TYPED, "who": "any", "role:Reader": "1"}
+_OPENED = {**_TYPED, "who": "everybody"}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,9 @@ def test_a_rule_is_made_changed_and_deleted(ruled: Service) -> None:
     ("typed", "told"),
     [
         ({"host": "https://x/"}, "is an address: write its host alone"),
+        ({"host": " "}, "Is blank: name a host, or leave it empty for any"),
         ({"path": "reports"}, "must begin with a slash"),
+        ({"path": " "}, "Is empty: for every path, write /*"),
         ({"path": "/a//b"}, "is not in normal form"),
         ({"methods": "G T"}, "is no method"),
         ({"who": "nobody"}, "Must be one of the choices"),
@@ -144,6 +147,20 @@ def test_a_refused_form_comes_again(ruled: Service, typed: dict[str, str | None]
     _says(answer, told)
     assert 'value="api.example.com"' in answer.text or "host" in typed
     assert len(_order(ruled)) == 3
+
+
+@pytest.mark.parametrize("name", ["host", "path", "methods", "scopes"])
+def test_a_form_that_was_cut_widens_no_rule(ruled: Service, name: str) -> None:
+    """A field that did not arrive is not one that was left empty: nothing is made and nothing changed."""
+    sent = {field: value for field, value in _FILLED.items() if field != name}
+    before = ruled.latchgate.access_rules.get_all(COMMAND_LINE).rules
+
+    for address in (f"{LIST}/new", f"{LIST}/{before[0].name}"):
+        answer = send_form(ruled, address, MANAGER, sent)
+        assert answer.status == 417
+        _says(answer, "Was not sent: send the whole form")
+
+    assert ruled.latchgate.access_rules.get_all(COMMAND_LINE).rules == before
 
 
 def test_what_no_form_sends_is_refused(ruled: Service) -> None:

@@ -300,6 +300,22 @@ _ADDRESSES = [
     ("auth.example.com", "write http://host:port or https://host"),
     ("ftp://auth.example.com", "write http://host:port or https://host"),
     ("", "write http://host:port or https://host"),
+    ("https://auth.example.com;the-secret", "its host or its port cannot be read"),
+    ("https://auth.example.com\\the-secret", "its host or its port cannot be read"),
+    ("https://auth ex.example.com", "its host or its port cannot be read"),
+    ("https://auth\n.example.com", "its host or its port cannot be read"),
+    ("https://auth.example.com\n", "its host or its port cannot be read"),
+    ("\thttps://auth.example.com", "write http://host:port or https://host"),
+    ("https://auth.example.com/\n", "what follows the host would not count"),
+    ("https://auth.example.com:0", "its host or its port cannot be read"),
+    ("https://auth.example.com:65536", "its host or its port cannot be read"),
+    ("https://b\u00fccher.example", "its host or its port cannot be read"),
+    ("https://[::1]x", "its host or its port cannot be read"),
+    ("https://[:::1]", "its host or its port cannot be read"),
+    ("user:the-secret", "write http://host:port or https://host"),
+    ("https://user:the-secret%40auth.example.com", "its host or its port cannot be read"),
+    ("https://the-secret/%40auth.example.com", "what follows the host would not count"),
+    ("https://auth.example.com/the-secret", "what follows the host would not count"),
 ]
 
 
@@ -330,7 +346,18 @@ def test_an_address_that_would_not_count_as_it_is_written_is_told(
 def test_an_address_with_a_slash_at_its_end_is_whole(api: Api) -> None:
     """So is one with a port, or in capitals."""
     assert ClientCredentials(api.url("/"), "the-client", "the-secret").headers()
-    assert ApiKey("the-key", "the-secret", only_for="HTTPS://A.example.com:443/").only_for
+    for address in ("HTTPS://A.example.com:443/", "http://[::1]:8000", "http://[fe80::1%eth0]", "http://my_app:80//"):
+        assert ApiKey("the-key", "the-secret", only_for=address).only_for == address
+
+
+def test_an_address_that_is_none_is_shown_without_what_may_be_secret() -> None:
+    """Scheme and host help whoever mistyped it; nothing else of it is shown."""
+    with pytest.raises(ValueError, match=r"^only_for 'https://a\.example\.com' is no server: "):
+        ApiKey("the-key", "the-secret", only_for="https://a.example.com:8000/the-secret")
+    with pytest.raises(ValueError, match=r"^only_for is no server: "):
+        ApiKey("the-key", "the-secret", only_for="https://a;the-secret")
+    with pytest.raises(ValueError, match=r"^the address is no server: "):
+        ClientCredentials("the-secret:8000", "the-client", "the-secret")
 
 
 @pytest.mark.parametrize("secret", ["the-secret\n", "the-\rsecret", " the-secret", "the-secret\0"])

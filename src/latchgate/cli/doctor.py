@@ -219,6 +219,7 @@ def _check_keys(latchgate: "Latchgate") -> Iterator[Check]:
 
 
 def _check_rules(latchgate: "Latchgate") -> Iterator[Check]:
+    from latchgate.core.access_rules import ANY_SCOPES
     from latchgate.core.rule_explanations import find_hidden
     from latchgate.services.actors import COMMAND_LINE
 
@@ -232,9 +233,10 @@ def _check_rules(latchgate: "Latchgate") -> Iterator[Check]:
         told = "these never decide, because one before them is for all that they are for; move or delete them"
         yield Check("access rules", Verdict.WARN, f"{told}: {_some(hidden)}")
     if not unasked and not hidden:
-        yield Check(
-            "access rules", Verdict.OK, f"{len(rules.rules)}, each of which can decide" if rules.rules else "none"
-        )
+        wide = [rule.name for rule in rules.rules if rule.scopes == ANY_SCOPES]
+        taken = f"; these take credentials of any scopes: {_some(wide)}" if wide else ""
+        told = f"{len(rules.rules)}, each of which can decide{taken}" if rules.rules else "none"
+        yield Check("access rules", Verdict.OK, told)
 
 
 def _named(key: "StoredKey") -> str:

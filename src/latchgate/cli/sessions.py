@@ -10,6 +10,7 @@ from latchgate.cli.output import Record, format_time, print_json, print_line, pr
 
 if TYPE_CHECKING:
     from latchgate.core.sessions import StoredSession
+    from latchgate.services.sessions import Ended
 
 __all__ = ["app"]
 
@@ -44,6 +45,7 @@ def end(
 ) -> None:
     """End one session of a user, or all of them, from the next request on. Keys and tokens stay."""
     from latchgate.services.actors import COMMAND_LINE
+    from latchgate.services.sessions import Ended
 
     if every == (session is not None):
         raise typer.BadParameter("name one session, or give --all", param_hint="SESSION")
@@ -52,19 +54,19 @@ def end(
             ended = latchgate.sessions.end_all_of(COMMAND_LINE, user)
         else:
             latchgate.sessions.end_of(COMMAND_LINE, user, session)
-            ended = 1
+            ended = Ended(1, 0)
     if as_json:
-        print_json({"user": user, "session": session, "ended": ended})
+        print_json({"user": user, "session": session, "ended": ended.sessions, "sign_ins": ended.sign_ins})
     else:
         print_line(_sentence(user, session, ended))
 
 
-def _sentence(user: str, session: str | None, ended: int) -> str:
+def _sentence(user: str, session: str | None, ended: "Ended") -> str:
     if session is not None:
         return f"Ended {session} of {user}."
     if not ended:
         return f"{user} was signed in nowhere."
-    return f"Ended {'1 session' if ended == 1 else f'{ended} sessions'} of {user}."
+    return f"Ended {ended} of {user}."
 
 
 def _record(session: "StoredSession") -> Record:

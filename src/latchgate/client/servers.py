@@ -7,8 +7,14 @@ from urllib.parse import urlsplit
 __all__ = ["ServerAddress", "read_server"]
 
 _FORMS = "http://host:port or https://host"
-# Greedy, and without looking at what is before: of an address that cannot be read nobody knows where its password ends.
-_USER = re.compile(r"^([a-z]*://)?.*@", re.DOTALL | re.IGNORECASE)
+# The whole of it: `urlsplit` strips line breaks, and takes what is no host for one. Source: RFC 3986, section 3.2.
+_ADDRESS = re.compile(
+    r"""(?P<origin>[a-z][a-z0-9+.-]*://
+        (?:[a-z0-9_.-]+ | \[[0-9a-f:.]+(?:%[a-z0-9_.-]+)?\]))
+        (?::[0-9]*)? (?P<rest>[/?\#].*)?""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,
+)
+_SCHEME = re.compile(r"https?://", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +37,33 @@ def read_server(url: str, *, name: str = "", forms: str = _FORMS) -> ServerAddre
         forms: What is right, for the error.
 
     Raises:
-        ValueError: It is none, or says more than would count; the text says what is right, and shows no password.
+        ValueError: It is none, or says more than would count; the text says what is right, and shows no more of it than
+            scheme and host.
     """
-    told = f"{name + ' ' if name else ''}{_shown(url)!r}"
+    found = _ADDRESS.fullmatch(url)
+    told = f"{_named(name, found, url)} is no server"
     if "@" in url:
-        raise ValueError(f"{told} is no server: it holds a user or a password, which is not sent; write {forms}")
+        raise ValueError(f"{told}: it holds a user or a password, which is not sent; write {forms}")
+    if not _SCHEME.match(url):
+        raise ValueError(f"{told}: write {forms}")
+    host, port = _read_host(url) if found else ("", None)
+    if found is None or not host:
+        raise ValueError(f"{told}: its host or its port cannot be read; write {forms}")
+    if (found["rest"] or "").strip("/"):
+        raise ValueError(f"{told}: what follows the host would not count; write {forms}")
+    return ServerAddress(url[:5].lower() == "https", host, port)
+
+
+def _read_host(url: str) -> tuple[str, int | None]:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        return ("", None) if parts.port == 0 else (parts.hostname or "", parts.port)
     except ValueError:
-        raise ValueError(f"{told} is no server: its host or its port cannot be read; write {forms}") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{told} is no server: write {forms}")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{told} is no server: what follows the host would not count; write {forms}")
-    return ServerAddress(parts.scheme == "https", parts.hostname, port)
+        return "", None
 
 
-def _shown(url: str) -> str:
-    # A query may hold a secret as well.
-    return re.split(r"[?#]", _USER.sub(r"\1***@", url), maxsplit=1)[0]
+def _named(name: str, found: re.Match[str] | None, url: str) -> str:
+    # Of an address that cannot be read nobody knows where a password begins, nor of one where it may stand before an @.
+    known = found is not None and "@" not in url and "%40" not in url
+    shown = repr(found["origin"]) if found is not None and known else ""
+    return " ".join(part for part in (name, shown) if part) or "the address"

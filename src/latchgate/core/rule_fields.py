@@ -35,8 +35,9 @@ _METHOD = re.compile(r"[A-Z][A-Z0-9!#$%&'*+.^_`|~-]{0,31}")
 _PORT = re.compile(r"(?:\A[^\[\]:]*|\]):[0-9]*\Z")
 _UNQUOTED = "/%!$&'()*+,=:@~[]|"
 _SHOWN_MAX = 60
-# A variable that was not set must not open every path.
+# A variable that was not set must not open every path, nor one of blanks every host; "" is how a record spells any.
 _NO_PATH = f"is empty: for every path, write {ANY_PATH} or leave it out"
+_BLANK_HOST = "is blank: name a host, or leave it empty for any"
 
 
 def rule_from(values: Mapping[str, Any]) -> AccessRule:
@@ -73,7 +74,7 @@ def settle_rule(rule: AccessRule) -> AccessRule | Mapping[str, str]:
     )
     host = _settle_host(wanted.host)
     problems = {
-        "host": "" if host is not None else _host_problem(wanted.host),
+        "host": _host_problem(rule.host) if host is None or rule.host.isspace() else "",
         "path": _path_problem(wanted.path, unusual=rule.allow_unusual_path) if wanted.path else _NO_PATH,
         "methods": _method_problem(wanted.methods),
         "roles": _role_problem(wanted.roles),
@@ -98,6 +99,9 @@ def _settle_host(host: str) -> str | None:
 
 
 def _host_problem(host: str) -> str:
+    host = host.strip()
+    if not host:
+        return _BLANK_HOST
     shown = f"'{host[:_SHOWN_MAX]}'"
     if "://" in host or "/" in host:
         return f"{shown} is an address: write its host alone, such as api.example.com"

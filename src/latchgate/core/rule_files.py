@@ -13,6 +13,7 @@ __all__ = ["FileProblem", "place_of", "read_rules"]
 
 _FIELDS = {name: DOCUMENT_TYPES["Access Rule"].fields[name] for name in RULE_FIELDS}
 _LEAVE_OUT = {
+    "host": "name a host, or leave it out for any",
     "methods": "name a method, or leave it out for any",
     "roles": "name a role, or leave it out to let any user in",
     "scopes": 'name a scope, leave it out for credentials that are not limited, or write "*" for any',
@@ -73,13 +74,18 @@ def _read(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         if spec is None:
             wrong[name[:60]] = f"is no field of a rule; there are {', '.join(_FIELDS)}"
             continue
-        if name in _LEAVE_OUT and _is_empty(value):
-            wrong[name] = f"is empty: {_LEAVE_OUT[name]}"
+        empty = f"is empty: {_LEAVE_OUT[name]}" if name in _LEAVE_OUT else ""
+        if empty and _is_empty(value):
+            wrong[name] = empty
             continue
         try:
             values[name] = spec.parse(value)
         except ValueError as error:
             wrong[name] = str(error)
+            continue
+        # A text may be a list in JSON, and so an empty one.
+        if empty and _is_empty(values[name]):
+            wrong[name] = empty
     return values, wrong
 
 

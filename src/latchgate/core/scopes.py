@@ -3,7 +3,7 @@
 - `all`: everything the user may do
 - `read`: every read
 - `<DocType>:<action>`: one action (read, write, create, delete) on one document type
-- `<name>`: free names, for protected applications and OpenID Connect
+- `<name>`: free names, for protected applications and OpenID Connect; but `*`, which only access rules know
 """
 
 import re
@@ -75,6 +75,9 @@ def _problem(scope: str) -> str | None:
     if on_doctype and (" " in scope or scope[0].isupper()):
         known = on_doctype["action"] in ACTIONS
         return None if known else f"'{scope}' ends in no action: use read, write, create or delete after the colon"
+    if scope == "*":
+        # An access rule that says so asks for nothing; no credential may seem to be meant by it.
+        return "'*' is not a scope of a credential, it stands in access rules alone: for everything, use all"
     if not _NAME.fullmatch(scope):
         return f"'{scope}' is not a scope: use all, read, <DocType>:<action> or a name without spaces and commas"
     return None

@@ -104,6 +104,6 @@ class SignInSteps(Protocol):
         """End one."""
         ...
 
-    def end_all(self, user_id: int) -> None:
-        """End all of a user."""
+    def end_all(self, user_id: int, now: int) -> int:
+        """End all of a user; tell how many had not ended by themselves."""
         ...

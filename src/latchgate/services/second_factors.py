@@ -160,8 +160,9 @@ class SecondFactorService:
             user = _get_endable(tx, actor, name)
             if not tx.second_factors.delete(user.id):
                 return False
-            tx.sign_in_steps.end_all(user.id)
-            ended = tx.sessions.revoke_all(user.id, self.sign_in.clock.now())
+            now = self.sign_in.clock.now()
+            tx.sign_in_steps.end_all(user.id, now)
+            ended = tx.sessions.revoke_all(user.id, now)
             note(tx, self.sign_in.clock, actor, "second_factor.ended", user.name, detail=f"{ended} sessions ended")
         return True
 
@@ -200,8 +201,9 @@ class SecondFactorService:
             raise RateLimited("Too many attempts. Try again later.", retry_after_seconds=wait)
 
     def _end_others(self, tx: Transaction, user: StoredUser, kept: str) -> int:
-        ended = tx.sessions.revoke_all(user.id, self.sign_in.clock.now(), but=kept)
-        tx.sign_in_steps.end_all(user.id)
+        now = self.sign_in.clock.now()
+        ended = tx.sessions.revoke_all(user.id, now, but=kept)
+        tx.sign_in_steps.end_all(user.id, now)
         session = tx.sessions.find_public(kept)
         if session is not None:
             tx.sessions.set_second_factor(session.id)

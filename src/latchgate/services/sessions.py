@@ -14,7 +14,24 @@ from latchgate.services.ports import Clock, Store, Transaction
 from latchgate.services.rights import judge_early
 from latchgate.services.user_rights import get_user
 
-__all__ = ["SessionService"]
+__all__ = ["Ended", "SessionService"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was ended at once."""
+
+    sessions: int
+    sign_ins: int
+    """Those that waited for a code of the second factor."""
+
+    def __bool__(self) -> bool:
+        return bool(self.sessions or self.sign_ins)
+
+    def __str__(self) -> str:
+        counts = (self.sessions, "session"), (self.sign_ins, "waiting sign-in")
+        told = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+        return " and ".join(told) or "0 sessions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +75,15 @@ class SessionService:
                 tx.sessions.revoke(session.id, self.clock.now())
                 note(tx, self.clock, actor, "session.ended", session.public_id, detail=f"of {user.name}")
 
-    def end_all_of(self, actor: Actor, name: str) -> int:
-        """End a user's sessions, but the one that asks, and sign-ins that wait for a code; tell how many sessions.
+    def end_all_of(self, actor: Actor, name: str) -> Ended:
+        """End a user's sessions, but the one that asks, and sign-ins that wait for a code; tell how many.
 
         Raises as `list_of`.
         """
         judge_early(self.store, actor, lambda tx: _get_user(tx, actor, name))
         with write_as(self.store, actor) as tx:
             user = _get_user(tx, actor, name)
-            kept = actor.principal.credential if actor.principal else None
-            tx.sign_in_steps.end_all(user.id)
-            ended = tx.sessions.revoke_all(user.id, self.clock.now(), but=kept)
-            if ended:
-                note(tx, self.clock, actor, "session.others_ended", user.name, detail=f"{ended} sessions ended")
-        return ended
+            return self._end_all(tx, actor, user.id, user.name)
 
     def end_own(self, actor: Actor, public_id: str) -> None:
         """End one of one's sessions. Raises NotFound, also for another's, and NotPermitted as `list_own`."""
@@ -84,19 +96,24 @@ class SessionService:
                 tx.sessions.revoke(session.id, self.clock.now())
                 note(tx, self.clock, actor, "session.ended", session.public_id)
 
-    def end_others(self, actor: Actor) -> int:
-        """End all of one's sessions but the one that asks, and sign-ins that wait for a code; tell how many sessions.
+    def end_others(self, actor: Actor) -> Ended:
+        """End all of one's sessions but the one that asks, and sign-ins that wait for a code; tell how many.
 
         Raises NotPermitted as `list_own`.
         """
         own = _require_unlimited(actor)
         with write_as(self.store, actor) as tx:
-            # Whoever knows the password has come half-way elsewhere, and would be in by a code a moment later.
-            tx.sign_in_steps.end_all(own.user_id)
-            # A key's own id is no session's.
-            ended = tx.sessions.revoke_all(own.user_id, self.clock.now(), but=own.credential)
-            if ended:
-                note(tx, self.clock, actor, "session.others_ended", own.user, detail=f"{ended} sessions ended")
+            return self._end_all(tx, actor, own.user_id, own.user)
+
+    def _end_all(self, tx: Transaction, actor: Actor, user_id: int, name: str) -> Ended:
+        now = self.clock.now()
+        # A key's own id is no session's.
+        kept = actor.principal.credential if actor.principal else None
+        # Whoever knows the password has come half-way elsewhere, and would be in by a code a moment later.
+        sign_ins = tx.sign_in_steps.end_all(user_id, now)
+        ended = Ended(tx.sessions.revoke_all(user_id, now, but=kept), sign_ins)
+        if ended:
+            note(tx, self.clock, actor, "session.others_ended", name, detail=f"{ended} ended")
         return ended
 
 

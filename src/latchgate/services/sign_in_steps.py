@@ -123,7 +123,7 @@ class SignInStepService:
             if confirmed is not None and tx.second_factors.find(user.id) is None:
                 self.enrolments.store_in(tx, user, confirmed, recovery_codes)
                 # What waits besides was begun before there was a second factor.
-                tx.sign_in_steps.end_all(user.id)
+                tx.sign_in_steps.end_all(user.id, self.sign_in.clock.now())
                 actor = Actor(user.name, browser.ip_address, None)
                 note(tx, self.sign_in.clock, actor, "second_factor.enrolled", user.name, detail="at sign-in")
                 signed_in = self.sign_in.open_session_in(tx, user, browser, sid, proved_by=CodeOutcome.BY_APP.value)

@@ -34,7 +34,7 @@ _COUNT_ATTEMPT = (
     .returning(sign_in_step.c.attempts)
 )
 _END = delete(sign_in_step).where(sign_in_step.c.id == bindparam("row_id"))
-_END_ALL = delete(sign_in_step).where(sign_in_step.c.user_id == bindparam("owner"))
+_END_ALL = delete(sign_in_step).where(sign_in_step.c.user_id == bindparam("owner")).returning(sign_in_step.c.expires_at)
 
 
 class SqlSignInSteps:
@@ -67,8 +67,9 @@ class SqlSignInSteps:
     def end(self, step_id: int) -> None:
         self._connection.execute(_END, {"row_id": step_id})
 
-    def end_all(self, user_id: int) -> None:
-        self._connection.execute(_END_ALL, {"owner": user_id})
+    def end_all(self, user_id: int, now: int) -> int:
+        ends = self._connection.scalars(_END_ALL, {"owner": user_id})
+        return sum(expires_at > now for expires_at in ends)
 
 
 @cache

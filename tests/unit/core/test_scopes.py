@@ -147,3 +147,9 @@ def test_parsed_scopes_are_stable(values: list[str]) -> None:
     if isinstance(scopes, frozenset):
         assert parse_scopes(scopes) == scopes
         assert parse_scopes(",".join(scopes).split(",")) == scopes
+
+
+@pytest.mark.parametrize("values", [["*"], [" * "], ["all", "*"]])
+def test_the_sign_for_any_scopes_is_no_scope(values: list[str]) -> None:
+    """An access rule that says `*` asks for nothing: no credential may be limited to what looks the same."""
+    assert "use all" in str(parse_scopes(values))

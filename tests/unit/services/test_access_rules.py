@@ -114,6 +114,8 @@ def test_a_deleted_rule_leaves_no_gap_and_its_name_to_nobody(ruled: House) -> No
         ({"host": "*.10.0.0.1"}, "host"),
         ({"host": "u@x"}, "host"),
         ({"host": 7}, "host"),
+        ({"host": " "}, "host"),
+        ({"host": "\u3000 "}, "host"),
         ({"path": "x"}, "path"),
         ({"path": "/x?y=1"}, "path"),
         ({"path": "/a/../b"}, "path"),
@@ -193,12 +195,14 @@ def test_a_rule_is_kept_in_one_spelling(ruled: House, sent: dict[str, Any], stor
 
 def test_nothing_is_taken_away_by_an_empty_text(ruled: House) -> None:
     """An update says so by an empty list; the text is refused at its field."""
-    name = _make(ruled, path="/x", roles=["Reader"], scopes=["x"], methods=["GET"])
+    name = _make(ruled, host="x", path="/x", roles=["Reader"], scopes=["x"], methods=["GET"])
 
     for field in ("roles", "scopes", "methods", "path"):
         with pytest.raises(Invalid) as refused:
             ruled.documents.update(COMMAND_LINE, _TYPE, name, {field: ""})
         assert list(refused.value.fields) == [field]
+    with pytest.raises(Invalid, match="is blank: name a host, or leave it empty for any"):
+        ruled.documents.update(COMMAND_LINE, _TYPE, name, {"host": "  "})
     emptied = ruled.documents.update(COMMAND_LINE, _TYPE, name, {"roles": [], "scopes": [], "methods": []})
 
     assert (emptied["roles"], emptied["scopes"], emptied["methods"], emptied["path"]) == ([], [], [], "/x")
@@ -326,8 +330,14 @@ class TestLoading:
             ('[[rule]]\nroles = ["", " "]\n', "rule 1 (line 1), roles: is empty: name a role"),
             ('[[rule]]\nroles = " , "\n', "rule 1 (line 1), roles: is empty: name a role"),
             ('[[rule]]\nroles = ["Reader", ""]\n', "rule 1 (line 1), roles: a role has a name"),
+            ('[[rule]]\nroles = "[]"\n', "rule 1 (line 1), roles: is empty: name a role"),
+            ('[[rule]]\nroles = \' ["", " "] \'\n', "rule 1 (line 1), roles: is empty: name a role"),
+            ('[[rule]]\nmethods = "[ ]"\n', "rule 1 (line 1), methods: is empty: name a method"),
+            ('[[rule]]\nscopes = "[]"\n', "rule 1 (line 1), scopes: is empty: name a scope"),
             ('[[rule]]\nmethods = ""\n', "rule 1 (line 1), methods: is empty: name a method"),
             ("[[rule]]\nscopes = []\n", "rule 1 (line 1), scopes: is empty: name a scope"),
+            ('[[rule]]\nhost = ""\n', "rule 1 (line 1), host: is empty: name a host, or leave it out for any"),
+            ('[[rule]]\nhost = "  "\n', "rule 1 (line 1), host: is empty: name a host"),
             ('[[rule]]\npath = ""\n', "rule 1 (line 1), path: is empty: for every path, write /*"),
             ("[[rule]]\nroles = 7\n", "rule 1 (line 1), roles: "),
             ('[[rule]]\nmethods = [["GET"]]\n', "rule 1 (line 1), methods: "),

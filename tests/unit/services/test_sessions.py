@@ -7,6 +7,7 @@ from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
 from latchgate.errors import NotFound, NotPermitted, SignInFailed
 from latchgate.services.actors import COMMAND_LINE, Actor
+from latchgate.services.sessions import Ended
 from latchgate.services.sign_in import Browser
 from support.house import ADDRESS, LIFETIME, USER, House, present_session
 from support.second_factors import give_device
@@ -73,7 +74,7 @@ def test_all_others_are_ended(house: House) -> None:
     first, second, theirs = _actor(house), _actor(house), _actor(house, _OTHER)
     assert second.principal is not None
 
-    assert [house.sessions.end_others(second) for _ in range(2)] == [1, 0]
+    assert [house.sessions.end_others(second) for _ in range(2)] == [Ended(1, 0), Ended(0, 0)]
 
     assert _listed(house, second) == [second.principal.credential]
     assert first.principal is not None
@@ -87,7 +88,7 @@ def test_a_key_without_limits_ends_them_all(house: House) -> None:
     house.add_user()
     _actor(house)
 
-    assert house.sessions.end_others(house.actor()) == 1
+    assert house.sessions.end_others(house.actor()) == Ended(1, 0)
     assert house.sessions.list_own(house.actor()) == []
 
 
@@ -125,10 +126,26 @@ def test_a_sign_in_that_waits_for_its_code_ends_with_the_others(house: House) ->
     give_device(house.store, house.enrolments, _OTHER)
     mine, theirs = house.ask_code(USER), house.ask_code(_OTHER)
 
-    # It is no session yet, and is not counted as one.
-    assert house.sessions.end_others(house.actor()) == 0
+    # It is no session yet, and is counted by itself.
+    assert [house.sessions.end_others(house.actor()) for _ in range(2)] == [Ended(0, 1), Ended(0, 0)]
+    noted = [row.detail for row in house.activity() if row.operation == "session.others_ended"]
+    assert noted == ["1 waiting sign-in ended"]
 
     with pytest.raises(SignInFailed):
         house.sign_in_steps.finish(mine.step, device.code(house.clock.now()), Browser(ADDRESS, "browser"))
     assert house.sign_in_steps.find(theirs.step) is not None
     assert house.sign_in_steps.find(house.ask_code(USER).step) is not None
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (Ended(0, 0), "0 sessions"),
+        (Ended(1, 0), "1 session"),
+        (Ended(2, 1), "2 sessions and 1 waiting sign-in"),
+        (Ended(0, 2), "2 waiting sign-ins"),
+    ],
+)
+def test_what_was_ended_is_told(ended: Ended, told: str) -> None:
+    """For the activity log and the command line."""
+    assert (str(ended), bool(ended)) == (told, ended != Ended(0, 0))

@@ -51,6 +51,7 @@ _TEXTS = ("host", "path", *_LISTS)
 _SWITCHES = ("allow_foreign_authorization", "allow_unusual_path")
 _ROLE = "role:"
 _TICKED = "1"
+_NOT_SENT = "was not sent: send the whole form, with this field empty if it is to say nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,12 @@ class AccessRuleForm:
 
 def _read(typed: Mapping[str, Any]) -> dict[str, Any]:
     """Read the form into a record's fields. Raises Invalid."""
+    # The form sends each of them, empty or not: one that is missing was cut off, and must not mean any.
+    wrong = {name: _NOT_SENT for name in _TEXTS if name not in typed}
     texts = {name: typed.get(name, "") for name in _TEXTS}
-    wrong = {name: "must be a text" for name, value in texts.items() if not isinstance(value, str)}
+    wrong |= {name: "must be a text" for name, value in texts.items() if not isinstance(value, str)}
+    if not wrong and not texts["path"].strip():
+        wrong["path"] = "is empty: for every path, write /*"
     roles = [name.removeprefix(_ROLE) for name in typed if name.startswith(_ROLE)]
     who = typed.get("who")
     if not isinstance(who, str) or who not in dict(_WHO):
@@ -194,7 +199,6 @@ def _read(typed: Mapping[str, Any]) -> dict[str, Any]:
         **texts,
         # What was emptied means any, and is no empty text.
         **{name: texts[name] if texts[name].strip() else [] for name in _LISTS},
-        "path": texts["path"].strip() or "/*",
         "roles": roles,
         "every_role": int(who == _EVERY_ROLE),
         "allow_guest": int(who == _EVERYBODY),
