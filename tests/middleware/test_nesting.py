@@ -17,7 +17,7 @@ from latchgate.core.heads import Head
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.middleware.asgi import AsgiMiddleware
-from latchgate.middleware.identities import KEY, Identity, Judged, identity_of
+from latchgate.middleware.identities import JUDGED_KEY, KEY, Judged, identity_of
 from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.nesting import find_judged
 from latchgate.middleware.wsgi import WsgiMiddleware
@@ -150,9 +150,10 @@ def test_what_counts_as_the_same_request(
         SIGNED_IN,
     )
     assert who.identity is not None
-    identity = identity_of(who.identity.who, "", lambda _: None, Judged(keeper.instance, _HEAD, by_rules=by_rules))
+    judged = Judged(keeper.instance, _HEAD, by_rules=by_rules)
+    told = {KEY: identity_of(who.identity.who, "", lambda _: None), JUDGED_KEY: judged}
 
-    assert (find_judged(identity, keeper, head, requires) is not None) == found
+    assert (find_judged(told, keeper, head, requires) is not None) == found
 
 
 def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: HeldKeeper, key: Pair) -> None:
@@ -164,14 +165,14 @@ def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: 
         return echo_wsgi(given, start_response)
 
     ask_wsgi(WsgiMiddleware(application, keeper=keeper))(_carrying(key))
-    found: Identity = environ[KEY]
-    head = found.judged.head
+    judged: Judged = environ[JUDGED_KEY]
+    head = judged.head
     elsewhere = LocalKeeper(load_settings({"home": tmp_path}))
 
-    assert find_judged(found, keeper, head, SIGNED_IN) is not None
-    assert find_judged(found, elsewhere, head, SIGNED_IN) is None
-    assert find_judged(replace(found, judged=replace(found.judged, instance=None)), keeper, head, SIGNED_IN) is None
-    assert find_judged("Administrator", keeper, head, SIGNED_IN) is None
+    assert find_judged(environ, keeper, head, SIGNED_IN) is not None
+    assert find_judged(environ, elsewhere, head, SIGNED_IN) is None
+    for other in ({JUDGED_KEY: replace(judged, instance=None)}, {JUDGED_KEY: "all"}, {KEY: "Administrator"}):
+        assert find_judged({**environ, **other}, keeper, head, SIGNED_IN) is None
 
 
 def test_keepers_upon_one_instance_know_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

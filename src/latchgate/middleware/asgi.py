@@ -7,7 +7,7 @@ from typing import Any
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
-from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.identities import JUDGED_KEY, KEY
 from latchgate.middleware.judging import UNANSWERED_GONE, Judge
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
@@ -81,13 +81,13 @@ class AsgiMiddleware:
             await asyncio.to_thread(self._judge.keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope.get(KEY))
+        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope)
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
         exchange = _Exchange(passage, receive, send)
         try:
-            await self.app(_scope_for(scope, passage.identity), exchange.receive, exchange.send)
+            await self.app(_scope_for(scope, passage), exchange.receive, exchange.send)
         except Refused as refused:
             if exchange.begun:
                 raise
@@ -101,7 +101,7 @@ class AsgiMiddleware:
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
         headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        passage = await self._judge.admit_on_loop(_read_head({**scope, "headers": headers}, "GET"), scope.get(KEY))
+        passage = await self._judge.admit_on_loop(_read_head({**scope, "headers": headers}, "GET"), scope)
         refusal = passage.refusal
         if refusal is None and not self._websockets:
             refusal = passage.refusal = _NO_WEBSOCKETS
@@ -111,7 +111,7 @@ class AsgiMiddleware:
             await shake.refuse(refusal or _NO_WEBSOCKETS)
             return
         try:
-            await self.app(_scope_for(scope, passage.identity), receive, shake.send)
+            await self.app(_scope_for(scope, passage), receive, shake.send)
         except Refused as refused:
             if shake.begun:
                 raise
@@ -204,10 +204,10 @@ def _read_head(scope: Scope, method: str) -> Head:
     return Head(method, target, client[0] if client else "", scope["headers"])
 
 
-def _scope_for(scope: Scope, identity: Identity) -> Scope:
+def _scope_for(scope: Scope, passage: Passage) -> Scope:
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     kept = [header for header in headers if not is_identity_header(header[0])]
-    return {**scope, "headers": kept, KEY: identity}
+    return {**scope, "headers": kept, KEY: passage.identity, JUDGED_KEY: passage.judged}
 
 
 async def _refuse(passage: Passage, refusal: Refusal | None, send: Send) -> None:

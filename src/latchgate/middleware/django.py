@@ -78,15 +78,15 @@ class LatchgateMiddleware:
         del request
         return _response(exception.refusal) if isinstance(exception, Refused) else None
 
-    def _read(self, request: HttpRequest) -> tuple[Head, object]:
+    def _read(self, request: HttpRequest) -> tuple[Head, Mapping[str, Any]]:
         # Middleware before Django has its word in the environ, or in the scope.
-        found = request.META.get(KEY) or getattr(request, "scope", {}).get(KEY)
-        return _read_head(request, by_rules=self._judge.by_rules), found
+        told = request.META if KEY in request.META else getattr(request, "scope", {})
+        return _read_head(request, by_rules=self._judge.by_rules), told
 
     def _tell(self, request: HttpRequest, passage: Passage) -> None:
         identity = passage.identity
         if passage.refusal is None and identity is not None:
-            tell_environ(request.META, identity)
+            tell_environ(request.META, identity, passage.judged)
             # Django has read the headers of META into a copy by then, in some versions: it is made anew.
             request.__dict__.pop("headers", None)
             request.latchgate = identity

@@ -8,7 +8,7 @@ from typing import Protocol
 from latchgate.core.heads import Head
 from latchgate.core.policy import Requirement
 from latchgate.errors import LatchgateError
-from latchgate.middleware.identities import Identity
+from latchgate.middleware.identities import Identity, Judged
 from latchgate.middleware.refusals import Refusal, reason_of
 from latchgate.services.operator_log import OperatorLog
 
@@ -40,6 +40,8 @@ class Passage:
     """How it is answered instead of by the application."""
     identity: Identity | None = None
     """Who it acts as, if it was let in."""
+    judged: Judged | None = field(default=None, repr=False)
+    """What was judged then."""
     write: Write | None = field(default=None, repr=False)
     """None where another process has logged it, or nobody could."""
     sync: Callable[[], None] | None = field(default=None, repr=False)

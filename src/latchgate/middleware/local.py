@@ -178,7 +178,8 @@ def judge(
         refusal = refusal_of(admission.who, Judgement(admission.decision, admission.reason), scope)
     passage = Passage(refusal, started=started)
     if refusal is None:
-        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note, judged)
+        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note)
+        passage.judged = judged
     passage.write = partial(record, admission)
     if admission.credential_presented and latchgate.request_log.waits_for_disk:
         passage.sync = sync

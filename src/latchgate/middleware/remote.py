@@ -221,7 +221,7 @@ def _passage(who: Who, requires: Requirement | None, started: float, judged: Jud
         judgement = decide(who, requires)
         if judgement.decision is not Decision.ALLOWED:
             return Passage(refusal_of(who, judgement, requires.scope), started=started)
-    passage.identity = identity_of(who, "", passage.notes.note, judged)
+    passage.identity, passage.judged = identity_of(who, "", passage.notes.note), judged
     return passage
 
 
