@@ -135,7 +135,10 @@ _HEAD = Head("GET", b"/x", "192.0.2.7", [(b"authorization", b"token a:b"), (b"ho
         (replace(_HEAD, target=b"/y"), True, None, False),
         (replace(_HEAD, method="POST"), True, None, False),
         (replace(_HEAD, headers=[*_HEAD.headers][:1]), True, None, False),
-        (replace(_HEAD, target=b"/y", method="POST"), True, SIGNED_IN, True),
+        # Nor is it the same where a keeper asks the rules in any case, or whether a session may be forged.
+        (replace(_HEAD, target=b"/y"), True, SIGNED_IN, False),
+        (replace(_HEAD, method="POST"), False, SIGNED_IN, False),
+        (replace(_HEAD, headers=[*_HEAD.headers][:1]), True, SIGNED_IN, False),
         (replace(_HEAD, peer="192.0.2.8"), True, SIGNED_IN, False),
         (replace(_HEAD, headers=[*_HEAD.headers, (b"frappe-authorization-source", b"X")]), True, SIGNED_IN, False),
         (replace(_HEAD, headers=[*_HEAD.headers, (b"cookie", b"sid=x")]), True, SIGNED_IN, False),
@@ -144,7 +147,7 @@ _HEAD = Head("GET", b"/x", "192.0.2.7", [(b"authorization", b"token a:b"), (b"ho
 def test_what_counts_as_the_same_request(
     service: Service, keeper: HeldKeeper, head: Head, by_rules: bool, requires: Requirement | None, found: bool
 ) -> None:
-    """A judgement counts for the same credential, and that of the rules for the same address alone."""
+    """A judgement counts for the same credential, method and address alone."""
     who = keeper.admit(
         Head("GET", b"/", "192.0.2.7", [(b"authorization", service.make_key("api@example.com").token.encode())]),
         SIGNED_IN,
@@ -173,6 +176,22 @@ def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: 
     assert find_judged(environ, elsewhere, head, SIGNED_IN) is None
     for other in ({JUDGED_KEY: replace(judged, instance=None)}, {JUDGED_KEY: "all"}, {KEY: "Administrator"}):
         assert find_judged({**environ, **other}, keeper, head, SIGNED_IN) is None
+
+
+def test_a_session_is_guarded_against_forgery_by_the_method_that_counts(service: Service, rows: Rows) -> None:
+    """What was asked as a GET, and made a POST on its way, needs the token there."""
+    keeper = LocalKeeper(load_settings({"home": service.latchgate.settings.home}), sessions=True)
+    inner = WsgiMiddleware(echo_wsgi, keeper=keeper)
+
+    def between(environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401  # as WSGI says
+        return inner({**environ, "REQUEST_METHOD": "POST"}, start_response)
+
+    sid = service.sign_in("api@example.com").sid
+    seen = ask_wsgi(WsgiMiddleware(between, keeper=keeper))(Request(headers=((b"cookie", f"sid={sid}".encode()),)))
+    keeper.close()
+
+    assert seen.status == 400
+    assert ("POST", 400) in {(row.method, row.status) for row in rows()}
 
 
 def test_keepers_upon_one_instance_know_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ _CREDENTIALS = frozenset({b"authorization", b"frappe-authorization-source", b"co
 def find_judged(request: Mapping[str, Any], keeper: Keeper, head: Head, requires: Requirement | None) -> Passage | None:
     """Give a passage without a row for a request that was let in before; None: it is to be judged.
 
-    It counts for the same credential alone, and where the access rules are asked, for the same address: whatever stands
-    between the two may have changed the request.
+    It counts for the same credential, method and address alone: whatever stands between the two may have changed the
+    request, and rules, or what guards a session against forgery, would have judged another.
 
     Args:
         request: Its scope or environ. No caller can put an identity there: what callers send are texts, under names of
@@ -47,7 +47,7 @@ def _is_same(before: Judged, keeper: Keeper, head: Head, *, by_rules: bool) -> b
         return False
     if before.head.peer != head.peer or _picked(before.head, _CREDENTIALS) != _picked(head, _CREDENTIALS):
         return False
-    return not by_rules or (before.by_rules and _asked_for(before.head) == _asked_for(head))
+    return (before.by_rules or not by_rules) and _asked_for(before.head) == _asked_for(head)
 
 
 def _asked_for(head: Head) -> tuple[str, bytes, str | None]:
