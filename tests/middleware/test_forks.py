@@ -1,6 +1,8 @@
 """Processes that fork with the instance open: both sides go on, and both are told of what is revoked."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from latchgate.errors import SettingsError, StorageError
 from latchgate.middleware import instances
 from latchgate.middleware.instances import Instance
 from latchgate.middleware.local import LocalKeeper
+from latchgate.request_log.segment_writer import SegmentLog
 from latchgate.settings import load_settings
 from support.asgi import Pair, Service, opened_service
 from support.families import kill_family
@@ -284,3 +287,43 @@ def test_a_program_that_is_run_closes_nothing(own: LocalKeeper, key: Pair) -> No
         assert (found is not None) == stays
         if found is not None:
             own._instance().give_back()
+
+
+def test_a_fork_in_the_middle_of_a_fork(own: LocalKeeper, key: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may fork in the thread that is about to: afterwards every process lets requests in."""
+    before, forked = SegmentLog.before_fork, list[None]()
+
+    def serve() -> None:
+        assert ask(own, key.token, "/") == 200
+
+    def interrupted(log: SegmentLog) -> None:
+        before(log)
+        if not forked:
+            forked.append(None)
+            run_in_forks([lambda: None])
+
+    def fork() -> None:
+        serve()
+        run_in_forks([serve])
+        serve()
+
+    def work() -> None:
+        monkeypatch.setattr(SegmentLog, "before_fork", interrupted)
+        fork()
+        assert forked
+
+    _require_end(work)
+
+
+def _require_end(work: Callable[[], object]) -> None:
+    """Do it in a process of its own, which must not wait for ever."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0

@@ -140,7 +140,8 @@ class Instance:
     def reopen(self) -> None:
         """Let whoever comes have it, opened anew."""
         with self._lock:
-            self._shut -= 1
+            # In a child that was forked in the middle of another fork it was never shut.
+            self._shut = max(0, self._shut - 1)
             self._changed.notify_all()
 
     def _enter(self) -> None:
