@@ -327,3 +327,74 @@ def _require_end(work: Callable[[], object]) -> None:
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def _keep_fake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close: Callable[[], object], *, waits: bool = False
+) -> LocalKeeper:
+    """Give a keeper that has something open which closes so."""
+    fake: Any = SimpleNamespace(gate_may_wait=waits, close=close, settings=SimpleNamespace(database_path=None))
+    monkeypatch.setattr(instances, "open_latchgate", lambda *_, **__: fake)
+    keeper = LocalKeeper(load_settings({"home": tmp_path}))
+    keeper.open()
+    return keeper
+
+
+def test_a_fork_in_the_middle_of_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may fork in the thread that closes: it goes on, and later requests are let in."""
+    keeper = _keep_fake(tmp_path, monkeypatch, lambda: run_in_forks([lambda: None]))
+
+    def work() -> None:
+        keeper.close()
+        keeper.open()
+
+    _require_end(work)
+
+
+def test_what_cannot_be_closed_is_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever interrupts closing, later requests are let in."""
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    keeper = _keep_fake(tmp_path, monkeypatch, fail)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.close()
+
+    monkeypatch.setattr(instances, "open_latchgate", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    assert keeper._instance()._may_enter()
+    keeper.open()
+
+
+def test_a_fork_between_a_look_and_its_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a signal's fork has closed in the middle of borrowing is not given."""
+    closed: list[bool] = []
+    instance = _keep_fake(tmp_path, monkeypatch, lambda: closed.append(True))._instance()
+    may_enter = instance._may_enter
+
+    def interrupted() -> bool:
+        instance.shut()
+        instance.reopen()
+        return may_enter()
+
+    monkeypatch.setattr(instance, "_may_enter", interrupted)
+
+    assert (instance.borrow_at_once(), closed, instance._inside) == (None, [True], {})
+
+
+def test_closing_waits_for_who_is_inside_wherever_the_database_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork may leave a database across a network as it is; the end of the application closes it."""
+    closed: list[bool] = []
+    keeper = _keep_fake(tmp_path, monkeypatch, lambda: closed.append(True), waits=True)
+    instance = keeper._instance()
+    assert instance.borrow_at_once() is not None
+    thread = threading.Thread(target=keeper.close)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    instance.give_back()
+    thread.join(30)
+
+    assert closed == [True]
