@@ -1,7 +1,7 @@
 """Middleware for ASGI: each request passes the gate before the application, and its row is written before its reply."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from latchgate.core.heads import Head, find_target
@@ -13,7 +13,7 @@ from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
 
-__all__ = ["AsgiMiddleware"]
+__all__ = ["AsgiMiddleware", "find_peer"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,6 +24,7 @@ AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
 _NO_WEBSOCKETS = Refusal(403, "forbidden", "Websockets are not let in here.", reason="not_permitted")
 _SWITCHED = 101
+_UNKNOWN_PEER = "unknown"
 _REFUSED = 403
 _UNANSWERED = INTERNAL, "internal"
 
@@ -200,8 +201,16 @@ class _Handshake:
 def _read_head(scope: Scope, method: str) -> Head:
     path: str = scope["path"]
     target = find_target(path.encode("utf-8", "surrogatepass"), scope.get("query_string", b""), scope.get("raw_path"))
-    client = scope.get("client")
-    return Head(method, target, client[0] if client else "", scope["headers"])
+    return Head(method, target, find_peer(scope), scope["headers"])
+
+
+def find_peer(scope: Mapping[str, Any]) -> str:
+    """Give the address of the other end; empty at a Unix socket alone, since who asks there may be trusted."""
+    client, server = scope.get("client"), scope.get("server")
+    if client and client[0]:
+        return str(client[0])
+    # Of a connection that was reset meanwhile a server knows its own port alone.
+    return _UNKNOWN_PEER if server and server[1] is not None else ""
 
 
 def _scope_for(scope: Scope, passage: Passage) -> Scope:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.middleware.asgi import find_peer
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import KEY, get_identity, requirement_of
 from latchgate.middleware.judging import UNANSWERED_GONE, Judge
@@ -143,7 +144,8 @@ def _read_head(request: HttpRequest, *, by_rules: bool) -> Head:
     # Under ASGI Django hands the path on as text, not as bytes written in latin-1: read so, another would be judged.
     path: str = request.META["SCRIPT_NAME"] + request.META["PATH_INFO"]
     query = head.target.partition(b"?")[2]
-    return replace(head, target=find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path")))
+    target = find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path"))
+    return replace(head, target=target, peer=find_peer(scope))
 
 
 def _recorded(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:
