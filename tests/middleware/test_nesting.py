@@ -178,6 +178,16 @@ def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: 
         assert find_judged({**environ, **other}, keeper, head, SIGNED_IN) is None
 
 
+def test_a_guest_who_came_with_a_foreign_credential_is_judged_anew(service: Service, keeper: HeldKeeper) -> None:
+    """What a rule leaves to the application opens nothing where no rule says so."""
+    book = FakeBook(RuleSet([replace(rule_of("/*", guest=True), allow_foreign_authorization=True)]))
+    gate = replace(service.latchgate.gate, rule_book=book)
+    ask = _asgi(HeldKeeper(replace(service.latchgate, gate=gate)), {"rules": True}, {"requires": PUBLIC})
+
+    assert ask(Request(headers=((b"authorization", b"Bearer foreign"),))).status == 401
+    assert ask(Request()).status == 200
+
+
 def test_a_session_is_guarded_against_forgery_by_the_method_that_counts(service: Service, rows: Rows) -> None:
     """What was asked as a GET, and made a POST on its way, needs the token there."""
     keeper = LocalKeeper(load_settings({"home": service.latchgate.settings.home}), sessions=True)
