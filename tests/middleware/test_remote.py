@@ -103,6 +103,12 @@ def _ask(keeper: RemoteKeeper, head: Head = _HEAD, requires: Requirement | None 
     return keeper.admit_at_once(head, requires) or keeper.admit(head, requires)
 
 
+def test_a_keeper_that_remembers_longer_is_another(server: StandIn) -> None:
+    """Within one that remembers, a keeper that asks each time asks."""
+    with _keeping(server) as outer, _keeping(server, 0.0) as inner:
+        assert outer.instance != inner.instance
+
+
 def test_the_rules_are_asked_about_the_address_that_is_answered(server: StandIn) -> None:
     """A keeper within another one asks once more, if the address was changed in between."""
     with _keeping(server) as keeper:

@@ -106,8 +106,8 @@ class RemoteKeeper:
 
     @property
     def instance(self) -> Hashable:
-        """Which server is asked, and whom this machine trusts."""
-        return self._url, self._trusted, self._trusts_socket
+        """Which server is asked, whom this machine trusts, and for how long what was revoked may count."""
+        return self._url, self._trusted, self._trusts_socket, self._cache_seconds
 
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
