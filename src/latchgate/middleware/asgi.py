@@ -226,8 +226,9 @@ async def _refuse(passage: Passage, refusal: Refusal | None, send: Send) -> None
 
 
 async def _record(passage: Passage, status: int) -> bool:
-    if passage.sync is None:
-        return passage.try_record(status)
+    recorded = passage.try_record_at_once(status)
+    if recorded is not None:
+        return recorded
     return await asyncio.to_thread(passage.try_record, status)
 
 

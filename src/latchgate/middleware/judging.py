@@ -85,5 +85,6 @@ class _Judging:
         with self._lock:
             self._abandoned = True
             passage = self._passage
-        if passage is not None:
-            passage.try_record(*UNANSWERED_GONE)
+        if passage is not None and passage.try_record_at_once(*UNANSWERED_GONE) is None:
+            # Nobody waits for it.
+            asyncio.get_running_loop().run_in_executor(None, passage.try_record, *UNANSWERED_GONE)
