@@ -13,7 +13,7 @@ import pytest
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import PUBLIC
 from latchgate.errors import StorageError
-from latchgate.middleware.asgi import AsgiMiddleware
+from latchgate.middleware.asgi import AsgiMiddleware, find_peer
 from latchgate.middleware.identities import Identity, get_identity
 from support.asgi import Pair, Service
 from support.callers import Request, ask_asgi, scope_of
@@ -380,3 +380,19 @@ def test_what_is_judged_is_what_the_application_sees(
     _run(AsgiMiddleware(echo_asgi, keeper=keeper), scope)
 
     assert [row.path for row in rows()] == [logged]
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "peer"),
+    [
+        (("192.0.2.7", 1), ("127.0.0.1", 8000), "192.0.2.7"),
+        # Reset before it was accepted.
+        (None, ("127.0.0.1", 8000), "unknown"),
+        (("", 0), ("127.0.0.1", 8000), "unknown"),
+        (None, ("/run/app.sock", None), ""),
+        (None, None, ""),
+    ],
+)
+def test_only_a_unix_socket_has_no_address(client: object, server: object, peer: str) -> None:
+    """Whoever asks over TCP is never taken for the proxy at a socket."""
+    assert find_peer({"client": client, "server": server}) == peer

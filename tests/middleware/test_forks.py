@@ -1,6 +1,8 @@
 """Processes that fork with the instance open: both sides go on, and both are told of what is revoked."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from latchgate.errors import SettingsError, StorageError
 from latchgate.middleware import instances
 from latchgate.middleware.instances import Instance
 from latchgate.middleware.local import LocalKeeper
+from latchgate.request_log.segment_writer import SegmentLog
 from latchgate.settings import load_settings
 from support.asgi import Pair, Service, opened_service
 from support.families import kill_family
@@ -284,3 +287,114 @@ def test_a_program_that_is_run_closes_nothing(own: LocalKeeper, key: Pair) -> No
         assert (found is not None) == stays
         if found is not None:
             own._instance().give_back()
+
+
+def test_a_fork_in_the_middle_of_a_fork(own: LocalKeeper, key: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may fork in the thread that is about to: afterwards every process lets requests in."""
+    before, forked = SegmentLog.before_fork, list[None]()
+
+    def serve() -> None:
+        assert ask(own, key.token, "/") == 200
+
+    def interrupted(log: SegmentLog) -> None:
+        before(log)
+        if not forked:
+            forked.append(None)
+            run_in_forks([lambda: None])
+
+    def fork() -> None:
+        serve()
+        run_in_forks([serve])
+        serve()
+
+    def work() -> None:
+        monkeypatch.setattr(SegmentLog, "before_fork", interrupted)
+        fork()
+        assert forked
+
+    _require_end(work)
+
+
+def _require_end(work: Callable[[], object]) -> None:
+    """Do it in a process of its own, which must not wait for ever."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def _keep_fake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close: Callable[[], object], *, waits: bool = False
+) -> LocalKeeper:
+    """Give a keeper that has something open which closes so."""
+    fake: Any = SimpleNamespace(gate_may_wait=waits, close=close, settings=SimpleNamespace(database_path=None))
+    monkeypatch.setattr(instances, "open_latchgate", lambda *_, **__: fake)
+    keeper = LocalKeeper(load_settings({"home": tmp_path}))
+    keeper.open()
+    return keeper
+
+
+def test_a_fork_in_the_middle_of_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may fork in the thread that closes: it goes on, and later requests are let in."""
+    keeper = _keep_fake(tmp_path, monkeypatch, lambda: run_in_forks([lambda: None]))
+
+    def work() -> None:
+        keeper.close()
+        keeper.open()
+
+    _require_end(work)
+
+
+def test_what_cannot_be_closed_is_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever interrupts closing, later requests are let in."""
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    keeper = _keep_fake(tmp_path, monkeypatch, fail)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.close()
+
+    monkeypatch.setattr(instances, "open_latchgate", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    assert keeper._instance()._may_enter()
+    keeper.open()
+
+
+def test_a_fork_between_a_look_and_its_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a signal's fork has closed in the middle of borrowing is not given."""
+    closed: list[bool] = []
+    instance = _keep_fake(tmp_path, monkeypatch, lambda: closed.append(True))._instance()
+    may_enter = instance._may_enter
+
+    def interrupted() -> bool:
+        instance.shut()
+        instance.reopen()
+        return may_enter()
+
+    monkeypatch.setattr(instance, "_may_enter", interrupted)
+
+    assert (instance.borrow_at_once(), closed, instance._inside) == (None, [True], {})
+
+
+def test_closing_waits_for_who_is_inside_wherever_the_database_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork may leave a database across a network as it is; the end of the application closes it."""
+    closed: list[bool] = []
+    keeper = _keep_fake(tmp_path, monkeypatch, lambda: closed.append(True), waits=True)
+    instance = keeper._instance()
+    assert instance.borrow_at_once() is not None
+    thread = threading.Thread(target=keeper.close)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    instance.give_back()
+    thread.join(30)
+
+    assert closed == [True]

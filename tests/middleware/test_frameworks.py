@@ -2,9 +2,11 @@
 
 import asyncio
 import io
+import json
+import pickle
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +17,7 @@ from django.test import override_settings
 from django.urls import path
 from fastapi import Depends, FastAPI
 from flask import Flask
+from starlette.requests import HTTPConnection
 
 from latchgate.core.access_rules import RuleSet
 from latchgate.core.log_entries import LogEntry
@@ -25,7 +28,7 @@ from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.fastapi import current_identity, require
-from latchgate.middleware.identities import requirement_of
+from latchgate.middleware.identities import JUDGED_KEY, KEY, requirement_of
 from latchgate.middleware.rest_framework import requires
 from latchgate.middleware.wsgi import WsgiMiddleware
 from support.asgi import Pair, Service
@@ -72,6 +75,29 @@ def test_fastapis_refusal_says_what_the_middlewares_says(keeper: HeldKeeper, key
     assert seen.status == 403
     assert seen.document["detail"] == {"error": "forbidden", "message": "Your roles do not allow this."}
     assert [row.reason for row in rows()] == ["role_missing"]
+
+
+def test_an_identity_that_is_shown_shows_no_secret(keeper: HeldKeeper, key: Pair) -> None:
+    """An application may answer it, log it or put it away, whole: no header, digest or folder leaves with it."""
+    app, told = FastAPI(), dict[str, Any]()
+    app.add_middleware(AsgiMiddleware, keeper=keeper)
+
+    @app.get("/reports", response_model=None)
+    def whoami(request: HTTPConnection, identity: Annotated[Identity, Depends(current_identity)]) -> Identity:
+        told.update({KEY: request.scope[KEY], JUDGED_KEY: request.scope[JUDGED_KEY]})
+        return identity
+
+    request = _carrying(key)
+    seen = ask_asgi(app)(replace(request, headers=(*request.headers, (b"cookie", b"sid=a-cookie"))))
+
+    assert (seen.status, json.loads(seen.body)["user"]) == (200, "api@example.com")
+    identity = told[KEY]
+    for shown in (seen.body, str(asdict(identity)), str(told), pickle.dumps(identity)):
+        text = shown if isinstance(shown, str) else shown.decode("latin-1")
+        assert "api@example.com" in text
+        for secret in (key.token.partition(":")[2], "a-cookie", str(keeper.instance)):
+            assert secret not in text
+    assert asdict(identity)["who"]["proof"] == b""
 
 
 def test_a_view_of_flask_that_is_a_coroutine_is_refused_too(keeper: HeldKeeper, key: Pair) -> None:

@@ -143,3 +143,17 @@ def test_requirements_of_schemes_hold(own: LocalKeeper, key: Pair) -> None:
 
     assert refusal is not None
     assert (refusal.status, refusal.reason) == (403, "scheme_not_accepted")
+
+
+def test_a_row_on_the_event_loop_waits_for_no_fork(
+    own: LocalKeeper, key: Pair, rows: Callable[[], list[LogEntry]]
+) -> None:
+    """While another thread forks nothing is written at once; a thread does it afterwards."""
+    passage = own.admit(_carrying(key), SIGNED_IN)
+    instance = own._instance()
+    instance.shut()
+    assert passage.try_record_at_once(200) is None
+    instance.reopen()
+
+    assert passage.try_record(200)
+    assert [row.status for row in rows()] == [200]

@@ -17,7 +17,7 @@ from latchgate.core.heads import Head
 from latchgate.core.log_entries import LogEntry
 from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
 from latchgate.middleware.asgi import AsgiMiddleware
-from latchgate.middleware.identities import KEY, Identity, Judged, identity_of
+from latchgate.middleware.identities import JUDGED_KEY, KEY, Judged, identity_of
 from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.nesting import find_judged
 from latchgate.middleware.wsgi import WsgiMiddleware
@@ -135,7 +135,10 @@ _HEAD = Head("GET", b"/x", "192.0.2.7", [(b"authorization", b"token a:b"), (b"ho
         (replace(_HEAD, target=b"/y"), True, None, False),
         (replace(_HEAD, method="POST"), True, None, False),
         (replace(_HEAD, headers=[*_HEAD.headers][:1]), True, None, False),
-        (replace(_HEAD, target=b"/y", method="POST"), True, SIGNED_IN, True),
+        # Nor is it the same where a keeper asks the rules in any case, or whether a session may be forged.
+        (replace(_HEAD, target=b"/y"), True, SIGNED_IN, False),
+        (replace(_HEAD, method="POST"), False, SIGNED_IN, False),
+        (replace(_HEAD, headers=[*_HEAD.headers][:1]), True, SIGNED_IN, False),
         (replace(_HEAD, peer="192.0.2.8"), True, SIGNED_IN, False),
         (replace(_HEAD, headers=[*_HEAD.headers, (b"frappe-authorization-source", b"X")]), True, SIGNED_IN, False),
         (replace(_HEAD, headers=[*_HEAD.headers, (b"cookie", b"sid=x")]), True, SIGNED_IN, False),
@@ -144,15 +147,16 @@ _HEAD = Head("GET", b"/x", "192.0.2.7", [(b"authorization", b"token a:b"), (b"ho
 def test_what_counts_as_the_same_request(
     service: Service, keeper: HeldKeeper, head: Head, by_rules: bool, requires: Requirement | None, found: bool
 ) -> None:
-    """A judgement counts for the same credential, and that of the rules for the same address alone."""
+    """A judgement counts for the same credential, method and address alone."""
     who = keeper.admit(
         Head("GET", b"/", "192.0.2.7", [(b"authorization", service.make_key("api@example.com").token.encode())]),
         SIGNED_IN,
     )
     assert who.identity is not None
-    identity = identity_of(who.identity.who, "", lambda _: None, Judged(keeper.instance, _HEAD, by_rules=by_rules))
+    judged = Judged(keeper.instance, _HEAD, by_rules=by_rules)
+    told = {KEY: identity_of(who.identity.who, "", lambda _: None), JUDGED_KEY: judged}
 
-    assert (find_judged(identity, keeper, head, requires) is not None) == found
+    assert (find_judged(told, keeper, head, requires) is not None) == found
 
 
 def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: HeldKeeper, key: Pair) -> None:
@@ -164,14 +168,40 @@ def test_only_the_same_instance_and_its_own_word_counts(tmp_path: Path, keeper: 
         return echo_wsgi(given, start_response)
 
     ask_wsgi(WsgiMiddleware(application, keeper=keeper))(_carrying(key))
-    found: Identity = environ[KEY]
-    head = found.judged.head
+    judged: Judged = environ[JUDGED_KEY]
+    head = judged.head
     elsewhere = LocalKeeper(load_settings({"home": tmp_path}))
 
-    assert find_judged(found, keeper, head, SIGNED_IN) is not None
-    assert find_judged(found, elsewhere, head, SIGNED_IN) is None
-    assert find_judged(replace(found, judged=replace(found.judged, instance=None)), keeper, head, SIGNED_IN) is None
-    assert find_judged("Administrator", keeper, head, SIGNED_IN) is None
+    assert find_judged(environ, keeper, head, SIGNED_IN) is not None
+    assert find_judged(environ, elsewhere, head, SIGNED_IN) is None
+    for other in ({JUDGED_KEY: replace(judged, instance=None)}, {JUDGED_KEY: "all"}, {KEY: "Administrator"}):
+        assert find_judged({**environ, **other}, keeper, head, SIGNED_IN) is None
+
+
+def test_a_guest_who_came_with_a_foreign_credential_is_judged_anew(service: Service, keeper: HeldKeeper) -> None:
+    """What a rule leaves to the application opens nothing where no rule says so."""
+    book = FakeBook(RuleSet([replace(rule_of("/*", guest=True), allow_foreign_authorization=True)]))
+    gate = replace(service.latchgate.gate, rule_book=book)
+    ask = _asgi(HeldKeeper(replace(service.latchgate, gate=gate)), {"rules": True}, {"requires": PUBLIC})
+
+    assert ask(Request(headers=((b"authorization", b"Bearer foreign"),))).status == 401
+    assert ask(Request()).status == 200
+
+
+def test_a_session_is_guarded_against_forgery_by_the_method_that_counts(service: Service, rows: Rows) -> None:
+    """What was asked as a GET, and made a POST on its way, needs the token there."""
+    keeper = LocalKeeper(load_settings({"home": service.latchgate.settings.home}), sessions=True)
+    inner = WsgiMiddleware(echo_wsgi, keeper=keeper)
+
+    def between(environ: Any, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401  # as WSGI says
+        return inner({**environ, "REQUEST_METHOD": "POST"}, start_response)
+
+    sid = service.sign_in("api@example.com").sid
+    seen = ask_wsgi(WsgiMiddleware(between, keeper=keeper))(Request(headers=((b"cookie", f"sid={sid}".encode()),)))
+    keeper.close()
+
+    assert seen.status == 400
+    assert ("POST", 400) in {(row.method, row.status) for row in rows()}
 
 
 def test_keepers_upon_one_instance_know_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

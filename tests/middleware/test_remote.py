@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,27 @@ def _keeping(server: StandIn, seconds: float = 60.0, **more: float) -> Iterator[
 
 def _ask(keeper: RemoteKeeper, head: Head = _HEAD, requires: Requirement | None = None) -> Passage:
     return keeper.admit_at_once(head, requires) or keeper.admit(head, requires)
+
+
+def test_a_keeper_that_remembers_longer_is_another(server: StandIn) -> None:
+    """Within one that remembers, a keeper that asks each time asks."""
+    with _keeping(server) as outer, _keeping(server, 0.0) as inner:
+        assert outer.instance != inner.instance
+
+
+def test_the_rules_are_asked_about_the_address_that_is_answered(server: StandIn) -> None:
+    """A keeper within another one asks once more, if the address was changed in between."""
+    with _keeping(server) as keeper:
+        inner = AsgiMiddleware(echo_asgi, keeper=keeper)
+
+        async def between(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # as ASGI says
+            server.status, server.told = 403, {}
+            await inner({**scope, "path": "/admin/x", "raw_path": b"/admin/x"}, receive, send)
+
+        status = ask_asgi(AsgiMiddleware(between, keeper=keeper))(Request(b"/public/x", (_KEY,))).status
+
+    assert status == 403
+    assert [dict(asked)["X-Original-URI"] for asked in server.asked] == ["/public/x", "/admin/x"]
 
 
 def test_the_question_tells_the_request_as_nginx_does(server: StandIn) -> None:

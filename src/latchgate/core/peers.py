@@ -23,14 +23,14 @@ def resolve_peer(
     A peer at a Unix socket has no address: it lies in no range, neither a proxy's nor one that a key may be used from.
 
     Args:
-        peer: The other end of the connection; empty, or some word of the server's, where it has no address.
+        peer: The other end of the connection; empty at a Unix socket, or some word where it is not known.
         forwarded_for: The value of every X-Forwarded-For header, in order.
         trusted: The proxies' addresses.
-        trusts_socket: Whether a peer without an address is a trusted proxy too.
+        trusts_socket: Whether an empty peer is a trusted proxy too.
     """
     found = peer
     entries = b",".join(forwarded_for).decode("ascii", "replace").split(",") if forwarded_for else []
-    if trusts_socket and entries and normal_address(peer) is None:
+    if trusts_socket and entries and not peer:
         address = _read_entry(entries.pop())
         if address is None:
             return peer

@@ -1,19 +1,19 @@
 """Middleware for ASGI: each request passes the gate before the application, and its row is written before its reply."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
-from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.identities import JUDGED_KEY, KEY
 from latchgate.middleware.judging import UNANSWERED_GONE, Judge
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
 
-__all__ = ["AsgiMiddleware"]
+__all__ = ["AsgiMiddleware", "find_peer"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,6 +24,7 @@ AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
 _NO_WEBSOCKETS = Refusal(403, "forbidden", "Websockets are not let in here.", reason="not_permitted")
 _SWITCHED = 101
+_UNKNOWN_PEER = "unknown"
 _REFUSED = 403
 _UNANSWERED = INTERNAL, "internal"
 
@@ -81,13 +82,13 @@ class AsgiMiddleware:
             await asyncio.to_thread(self._judge.keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope.get(KEY))
+        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope)
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
         exchange = _Exchange(passage, receive, send)
         try:
-            await self.app(_scope_for(scope, passage.identity), exchange.receive, exchange.send)
+            await self.app(_scope_for(scope, passage), exchange.receive, exchange.send)
         except Refused as refused:
             if exchange.begun:
                 raise
@@ -101,7 +102,7 @@ class AsgiMiddleware:
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
         headers = [header for header in scope["headers"] if header[0] != b"cookie"]
-        passage = await self._judge.admit_on_loop(_read_head({**scope, "headers": headers}, "GET"), scope.get(KEY))
+        passage = await self._judge.admit_on_loop(_read_head({**scope, "headers": headers}, "GET"), scope)
         refusal = passage.refusal
         if refusal is None and not self._websockets:
             refusal = passage.refusal = _NO_WEBSOCKETS
@@ -111,7 +112,7 @@ class AsgiMiddleware:
             await shake.refuse(refusal or _NO_WEBSOCKETS)
             return
         try:
-            await self.app(_scope_for(scope, passage.identity), receive, shake.send)
+            await self.app(_scope_for(scope, passage), receive, shake.send)
         except Refused as refused:
             if shake.begun:
                 raise
@@ -200,14 +201,22 @@ class _Handshake:
 def _read_head(scope: Scope, method: str) -> Head:
     path: str = scope["path"]
     target = find_target(path.encode("utf-8", "surrogatepass"), scope.get("query_string", b""), scope.get("raw_path"))
-    client = scope.get("client")
-    return Head(method, target, client[0] if client else "", scope["headers"])
+    return Head(method, target, find_peer(scope), scope["headers"])
 
 
-def _scope_for(scope: Scope, identity: Identity) -> Scope:
+def find_peer(scope: Mapping[str, Any]) -> str:
+    """Give the address of the other end; empty at a Unix socket alone, since who asks there may be trusted."""
+    client, server = scope.get("client"), scope.get("server")
+    if client and client[0]:
+        return str(client[0])
+    # Of a connection that was reset meanwhile a server knows its own port alone.
+    return _UNKNOWN_PEER if server and server[1] is not None else ""
+
+
+def _scope_for(scope: Scope, passage: Passage) -> Scope:
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     kept = [header for header in headers if not is_identity_header(header[0])]
-    return {**scope, "headers": kept, KEY: identity}
+    return {**scope, "headers": kept, KEY: passage.identity, JUDGED_KEY: passage.judged}
 
 
 async def _refuse(passage: Passage, refusal: Refusal | None, send: Send) -> None:
@@ -217,8 +226,9 @@ async def _refuse(passage: Passage, refusal: Refusal | None, send: Send) -> None
 
 
 async def _record(passage: Passage, status: int) -> bool:
-    if passage.sync is None:
-        return passage.try_record(status)
+    recorded = passage.try_record_at_once(status)
+    if recorded is not None:
+        return recorded
     return await asyncio.to_thread(passage.try_record, status)
 
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.middleware.asgi import find_peer
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import KEY, get_identity, requirement_of
 from latchgate.middleware.judging import UNANSWERED_GONE, Judge
@@ -78,15 +79,15 @@ class LatchgateMiddleware:
         del request
         return _response(exception.refusal) if isinstance(exception, Refused) else None
 
-    def _read(self, request: HttpRequest) -> tuple[Head, object]:
+    def _read(self, request: HttpRequest) -> tuple[Head, Mapping[str, Any]]:
         # Middleware before Django has its word in the environ, or in the scope.
-        found = request.META.get(KEY) or getattr(request, "scope", {}).get(KEY)
-        return _read_head(request, by_rules=self._judge.by_rules), found
+        told = request.META if KEY in request.META else getattr(request, "scope", {})
+        return _read_head(request, by_rules=self._judge.by_rules), told
 
     def _tell(self, request: HttpRequest, passage: Passage) -> None:
         identity = passage.identity
         if passage.refusal is None and identity is not None:
-            tell_environ(request.META, identity)
+            tell_environ(request.META, identity, passage.judged)
             # Django has read the headers of META into a copy by then, in some versions: it is made anew.
             request.__dict__.pop("headers", None)
             request.latchgate = identity
@@ -143,7 +144,8 @@ def _read_head(request: HttpRequest, *, by_rules: bool) -> Head:
     # Under ASGI Django hands the path on as text, not as bytes written in latin-1: read so, another would be judged.
     path: str = request.META["SCRIPT_NAME"] + request.META["PATH_INFO"]
     query = head.target.partition(b"?")[2]
-    return replace(head, target=find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path")))
+    target = find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path"))
+    return replace(head, target=target, peer=find_peer(scope))
 
 
 def _recorded(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:

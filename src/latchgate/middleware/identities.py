@@ -1,7 +1,7 @@
 """Who a request acts as, as the application sees it; what it may do is judged by the one policy, nowhere else."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from latchgate.core.heads import Head
@@ -10,19 +10,21 @@ from latchgate.core.principals import Principal, Who
 from latchgate.core.users import GUEST
 from latchgate.middleware.refusals import Refusal, Refused, refusal_of
 
-__all__ = ["KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
+__all__ = ["JUDGED_KEY", "KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
 
 KEY = "latchgate.identity"
 """Under which name a scope or an environ holds the identity."""
+JUDGED_KEY = "latchgate.judged"
+"""Under which it holds what was judged: with all headers, and so apart from the identity, which may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What was judged, and where: so that a second middleware of the same instance need not judge it again."""
 
-    instance: Hashable
+    instance: Hashable = field(repr=False)
     """Names the instance; see `Keeper.instance`."""
-    head: Head
+    head: Head = field(repr=False)
     by_rules: bool
     """Whether the access rules let the request in."""
 
@@ -47,7 +49,6 @@ class Identity:
     who: Who = field(repr=False)
     note: Callable[[str], None] = field(repr=False, compare=False)
     """Takes for the log why the request is refused."""
-    judged: Judged = field(repr=False, compare=False)
     refused: Callable[[Refusal], Refused] = field(default=Refused, repr=False, compare=False)
     """As what it refuses: a framework may answer exceptions of its own alone."""
 
@@ -117,7 +118,7 @@ def get_identity(request: Mapping[str, Any]) -> Identity:
     return identity
 
 
-def identity_of(who: Who, request_id: str, note: Callable[[str], None], judged: Judged) -> Identity:
+def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Identity:
     """Tell an application who was let in."""
     if isinstance(who, Principal):
         return Identity(
@@ -129,11 +130,11 @@ def identity_of(who: Who, request_id: str, note: Callable[[str], None], judged: 
             source=who.source,
             full_name=who.full_name,
             request_id=request_id,
-            who=who,
+            # Of its digests no application needs one, and some show all that is here.
+            who=replace(who, proof=b""),
             note=note,
-            judged=judged,
         )
-    return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note, judged)
+    return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note)
 
 
 def _is_name(given: object) -> bool:

@@ -53,8 +53,8 @@ class Instance:
         self._latchgate: Latchgate | None = None
         self._lasting: _Lasting | None = None
         self._failed_at = -_AGAIN_SECONDS
-        self._turning = threading.Lock()
-        # A signal in the middle of it may fork.
+        # A signal in the middle of either may fork: then nothing is left to close, or the thread is inside.
+        self._turning = threading.RLock()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._inside: dict[int, int] = {}
@@ -64,10 +64,13 @@ class Instance:
     def borrow_at_once(self) -> Latchgate | None:
         """Give it, if it is open and no fork is under way; None: nothing is to be given back."""
         with self._lock:
-            latchgate = self._latchgate
-            if latchgate is None or not self._may_enter():
+            if not self._may_enter():
                 return None
+            # Entered first: a fork by a signal would else close it between the look and the use.
             self._enter()
+            latchgate = self._latchgate
+            if latchgate is None:
+                self.give_back()
             return latchgate
 
     def borrow(self, *, tells: bool = False) -> Latchgate | None:
@@ -109,21 +112,14 @@ class Instance:
         with self._lock:
             self._shut += 1
             latchgate = self._latchgate
-            patience_seconds = 0.0 if latchgate is not None and latchgate.gate_may_wait else _PATIENCE_SECONDS
-            own = threading.get_ident() in self._inside
-            if own or not self._changed.wait_for(lambda: not self._inside, patience_seconds):
-                return
-        # Two threads may fork at once: the second goes on only when the first has closed it.
-        with self._turning:
-            latchgate, self._latchgate = self._latchgate, None
-            if latchgate is not None:
-                latchgate.close()
-                _opened.pop(id(latchgate), None)
+        self._close_databases(0.0 if latchgate is not None and latchgate.gate_may_wait else _PATIENCE_SECONDS)
 
     def close(self) -> None:
         """Close it with all that is open, once nobody has it; whoever comes after that has it opened anew."""
-        self.shut()
+        with self._lock:
+            self._shut += 1
         try:
+            self._close_databases(_PATIENCE_SECONDS)
             with self._turning:
                 lasting = self._lasting
                 if self._latchgate is None and lasting is not None:
@@ -140,8 +136,21 @@ class Instance:
     def reopen(self) -> None:
         """Let whoever comes have it, opened anew."""
         with self._lock:
-            self._shut -= 1
+            # In a child that was forked in the middle of another fork it was never shut.
+            self._shut = max(0, self._shut - 1)
             self._changed.notify_all()
+
+    def _close_databases(self, patience_seconds: float) -> None:
+        with self._lock:
+            own = threading.get_ident() in self._inside
+            if own or not self._changed.wait_for(lambda: not self._inside, patience_seconds):
+                return
+        # Two threads may fork at once: the second goes on only when the first has closed it.
+        with self._turning:
+            latchgate, self._latchgate = self._latchgate, None
+            if latchgate is not None:
+                latchgate.close()
+                _opened.pop(id(latchgate), None)
 
     def _enter(self) -> None:
         ident = threading.get_ident()

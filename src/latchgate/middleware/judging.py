@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from latchgate.core.heads import Head
 from latchgate.core.policy import Requirement
@@ -35,18 +37,18 @@ class Judge:
         """Whether the access rules decide."""
         return self._requires is None
 
-    def admit(self, head: Head, found: object) -> Passage:
+    def admit(self, head: Head, request: Mapping[str, Any]) -> Passage:
         """Decide about a request.
 
         Args:
             head: The request.
-            found: What its scope or environ holds as the identity.
+            request: Its scope or environ.
         """
-        return self._admit_at_once(head, found) or self.keeper.admit(head, self._requires)
+        return self._admit_at_once(head, request) or self.keeper.admit(head, self._requires)
 
-    async def admit_on_loop(self, head: Head, found: object) -> Passage:
+    async def admit_on_loop(self, head: Head, request: Mapping[str, Any]) -> Passage:
         """Decide as `admit`, in a thread if that may take waiting."""
-        passage = self._admit_at_once(head, found)
+        passage = self._admit_at_once(head, request)
         if passage is not None:
             return passage
         judging = _Judging(self.keeper, head, self._requires)
@@ -56,8 +58,8 @@ class Judge:
             judging.abandon()
             raise
 
-    def _admit_at_once(self, head: Head, found: object) -> Passage | None:
-        judged = None if found is None else find_judged(found, self.keeper, head, self._requires)
+    def _admit_at_once(self, head: Head, request: Mapping[str, Any]) -> Passage | None:
+        judged = find_judged(request, self.keeper, head, self._requires)
         return judged or self.keeper.admit_at_once(head, self._requires)
 
 
@@ -83,5 +85,6 @@ class _Judging:
         with self._lock:
             self._abandoned = True
             passage = self._passage
-        if passage is not None:
-            passage.try_record(*UNANSWERED_GONE)
+        if passage is not None and passage.try_record_at_once(*UNANSWERED_GONE) is None:
+            # Nobody waits for it.
+            asyncio.get_running_loop().run_in_executor(None, passage.try_record, *UNANSWERED_GONE)

@@ -8,7 +8,7 @@ from typing import Protocol
 from latchgate.core.heads import Head
 from latchgate.core.policy import Requirement
 from latchgate.errors import LatchgateError
-from latchgate.middleware.identities import Identity
+from latchgate.middleware.identities import Identity, Judged
 from latchgate.middleware.refusals import Refusal, reason_of
 from latchgate.services.operator_log import OperatorLog
 
@@ -40,10 +40,14 @@ class Passage:
     """How it is answered instead of by the application."""
     identity: Identity | None = None
     """Who it acts as, if it was let in."""
+    judged: Judged | None = field(default=None, repr=False)
+    """What was judged then."""
     write: Write | None = field(default=None, repr=False)
     """None where another process has logged it, or nobody could."""
     sync: Callable[[], None] | None = field(default=None, repr=False)
     """Puts the row on the disk, where replies wait for that. Blocks; raises StorageError."""
+    hold: Callable[[], Callable[[], None] | None] | None = field(default=None, repr=False)
+    """Keeps open what writing needs, and gives what lets it go; None if that may take waiting."""
     notes: Notes = field(default_factory=Notes, repr=False)
     started: float = field(default_factory=time.perf_counter, repr=False)
 
@@ -71,6 +75,20 @@ class Passage:
             OperatorLog().error("request log failed", detail=error.detail or error.public)
             return False
         return True
+
+    def try_record_at_once(self, status: int, reason: str | None = None) -> bool | None:
+        """Do as `try_record`; nothing, and give None, if it may take waiting."""
+        if self.sync is not None:
+            return None
+        if self.write is None or self.hold is None:
+            return self.try_record(status, reason)
+        release = self.hold()
+        if release is None:
+            return None
+        try:
+            return self.try_record(status, reason)
+        finally:
+            release()
 
     def record_unanswered(self, status: int, reason: str) -> None:
         """Write the row of a request that ended without an answer; nothing if it has its row."""

@@ -115,13 +115,19 @@ class LocalKeeper:
         trusted = latchgate.settings.trusted_proxies
         presented = collect_presented(head, trusted, sessions=self._sessions, trusts_socket=self._trusts_socket)
         judged = Judged(self.instance, head, by_rules=requires is None)
-        return judge(latchgate, presented, judged, requires, record=self._record, sync=self._sync)
+        passage = judge(latchgate, presented, judged, requires, record=self._record, sync=self._sync)
+        passage.hold = self._hold
+        return passage
 
     # What follows comes after the application, which may have forked meanwhile: the instance is another by then.
 
     def _record(self, admission: Admission, status: int, seconds: float, reason: str | None) -> None:
         with self._opened() as latchgate:
             latchgate.gate.record(admission, status, seconds, reason)
+
+    def _hold(self) -> Callable[[], None] | None:
+        instance = self._instance()
+        return None if instance.borrow_at_once() is None else instance.give_back
 
     def _sync(self) -> None:
         # If it was closed meanwhile, that has put the row on the disk.
@@ -178,7 +184,8 @@ def judge(
         refusal = refusal_of(admission.who, Judgement(admission.decision, admission.reason), scope)
     passage = Passage(refusal, started=started)
     if refusal is None:
-        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note, judged)
+        passage.identity = identity_of(admission.who, admission.request_id, passage.notes.note)
+        passage.judged = judged
     passage.write = partial(record, admission)
     if admission.credential_presented and latchgate.request_log.waits_for_disk:
         passage.sync = sync

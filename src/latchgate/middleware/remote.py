@@ -106,8 +106,8 @@ class RemoteKeeper:
 
     @property
     def instance(self) -> Hashable:
-        """Which server is asked, and whom this machine trusts."""
-        return self._url, self._trusted, self._trusts_socket
+        """Which server is asked, whom this machine trusts, and for how long what was revoked may count."""
+        return self._url, self._trusted, self._trusts_socket, self._cache_seconds
 
     def open(self) -> None:
         """Do nothing: a server that is not there yet may be there for the first request."""
@@ -221,7 +221,7 @@ def _passage(who: Who, requires: Requirement | None, started: float, judged: Jud
         judgement = decide(who, requires)
         if judgement.decision is not Decision.ALLOWED:
             return Passage(refusal_of(who, judgement, requires.scope), started=started)
-    passage.identity = identity_of(who, "", passage.notes.note, judged)
+    passage.identity, passage.judged = identity_of(who, "", passage.notes.note), judged
     return passage
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.environs import read_environ
-from latchgate.middleware.identities import KEY, Identity
+from latchgate.middleware.identities import JUDGED_KEY, KEY, Identity, Judged
 from latchgate.middleware.judging import Judge
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.refusals import CLIENT_GONE, INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
@@ -56,11 +56,11 @@ class WsgiMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        passage = self._judge.admit(read_environ(environ, by_rules=self._judge.by_rules), environ.get(KEY))
+        passage = self._judge.admit(read_environ(environ, by_rules=self._judge.by_rules), environ)
         exchange = _Exchange(passage, start_response)
         if passage.refusal is not None or passage.identity is None:
             return exchange.refuse(passage.refusal or UNAVAILABLE)
-        tell_environ(environ, passage.identity)
+        tell_environ(environ, passage.identity, passage.judged)
         try:
             answer = self.app(environ, exchange.start_response)
         except Refused as refused:
@@ -73,11 +73,11 @@ class WsgiMiddleware:
         return _Answer(answer, exchange)
 
 
-def tell_environ(environ: Environ, identity: Identity) -> None:
+def tell_environ(environ: Environ, identity: Identity, judged: Judged | None) -> None:
     """Put who a request acts as into its environ, in the place of whatever the caller has said of itself."""
     for name in [name for name in environ if is_identity_variable(name)]:
         del environ[name]
-    environ[KEY] = identity
+    environ[KEY], environ[JUDGED_KEY] = identity, judged
     # By CGI's own names too: another's word there must not be taken for ours.
     environ.pop("REMOTE_USER", None)
     environ.pop("AUTH_TYPE", None)

@@ -81,6 +81,9 @@ class SegmentLog:
         self._entropy = entropy
         self._lock = threading.Lock()
         self._making = threading.Lock()
+        self._forks = 0
+        """How many forks hold both: a signal in the middle of one may fork too, in the thread that has them."""
+        self._forking = threading.RLock()
         self._mapped: bool | None = None
         self._quota = RefusalQuota(rules.refusals)
         empty = Header(_NO_ID, _NO_ID, 0, rules.segment_bytes, 0)
@@ -289,13 +292,19 @@ class SegmentLog:
 
     def before_fork(self) -> None:
         """Hold still, so that no file is half made: the child would hold its lock, and nobody know of it."""
-        self._making.acquire()
-        self._lock.acquire()
+        self._forking.acquire()
+        self._forks += 1
+        if self._forks == 1:
+            self._making.acquire()
+            self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        self._lock.release()
-        self._making.release()
+        self._forks -= 1
+        if not self._forks:
+            self._lock.release()
+            self._making.release()
+        self._forking.release()
 
     def after_fork_in_child(self) -> None:
         """Let the parent's segments go, and begin anew."""
@@ -304,8 +313,7 @@ class SegmentLog:
             if segment is not None:
                 segment.close()
         self._begin()
-        self._lock.release()
-        self._making.release()
+        self.after_fork_in_parent()
 
 
 def _boot_id() -> bytes:

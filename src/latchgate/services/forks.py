@@ -39,6 +39,7 @@ class _Forks:
         self._lock = threading.RLock()
         self._registered = False
         self._forking = threading.local()
+        """By thread, who was told before each of its forks under way: a signal may fork in the middle of another."""
 
     def add(self, who: Forking, *, uses_others: bool) -> None:
         with self._lock:
@@ -56,14 +57,15 @@ class _Forks:
         with self._lock:
             # Two threads may fork at once: each asks for everything in the same order.
             told = [*sorted(self._users, key=id), *sorted(self._used, key=id)]
-        self._forking.told = told
+        self._forking.__dict__.setdefault("told", []).append(told)
         with ExitStack() as stack:
             # All of them, whatever becomes of one.
             for one in reversed(told):
                 stack.callback(one.before_fork)
 
     def _after(self, *, in_child: bool) -> None:
-        told: list[Forking] = self._forking.__dict__.pop("told", [])
+        under_way: list[list[Forking]] = self._forking.__dict__.get("told", [])
+        told = under_way.pop() if under_way else []
         if in_child:
             self._lock = threading.RLock()
         with ExitStack() as stack:

@@ -45,7 +45,8 @@ def test_a_socket_that_is_trusted_speaks_for_callers(sent: list[str], expected: 
 
     assert resolve_peer("", headers, _networks(_PROXY), trusts_socket=True) == expected
     # Nobody with an address is believed for it.
-    assert resolve_peer("192.0.2.7", headers, _networks(_PROXY), trusts_socket=True) == "192.0.2.7"
+    for peer in ("192.0.2.7", "unknown"):
+        assert resolve_peer(peer, headers, _networks(_PROXY), trusts_socket=True) == peer
 
 
 @pytest.mark.parametrize(("trusts_socket", "expected"), [(False, ""), (True, _FAR)])
