@@ -153,8 +153,7 @@ def test_a_document_that_does_not_come_is_told(open_page: OpenPage) -> None:
     expect(page.locator("#api-problem")).to_contain_text("could not be loaded (status 503)")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (375, "dark")])
 def test_it_fits_and_follows_the_theme(open_page: OpenPage, theme: str, width: int) -> None:
     """No page is wider than its window, unfolded too, and the vendored part is light or dark with ours."""
     page = open_page(viewport={"width": width, "height": 900}, color_scheme=theme)

@@ -24,8 +24,13 @@ _WATCH_POLICY = """
 """
 _REFUSAL = "Failed to load resource: the server responded with a status of 4"
 _AXE = (Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js").read_text()
-# What fades is half as plain on its way: a look at it waits for the end.
-_FADED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null))).then(() => null)"
+# What fades is half as plain on its way: a look at it waits for the end, unless it is of what goes on for ever.
+_FADED = """
+    Promise.race([
+        Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null))),
+        new Promise((done) => setTimeout(done, 1000)),
+    ]).then(() => null)
+"""
 # Loading style sheets anew would break the pages' policy; what needs it is about screens that turn.
 _FIND_BARRIERS = """
     axe.run({ resultTypes: ["violations"], preload: false }).then((found) =>

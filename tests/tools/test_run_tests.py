@@ -16,6 +16,8 @@ def run(folder: Path, tests: str) -> tuple[int, str]:
     (folder / "test_some.py").write_text(f"import pathlib, pytest\n\nMARK = pathlib.Path('mark')\n\n\n{tests}\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # The others take seconds to load.
+    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin,pytest_timeout"}
     arguments = [sys.executable, str(_PROGRAM), "-n", "0"]
     done = subprocess.run(
         arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
