@@ -50,8 +50,8 @@ _EXTRA = {
 _OWNED_BY_MAKER = {"Role", "Authorization Source", "Event Consumer", "OAuth Client"}
 _ROLES = ("System Manager", "", *_EXTRA)
 _SCHEMES = ("session", "token", "Basic", "Bearer", "scoped", "read only", "elsewhere")
-# What a role may do is looked up alike whatever carries the credential: of these two, few roles each time.
-_ALIKE, _FEW = ("Basic", "Bearer"), ("System Manager", "Owner")
+# What a role may do is looked up alike whatever carries the credential; from elsewhere nobody may: few roles for these.
+_ALIKE, _FEW = ("Basic", "Bearer", "elsewhere"), ("System Manager", "Owner")
 _WAYS = [
     pytest.param(role, scheme, marks=[pytest.mark.soak] if scheme in _ALIKE and role not in _FEW else [])
     for role, scheme in itertools.product(_ROLES, _SCHEMES)
