@@ -157,3 +157,39 @@ def test_a_row_on_the_event_loop_waits_for_no_fork(
 
     assert passage.try_record(200)
     assert [row.status for row in rows()] == [200]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_loop_goes_on_while_an_unanswered_request_waits_for_a_fork(
+    own: LocalKeeper, key: Pair, rows: Callable[[], list[LogEntry]], *, cancelled: bool
+) -> None:
+    """Its row is written in a thread once the fork is over, even if the request is cut off meanwhile."""
+    instance = own._instance()
+    begun = asyncio.Event()
+
+    async def never(*_: object) -> Any:  # noqa: ANN401  # no message comes
+        await asyncio.Future()
+
+    async def application(scope: object, receive: object, send: object) -> None:
+        instance.shut()
+        begun.set()
+        raise RuntimeError("the application fails")
+
+    async def run() -> None:
+        request = Request(b"/signed-in", ((b"authorization", key.token.encode()),))
+        app = AsgiMiddleware(application, keeper=own)
+        answering = asyncio.create_task(app(scope_of(request), never, never))
+        await begun.wait()
+        # Each of these is a turn of the loop that nobody holds up.
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            assert not answering.done()
+        if cancelled:
+            answering.cancel()
+        instance.reopen()
+        with pytest.raises(asyncio.CancelledError if cancelled else RuntimeError):
+            await answering
+
+    asyncio.run(run())
+
+    assert [(row.status, row.reason) for row in rows()] == [(500, "internal")]

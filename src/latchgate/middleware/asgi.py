@@ -8,7 +8,7 @@ from latchgate.core.heads import Head, find_target
 from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.errors import SettingsError
 from latchgate.middleware.identities import JUDGED_KEY, KEY
-from latchgate.middleware.judging import UNANSWERED_GONE, Judge
+from latchgate.middleware.judging import UNANSWERED_GONE, Judge, record_on_loop, record_unanswered_on_loop
 from latchgate.middleware.keepers import Keeper, Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, Refusal, Refused
 from latchgate.middleware.sent_names import is_identity_header
@@ -97,7 +97,7 @@ class AsgiMiddleware:
             exchange.gone = True
             raise
         finally:
-            exchange.record_unanswered()
+            await exchange.record_unanswered()
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
@@ -118,10 +118,10 @@ class AsgiMiddleware:
                 raise
             await shake.refuse(refused.refusal)
         except Exception:
-            passage.record_unanswered(*_UNANSWERED)
+            await record_unanswered_on_loop(passage, *_UNANSWERED)
             raise
         finally:
-            passage.record_unanswered(*UNANSWERED_GONE)
+            await record_unanswered_on_loop(passage, *UNANSWERED_GONE)
 
 
 class _Exchange:
@@ -144,7 +144,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self.begun:
             self.begun = True
-            if not await _record(self._passage, message["status"]):
+            if not await record_on_loop(self._passage, message["status"]):
                 # What is not in the log must not be answered as if it were.
                 self._replaced = True
                 await _send_refusal(NOT_LOGGED, self._send)
@@ -156,9 +156,9 @@ class _Exchange:
         self._passage.refusal = refusal
         await _refuse(self._passage, refusal, self._send)
 
-    def record_unanswered(self) -> None:
+    async def record_unanswered(self) -> None:
         """Write the row of a request that the application has not begun to answer, or whose row was cut off."""
-        self._passage.record_unanswered(*(UNANSWERED_GONE if self.gone else _UNANSWERED))
+        await record_unanswered_on_loop(self._passage, *(UNANSWERED_GONE if self.gone else _UNANSWERED))
 
 
 class _Handshake:
@@ -178,7 +178,7 @@ class _Handshake:
         }:
             self.begun = True
             accepted = _SWITCHED if message["type"] == "websocket.accept" else _REFUSED
-            if not await _record(self._passage, message.get("status", accepted)):
+            if not await record_on_loop(self._passage, message.get("status", accepted)):
                 self._replaced = True
                 await self._answer(NOT_LOGGED)
         if not self._replaced:
@@ -187,7 +187,7 @@ class _Handshake:
     async def refuse(self, refusal: Refusal) -> None:
         self.begun = True
         self._passage.refusal = refusal
-        logged = await _record(self._passage, refusal.status)
+        logged = await record_on_loop(self._passage, refusal.status)
         await self._answer(refusal if logged else NOT_LOGGED)
 
     async def _answer(self, refusal: Refusal) -> None:
@@ -221,15 +221,8 @@ def _scope_for(scope: Scope, passage: Passage) -> Scope:
 
 async def _refuse(passage: Passage, refusal: Refusal | None, send: Send) -> None:
     refusal = refusal or NOT_LOGGED
-    logged = await _record(passage, refusal.status)
+    logged = await record_on_loop(passage, refusal.status)
     await _send_refusal(refusal if logged else NOT_LOGGED, send)
-
-
-async def _record(passage: Passage, status: int) -> bool:
-    recorded = passage.try_record_at_once(status)
-    if recorded is not None:
-        return recorded
-    return await asyncio.to_thread(passage.try_record, status)
 
 
 async def _send_refusal(refusal: Refusal, send: Send, kind: str = "http.response") -> None:

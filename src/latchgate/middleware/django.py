@@ -20,7 +20,7 @@ from latchgate.core.policy import SIGNED_IN, Requirement
 from latchgate.middleware.asgi import find_peer
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import KEY, get_identity, requirement_of
-from latchgate.middleware.judging import UNANSWERED_GONE, Judge
+from latchgate.middleware.judging import UNANSWERED_GONE, Judge, record_on_loop, record_unanswered_on_loop
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.refusals import INTERNAL, NOT_LOGGED, UNAVAILABLE, Refusal, Refused
 from latchgate.middleware.wsgi import tell_environ
@@ -57,7 +57,7 @@ class LatchgateMiddleware:
         try:
             self._tell(request, passage)
             response = self._refused(passage) or self._get_response(request)
-            return _recorded(passage, response)
+            return response if passage.try_record(response.status_code) else _response(NOT_LOGGED)
         finally:
             # Django answers most exceptions by itself, but not how a server ends a worker.
             passage.record_unanswered(INTERNAL, "internal")
@@ -67,12 +67,12 @@ class LatchgateMiddleware:
         try:
             self._tell(request, passage)
             response = self._refused(passage) or await self._get_response(request)
-            return await asyncio.to_thread(_recorded, passage, response)
+            return response if await record_on_loop(passage, response.status_code) else _response(NOT_LOGGED)
         except asyncio.CancelledError:
-            passage.record_unanswered(*UNANSWERED_GONE)
+            await record_unanswered_on_loop(passage, *UNANSWERED_GONE)
             raise
         finally:
-            passage.record_unanswered(INTERNAL, "internal")
+            await record_unanswered_on_loop(passage, INTERNAL, "internal")
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a view that refuses by `request.latchgate.require`; all else is Django's."""
@@ -146,10 +146,6 @@ def _read_head(request: HttpRequest, *, by_rules: bool) -> Head:
     query = head.target.partition(b"?")[2]
     target = find_target(path.encode("utf-8", "surrogatepass"), query, scope.get("raw_path"))
     return replace(head, target=target, peer=find_peer(scope))
-
-
-def _recorded(passage: Passage, response: HttpResponseBase) -> HttpResponseBase:
-    return response if passage.try_record(response.status_code) else _response(NOT_LOGGED)
 
 
 def _response(refusal: Refusal) -> HttpResponseBase:

@@ -12,7 +12,7 @@ from latchgate.middleware.local import LocalKeeper
 from latchgate.middleware.nesting import find_judged
 from latchgate.middleware.refusals import CLIENT_GONE
 
-__all__ = ["UNANSWERED_GONE", "Judge"]
+__all__ = ["UNANSWERED_GONE", "Judge", "record_on_loop", "record_unanswered_on_loop"]
 
 UNANSWERED_GONE = CLIENT_GONE, "client_gone"
 """Status and reason of a request whose client left before it was answered."""
@@ -61,6 +61,22 @@ class Judge:
     def _admit_at_once(self, head: Head, request: Mapping[str, Any]) -> Passage | None:
         judged = find_judged(request, self.keeper, head, self._requires)
         return judged or self.keeper.admit_at_once(head, self._requires)
+
+
+async def record_on_loop(passage: Passage, status: int) -> bool:
+    """Write a request's row as `Passage.try_record`, in a thread if that may take waiting."""
+    recorded = passage.try_record_at_once(status)
+    if recorded is not None:
+        return recorded
+    return await asyncio.to_thread(passage.try_record, status)
+
+
+async def record_unanswered_on_loop(passage: Passage, status: int, reason: str) -> None:
+    """Write the row of a request that ended without an answer; nothing if it has its row."""
+    if passage.write is not None and passage.try_record_at_once(status, reason) is None:
+        writing = asyncio.get_running_loop().run_in_executor(None, passage.try_record, status, reason)
+        # Who is cut off once more, while it waits, has a row all the same.
+        await asyncio.shield(writing)
 
 
 class _Judging:
