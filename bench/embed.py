@@ -43,7 +43,7 @@ def _with_dependency(keeper: LocalKeeper) -> FastAPI:
     app.add_middleware(AsgiMiddleware, requires=PUBLIC, keeper=keeper)
 
     @app.get("/whoami")
-    async def whoami(identity: Annotated[Identity, Depends(require())]) -> dict[str, str]:
+    async def whoami(identity: Annotated[Identity, Depends(require(scope="*"))]) -> dict[str, str]:
         return {"user": identity.user}
 
     return app
@@ -76,7 +76,7 @@ async def _measure(home: Path, authorization: str, rounds: int, requests: int) -
     applications: dict[str, Application] = {
         "FastAPI alone": plain,
         "with the middleware": AsgiMiddleware(plain, keeper=keeper),
-        "with the middleware, and `require()` at the route": _with_dependency(keeper),
+        "with the middleware, and `require(…)` at the route": _with_dependency(keeper),
     }
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"wrk"), (b"authorization", authorization.encode())]
     scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http"}

@@ -37,7 +37,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"healthy": True})
 
 
-@require()
+@require(scope="*")
 def whoami(request: HttpRequest) -> JsonResponse:
     """Answer users."""
     return JsonResponse({"user": request.latchgate.user})

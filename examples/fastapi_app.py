@@ -19,7 +19,7 @@ def health() -> dict[str, bool]:
 
 
 @app.get("/whoami")
-def whoami(identity: Annotated[Identity, Depends(require())]) -> dict[str, str]:
+def whoami(identity: Annotated[Identity, Depends(require(scope="*"))]) -> dict[str, str]:
     """Answer users."""
     return {"user": identity.user}
 

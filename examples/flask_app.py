@@ -17,7 +17,7 @@ def health() -> dict[str, bool]:
 
 
 @app.get("/whoami")
-@require()
+@require(scope="*")
 def whoami() -> dict[str, str]:
     """Answer users."""
     return {"user": current_identity().user}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from latchgate.core.log_entries import LogEntry
-from latchgate.core.policy import PUBLIC
+from latchgate.core.policy import PUBLIC, SIGNED_IN, UNLIMITED
 from latchgate.errors import StorageError
 from latchgate.middleware.asgi import AsgiMiddleware, find_peer
 from latchgate.middleware.identities import Identity, get_identity
@@ -174,6 +174,8 @@ def test_a_request_that_is_cut_off_while_it_is_judged_leaves_a_row(
     judging, go_on = threading.Event(), threading.Event()
 
     class Slow:
+        usual = UNLIMITED
+
         def admit_at_once(self, head: object, requires: object) -> None:
             return None
 
@@ -238,18 +240,20 @@ def test_an_identity_tells_what_it_may(keeper: HeldKeeper, service: Service) -> 
         found.append(get_identity(scope))
         await echo_asgi(scope, receive, send)
 
-    ask_asgi(AsgiMiddleware(application, keeper=keeper))(_carrying(narrow))
+    ask_asgi(AsgiMiddleware(application, requires=SIGNED_IN, keeper=keeper))(_carrying(narrow))
 
     [identity] = found
-    asked = [{}, {"role": "All"}, {"scope": "reports"}, {"role": "All", "scope": "User:read"}]
+    asked = [{"scope": "*"}, {"role": "All", "scope": "*"}, {"scope": "reports"}, {"role": "All", "scope": "User:read"}]
     assert [identity.allows(**one) for one in asked] == [True] * 4
     asked = [
-        {"role": "Auditor"},
+        {},
+        {"role": "All"},
+        {"role": "Auditor", "scope": "*"},
         {"scope": "other"},
         {"role": "All", "scope": "User:write"},
         {"role": "Auditor", "scope": "reports"},
     ]
-    assert [identity.allows(**one) for one in asked] == [False] * 4
+    assert [identity.allows(**one) for one in asked] == [False] * 6
     assert narrow.secret not in repr(identity)
 
 
@@ -313,6 +317,8 @@ def test_a_request_that_is_cut_off_before_its_row_is_written_leaves_one(
     """Where replies wait for the disk, no thread may have been free for the row when the task was cancelled."""
 
     class Waiting:
+        usual = UNLIMITED
+
         def admit_at_once(self, head: Any, requires: Any) -> Any:  # noqa: ANN401  # as the keeper's
             passage = keeper.admit(head, requires)
             passage.sync = lambda: None

@@ -8,6 +8,7 @@ import pytest
 
 from latchgate.core.access_rules import RuleSet
 from latchgate.core.log_entries import LogEntry
+from latchgate.core.policy import UNLIMITED
 from latchgate.errors import StorageError
 from latchgate.middleware.keepers import Passage
 from latchgate.middleware.wsgi import WsgiMiddleware
@@ -145,6 +146,8 @@ def test_what_was_not_logged_does_not_leave(keeper: HeldKeeper, key: Pair) -> No
     """If the row cannot be written, the answer is a 503 and nothing of the application's."""
 
     class Unwritable:
+        usual = UNLIMITED
+
         def admit_at_once(self, head: Any, requires: Any) -> Passage:  # noqa: ANN401  # as the keeper's
             def fail(*_: object) -> None:
                 raise StorageError("The request log cannot be written")

@@ -18,13 +18,13 @@ from latchgate.bootstrap import Latchgate
 from latchgate.core.credentials import Scheme
 from latchgate.core.forwarded import Proxy
 from latchgate.core.heads import collect_presented
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.policy import PUBLIC, SIGNED_IN, UNLIMITED, Requirement
 from latchgate.middleware import fastapi as for_fastapi
 from latchgate.middleware import flask as for_flask
 from latchgate.middleware.asgi import AsgiMiddleware
 from latchgate.middleware.django import LatchgateMiddleware
 from latchgate.middleware.django import require as require_in_django
-from latchgate.middleware.identities import Identity, Judged, get_identity
+from latchgate.middleware.identities import ANY_SCOPE, Identity, Judged, get_identity
 from latchgate.middleware.keepers import Keeper
 from latchgate.middleware.local import judge
 from latchgate.middleware.wsgi import WsgiMiddleware
@@ -53,19 +53,21 @@ __all__ = [
 
 ROLE, SCOPE = "Auditor", "reports"
 LEVELS: dict[str, Requirement] = {
-    "/signed-in": SIGNED_IN,
-    "/role": Requirement(user=True, roles=frozenset({ROLE})),
+    "/signed-in": UNLIMITED,
+    "/any-scope": SIGNED_IN,
+    "/role": replace(UNLIMITED, roles=frozenset({ROLE})),
     "/scope": Requirement(user=True, scope=SCOPE),
     "/open": PUBLIC,
 }
 """What each address requires."""
 RULES = [
-    rule_of("/signed-in", number=0, scopes="*"),
-    rule_of("/role", ROLE, number=0, scopes="*"),
+    rule_of("/signed-in", number=0),
+    rule_of("/any-scope", number=0, scopes="*"),
+    rule_of("/role", ROLE, number=0),
     rule_of("/scope", scopes=SCOPE, number=0),
     rule_of("/open", number=0, guest=True),
 ]
-"""The same as access rules; they take credentials of any scopes, as a requirement without a scope does."""
+"""The same as access rules."""
 
 
 class HeldKeeper:
@@ -74,6 +76,7 @@ class HeldKeeper:
     def __init__(self, latchgate: Latchgate) -> None:
         self._latchgate = latchgate
         self.instance: Hashable = latchgate.settings.home
+        self.usual = UNLIMITED
 
     def open(self) -> None:
         """Do nothing."""
@@ -152,7 +155,7 @@ def _wsgi_rules(latchgate: Latchgate, keeper: Keeper) -> Ask:
 
 
 def _needed(path: str) -> dict[str, str]:
-    return {"/role": {"role": ROLE}, "/scope": {"scope": SCOPE}}.get(path, {})
+    return {"/role": {"role": ROLE}, "/scope": {"scope": SCOPE}, "/any-scope": {"scope": ANY_SCOPE}}.get(path, {})
 
 
 def _asgi_require(latchgate: Latchgate, keeper: Keeper) -> Ask:

@@ -18,6 +18,7 @@ __all__ = [
     "PROVED_CLIENT",
     "PUBLIC",
     "SIGNED_IN",
+    "UNLIMITED",
     "Decision",
     "Judgement",
     "Requirement",
@@ -66,6 +67,8 @@ class Requirement:
 
 PUBLIC = Requirement(user=False)
 SIGNED_IN = Requirement(user=True)
+UNLIMITED = Requirement(user=True, scope=ALL)
+"""A user, by a credential that is limited to nothing."""
 CLIENT = Requirement(user=False, client=True, schemes=frozenset({Scheme.CLIENT}))
 PROVED_CLIENT = replace(CLIENT, proved=True)
 

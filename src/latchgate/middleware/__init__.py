@@ -4,8 +4,8 @@
 `local` and `remote` whom it asks.
 """
 
-from latchgate.core.policy import PUBLIC, SIGNED_IN, Requirement
+from latchgate.core.policy import PUBLIC, SIGNED_IN, UNLIMITED, Requirement
 from latchgate.middleware.identities import Identity
 from latchgate.middleware.refusals import Refused
 
-__all__ = ["PUBLIC", "SIGNED_IN", "Identity", "Refused", "Requirement"]
+__all__ = ["PUBLIC", "SIGNED_IN", "UNLIMITED", "Identity", "Refused", "Requirement"]

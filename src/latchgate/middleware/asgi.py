@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from latchgate.core.heads import Head, find_target
-from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.core.policy import Requirement
 from latchgate.errors import SettingsError
 from latchgate.middleware.identities import JUDGED_KEY, KEY
 from latchgate.middleware.judging import UNANSWERED_GONE, Judge, record_on_loop, record_unanswered_on_loop
@@ -36,7 +36,7 @@ class AsgiMiddleware:
         self,
         app: AsgiApplication,
         *,
-        requires: Requirement = SIGNED_IN,
+        requires: Requirement | None = None,
         rules: bool = False,
         websockets: bool = False,
         keeper: Keeper | None = None,
@@ -45,8 +45,9 @@ class AsgiMiddleware:
 
         Args:
             app: The application.
-            requires: What is asked of each caller; a user, unless it says else. With PUBLIC a request without a
-                credential is let in as Guest, and the application says by `Identity.require` what it asks.
+            requires: What is asked of each caller; unless it says else, a user by a credential that is limited to
+                nothing. With PUBLIC a request without a credential is let in as Guest, and the application says by
+                `Identity.require` what it asks.
             rules: Whether the access rules decide instead.
             websockets: Whether websockets are let in, judged at their handshake as a GET. Without it, none is.
             keeper: Whom to ask; without one, the instance that the environment names, opened in this process.

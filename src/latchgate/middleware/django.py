@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from latchgate.core.heads import Head, find_target
-from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.core.policy import Requirement
 from latchgate.middleware.asgi import find_peer
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import KEY, get_identity, requirement_of
@@ -43,7 +43,7 @@ class LatchgateMiddleware:
         unknown = sorted(set(given) - _KNOWN)
         if unknown:
             raise ValueError(f"{_SETTING} has no {unknown[0]!r}; it takes {', '.join(sorted(_KNOWN))}")
-        requires: Requirement = given.get("requires", SIGNED_IN)
+        requires: Requirement | None = given.get("requires")
         self._judge = Judge(requires, rules=bool(given.get("rules")), keeper=given.get("keeper"))
         self._get_response = get_response
         if iscoroutinefunction(get_response):

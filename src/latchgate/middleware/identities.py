@@ -7,11 +7,14 @@ from typing import Any
 from latchgate.core.heads import Head
 from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal, Who
+from latchgate.core.scopes import ALL
 from latchgate.core.users import GUEST
 from latchgate.middleware.refusals import Refusal, Refused, refusal_of
 
-__all__ = ["JUDGED_KEY", "KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
+__all__ = ["ANY_SCOPE", "JUDGED_KEY", "KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
 
+ANY_SCOPE = "*"
+"""Said instead of a scope: it does not matter what the credential is limited to. It is no scope that one can have."""
 KEY = "latchgate.identity"
 """Under which name a scope or an environ holds the identity."""
 JUDGED_KEY = "latchgate.judged"
@@ -58,7 +61,7 @@ class Identity:
         return not isinstance(self.who, Principal)
 
     def allows(self, *, role: str | Iterable[str] | None = None, scope: str | None = None) -> bool:
-        """Whether the caller is a user with one of the roles, if any are named, and the scope, if one is.
+        """Whether the caller is a user with one of the roles, if any are named, and a credential with the scope.
 
         Raises:
             ValueError: As `requirement_of`.
@@ -66,7 +69,7 @@ class Identity:
         return decide(self.who, requirement_of(role, scope)).decision is Decision.ALLOWED
 
     def require(self, *, role: str | Iterable[str] | None = None, scope: str | None = None) -> None:
-        """Refuse the request unless the caller is a user with one of the roles, if any are named, and the scope.
+        """Refuse the request unless the caller has one of the roles, if any are named, and the credential the scope.
 
         Raises:
             Refused: It is not; the middleware answers 401 or 403, and the log has the reason.
@@ -85,7 +88,14 @@ class Identity:
 
 
 def requirement_of(role: str | Iterable[str] | None, scope: str | None) -> Requirement:
-    """Tell what is asked of a caller: a user with one of the roles, if any are named, and the scope, if one is.
+    """Tell what is asked of a caller: a user with one of the roles, if any are named, and a credential with the scope.
+
+    Without a scope it is to be limited to nothing, as where an access rule names none: a token by which some program
+    may know who somebody is, with `openid`, is not the whole of an application.
+
+    Args:
+        role: One role, or several of which one is enough; None: any user.
+        scope: A scope; `ANY_SCOPE`: whatever the credential is limited to.
 
     Raises:
         ValueError: A role or scope is given but names none: to take that for "any user" would let everybody in.
@@ -100,7 +110,8 @@ def requirement_of(role: str | Iterable[str] | None, scope: str | None) -> Requi
         raise ValueError(
             f'scope={scope!r} names no scope: write one as text, scope="reports"; leave it out where none is needed'
         )
-    return Requirement(user=True, scope=scope, roles=roles)
+    needed = None if scope == ANY_SCOPE else scope or ALL
+    return Requirement(user=True, scope=needed, roles=roles)
 
 
 def get_identity(request: Mapping[str, Any]) -> Identity:

@@ -21,16 +21,16 @@ UNANSWERED_GONE = CLIENT_GONE, "client_gone"
 class Judge:
     """Whom a middleware asks about a request, and what it asks of the caller."""
 
-    def __init__(self, requires: Requirement, *, rules: bool, keeper: Keeper | None) -> None:
+    def __init__(self, requires: Requirement | None, *, rules: bool, keeper: Keeper | None) -> None:
         """Open nothing yet.
 
         Args:
-            requires: What is asked of each caller.
+            requires: What is asked of each caller; None: what the keeper asks where nothing is said.
             rules: Whether the access rules decide instead.
             keeper: Whom to ask; without one, the instance that the environment names, opened in this process.
         """
         self.keeper = keeper or LocalKeeper()
-        self._requires = None if rules else requires
+        self._requires = None if rules else requires or self.keeper.usual
 
     @property
     def by_rules(self) -> bool:

@@ -104,6 +104,11 @@ class Keeper(Protocol):
         """A name that keepers have in common which judge and log alike; None if it cannot be told."""
         ...
 
+    @property
+    def usual(self) -> Requirement:
+        """What is asked of a caller where the application says nothing."""
+        ...
+
     def open(self) -> None:
         """Get ready. Raises SettingsError if it never can; a store that does not answer yet is no reason."""
         ...

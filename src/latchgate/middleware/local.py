@@ -14,7 +14,7 @@ from functools import partial
 from latchgate.bootstrap import Latchgate
 from latchgate.core.credentials import Presented
 from latchgate.core.heads import Head, collect_presented, find_host
-from latchgate.core.policy import Decision, Judgement, Requirement
+from latchgate.core.policy import UNLIMITED, Decision, Judgement, Requirement
 from latchgate.errors import SettingsError, StorageError
 from latchgate.middleware.identities import Judged, identity_of
 from latchgate.middleware.instances import Instance
@@ -30,6 +30,8 @@ __all__ = ["LocalKeeper", "judge"]
 
 class LocalKeeper:
     """Fulfils the protocol Keeper with the instance that the settings name."""
+
+    usual = UNLIMITED
 
     def __init__(
         self, settings: Settings | None = None, *, sessions: bool = False, trusts_socket: bool = False

@@ -26,7 +26,7 @@ from latchgate.core.credentials import (
     parse_credential,
 )
 from latchgate.core.heads import Head, collect_presented, find_host
-from latchgate.core.policy import Decision, Requirement, decide
+from latchgate.core.policy import SIGNED_IN, Decision, Requirement, decide
 from latchgate.core.principals import Anonymous, Principal, Reason, Rejected, Who
 from latchgate.core.refusals import MALFORMED
 from latchgate.core.users import DESK_USER, UserType
@@ -67,6 +67,9 @@ class _House:
 
 class RemoteKeeper:
     """Fulfils the protocol Keeper by asking `/auth/verify` of a server."""
+
+    # Its rules say which scopes are needed.
+    usual = SIGNED_IN
 
     def __init__(
         self,
@@ -238,7 +241,9 @@ def _read_answer(answer: Answer, presented: Presented) -> Who | Refusal:
         case 401:
             return refusal_of(Rejected(Reason.UNKNOWN_KEY, scheme), _NOBODY)
         case 403:
-            return Refusal(403, "forbidden", _told(answer))
+            # Which scope is lacking, where that is why (RFC 6750, section 3.1).
+            challenge = answer.headers.get("www-authenticate")
+            return Refusal(403, "forbidden", _told(answer), (("WWW-Authenticate", challenge),) if challenge else ())
         case 429:
             wait = answer.headers.get("retry-after", "1")
             reason = Reason.TOO_MANY_FAILURES

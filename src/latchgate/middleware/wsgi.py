@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from types import TracebackType
 from typing import Any
 
-from latchgate.core.policy import SIGNED_IN, Requirement
+from latchgate.core.policy import Requirement
 from latchgate.middleware.environs import read_environ
 from latchgate.middleware.identities import JUDGED_KEY, KEY, Identity, Judged
 from latchgate.middleware.judging import Judge
@@ -38,7 +38,7 @@ class WsgiMiddleware:
         self,
         app: WsgiApplication,
         *,
-        requires: Requirement = SIGNED_IN,
+        requires: Requirement | None = None,
         rules: bool = False,
         keeper: Keeper | None = None,
     ) -> None:
@@ -46,8 +46,9 @@ class WsgiMiddleware:
 
         Args:
             app: The application.
-            requires: What is asked of each caller; a user, unless it says else. With PUBLIC a request without a
-                credential is let in as Guest, and the application says by `Identity.require` what it asks.
+            requires: What is asked of each caller; unless it says else, a user by a credential that is limited to
+                nothing. With PUBLIC a request without a credential is let in as Guest, and the application says by
+                `Identity.require` what it asks.
             rules: Whether the access rules decide instead.
             keeper: Whom to ask; without one, the instance that the environment names, opened in this process.
         """
