@@ -11,6 +11,7 @@ and what is stored of it `VerifiedCache.keep`, under the same lock. Requests run
 One writer revokes key A, the others key B (one other; two where a counter is tried, whose fault needs them). A request
 for A that begins after A's revocation was acknowledged must not be accepted. Not modelled: replaced files, trust,
 clocks and crashes; a writer that dies before it raises acknowledges nothing. tests/truth tries those with real files.
+States that differ merely in which request, or which of two writers alike, is where count as one.
 """
 
 import sys
@@ -96,17 +97,31 @@ def search(without: str = "") -> Outcome:
     many, requests = len(revokes), (Request(),) * (REQUESTS - counting)
     start = State(("new",) * many, revokes, (0,) * many, requests)
     came: dict[State, Step | None] = {start: None}
+    known = {_whoever(start)}
     queue = deque([start])
     while queue:
         state = queue.popleft()
         for label, after in _steps(state, without):
-            if after in came:
+            alike = _whoever(after)
+            if alike in known:
                 continue
+            known.add(alike)
             came[after] = (label, state)
             if any(request.at == "yes" and request.must_refuse for request in after.requests):
                 return Outcome(len(came), _trace(came, after))
             queue.append(after)
     return Outcome(len(came), None)
+
+
+def _whoever(state: State) -> State:
+    """Tell a state whichever request and whichever of two writers alike is where: they go on alike."""
+    writers = sorted(zip(state.revokes, state.writers, state.counters, strict=True))
+    return state._replace(
+        writers=tuple(at for _, at, _ in writers),
+        counters=tuple(counter for _, _, counter in writers),
+        revokes="".join(revokes for revokes, _, _ in writers),
+        requests=tuple(sorted(state.requests)),
+    )
 
 
 def _trace(came: dict[State, Step | None], state: State) -> list[str]:
