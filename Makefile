@@ -51,8 +51,7 @@ check: $(VENV)/dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python -m pytest --quiet tests/architecture tests/docs --ignore=tests/docs/test_examples.py \
-		--ignore=tests/docs/test_oauth_examples.py --ignore=tests/docs/test_site.py
+	@$(BIN)/python -m pytest --quiet tests/architecture tests/docs/test_documents.py tests/docs/test_contributing.py tests/docs/test_*_page.py
 
 fmt: $(VENV)/dev
 	@$(BIN)/ruff check --fix
