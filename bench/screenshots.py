@@ -8,6 +8,7 @@ that has no picture, and one that does not answer with 200, end the run with 1: 
 what it shows gets made in `_furnish`, and what only a click or a key shows stands in screenshot_states.py.
 """
 
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,16 @@ _FOLDER = Path(__file__).parents[1] / "build" / "screenshots"
 _SIZES = ((1280, 900), (375, 800))
 _WITHOUT_SESSION = frozenset({"login", "fault", "sign-in-client", "guest-not-found"})
 _REFUSED = frozenset(
-    {"fault", "guest-not-found", "not-found", "ann-not-permitted", "keys-long", "key-owner-refused", "role-dialog-kept"}
+    {
+        "fault",
+        "internal",
+        "guest-not-found",
+        "not-found",
+        "ann-not-permitted",
+        "keys-long",
+        "key-owner-refused",
+        "role-dialog-kept",
+    }
 )
 """Those that are to be refused: what is said then is the picture."""
 _ANN, _WEB = "ann@example.com", "web@example.com"
@@ -204,7 +214,10 @@ def main(only: list[str]) -> int:
             parts = _furnish(running)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=find_program(), args=ARGUMENTS)
-                missing = list(_make_pictures(browser, running, parts, only))
+                missing = [
+                    *_make_pictures(browser, running, parts, only),
+                    *_make_fault(browser, running, only),
+                ]
                 browser.close()
         finally:
             running.stop()
@@ -323,6 +336,26 @@ def _make_pictures(
                     yield from _picture(page, name, address.format_map(parts), f"{theme}-{width}")
             yield from _make_states(user, parts, only, f"{theme}-{width}")
             _make_sign_ins(stranger, running, only, f"{theme}-{width}")
+
+
+def _make_fault(browser: Browser, running: RunningLatchgate, only: list[str]) -> Iterator[str]:
+    """Show what is said of a fault of ours. Last: to come by one, a record is spoilt."""
+    if not _is_wanted("internal", only):
+        return
+    session = _sign_in(browser, running.base, "Administrator")
+    database = sqlite3.connect(running.home / "latchgate.db")
+    with database:
+        database.execute("UPDATE user SET restrict_ip = 'nowhere' WHERE name = ?", (_WEB,))
+    database.close()
+    for theme in ("light", "dark"):
+        for width, height in _SIZES:
+            page = browser.new_page(
+                base_url=running.base,
+                color_scheme=theme,  # type: ignore[arg-type]  # the loop's words are those of Playwright
+                viewport={"width": width, "height": height},
+                storage_state=session,
+            )
+            yield from _picture(page, "internal", f"/app/user/{_WEB}", f"{theme}-{width}")
 
 
 def _make_states(page: Page, parts: Mapping[str, str], only: list[str], kind: str) -> Iterator[str]:

@@ -42,7 +42,7 @@ def main() -> int:
 
 def _keep(name: str, page: Page) -> None:
     # Nothing that blinks or fades, so that pictures of the same page are alike.
-    page.evaluate("document.fonts.ready")
+    page.evaluate("document.fonts.ready.then(() => { document.documentElement.style.caretColor = 'transparent'; })")
     page.wait_for_load_state("networkidle")
     session = page.context.new_cdp_session(page)
     taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": _QUALITY})

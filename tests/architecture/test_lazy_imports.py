@@ -65,7 +65,8 @@ def read():
     assert unverified_client_id(Secret("e30.eyJzdWIiOiJhcHAifQ.AAAA")) == "app"
 
 def page():
-    assert "</html>" in frame.renderer.render("fault.html", {"title": "T", "message": "M", "start": start_of(None)})
+    shown = {"title": "T", "message": "M", "start": start_of(None), "request_id": ""}
+    assert "</html>" in frame.renderer.render("fault.html", shown)
 
 def document():
     assert b'"openapi":"3.1.0"' in description._build().body

@@ -219,7 +219,8 @@ def test_a_handler_that_fails_is_logged_and_says_nothing(
 
     assert "logged" in assert_refused(first, 500, "InternalError")
     assert_refused_v2(second, 500, "InternalError")
-    assert_shown(page, 500)
+    # Whoever sees the page has no other way to the ID than to be told.
+    assert f"<code>{page.header('x-request-id')}</code>" in assert_shown(page, 500)
     for answer in (first, second, page):
         assert "secret detail" not in answer.text
         assert (answer.row.user, answer.row.status, answer.row.reason) == (API, 500, "internal")

@@ -104,6 +104,7 @@ def test_every_topic_is_there(service: Service, topic: str) -> None:
         ("/app/userland", "/help/howto/desk"),
         ("/app", "/help/howto/desk"),
         ("/me/key/lgk_x/revoke", "/help/howto/desk#my-account"),
+        ("/me/second-factor/set-up", "/help/howto/desk#signing-in"),
     ],
 )
 def test_the_longest_beginning_counts(path: str, leads_to: str) -> None:

@@ -13,13 +13,13 @@ import pytest
 
 from latchgate.core.log_entries import LogEntry
 from latchgate.errors import NotPermitted
-from latchgate.server.desk import log_exports, log_tails
+from latchgate.server.desk import log_exports, log_list, log_tails
 from latchgate.server.desk.log_exports import Row
 from latchgate.services import request_counts
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Answer
 from support.envelopes import assert_page, assert_shown
-from support.logged import API, AUDITOR, MANAGER, OTHER, PEER_OF_OTHER, WEB, LoggedService, rows_in
+from support.logged import API, AUDITOR, HOST, MANAGER, OTHER, PEER_OF_OTHER, WEB, LoggedService, rows_in
 
 LOG, ACTIVITY = "/app/request-log", "/app/activity"
 TAIL, EXPORT, ACTIVITY_EXPORT = f"{LOG}/tail", f"{LOG}/export", f"{ACTIVITY}/export"
@@ -269,6 +269,39 @@ def test_a_file_is_read_page_by_page_to_its_bound(logged: LoggedService, monkeyp
     bounded = _csv(logged.open(f"{EXPORT}?since=any&key=lgk_flood", MANAGER))
 
     assert len({row["name"] for row in bounded}) == 14
+
+
+def test_a_file_of_a_rare_filter_is_searched_bit_by_bit(logged: LoggedService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read looks through more than a page does, and the file has what one read would have found."""
+    query = f"{EXPORT}?since=any&search=ping&format=jsonl"
+    whole = _json_lines(logged.open(query, MANAGER))
+    monkeypatch.setattr(log_list, "ROWS_SEARCHED_MAX", 5)
+    monkeypatch.setattr(log_exports, "_PAGE_ROWS", 2)
+    pages: list[Sequence[Row]] = []
+    lines = log_exports._json_lines
+
+    def note(page: Sequence[Row]) -> bytes:
+        pages.append(page)
+        return lines(page)
+
+    monkeypatch.setattr(log_exports, "_json_lines", note)
+
+    found = _json_lines(logged.open(query, MANAGER))
+
+    assert [row["name"] for row in found if row in whole] == [row["name"] for row in whole]
+    assert len({row["name"] for row in found}) == len(found)
+    assert any(not page for page in pages)
+
+
+def test_the_same_path_of_two_hosts_is_two(logged: LoggedService) -> None:
+    """Each with its host before it, and a link to its own rows."""
+    for host in (HOST, HOST, "other.example.com"):
+        logged.ask_for(host, "/same?page=2", logged.pairs[OTHER])
+
+    text = logged.show(f"{LOG}?path=/same")
+
+    assert f"{HOST} /same 2 other.example.com /same 1" in _tops(text)["Paths"]
+    assert f'href="{LOG}?path=%2Fsame&amp;host={HOST}"' in text
 
 
 def test_what_a_caller_chose_is_text_in_a_file(logged: LoggedService) -> None:

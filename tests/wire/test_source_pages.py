@@ -9,7 +9,7 @@ import pytest
 from latchgate.core.permissions import EVERY_ACTION, Action, Grant
 from latchgate.core.users import SYSTEM_MANAGER, UserType
 from latchgate.services.actors import COMMAND_LINE
-from support.asgi import Service, opened_service
+from support.asgi import LOGGED_USER, Service, opened_service
 from support.envelopes import assert_page, assert_shown
 from support.pages import HTML, done_at, send_form, send_json, visit
 
@@ -221,3 +221,18 @@ def test_the_list_is_narrowed_by_its_address(peopled: Service, query: str, shown
     text = assert_page(visit(peopled, f"{RECORDS}?{query}", MANAGER))
 
     assert {one.replace("%20", " ") for one in re.findall(r'class="opens" href="[^"]+/record/([^"]+)"', text)} == shown
+
+
+def test_before_a_record_is_deleted_its_use_is_told(peopled: Service) -> None:
+    """What its keys did within a day, all together; and that they never did anything."""
+    peopled.latchgate.sources.create_record(COMMAND_LINE, SOURCE, "Side door", API)
+    path = f"{RECORDS}/record/Side%20door/delete"
+    pairs = [peopled.make_key("Side door", source=SOURCE) for _ in range(2)]
+    assert "They were never used." in assert_page(visit(peopled, path, MANAGER))
+
+    for pair in (*pairs, pairs[0]):
+        assert peopled.ask(LOGGED_USER, pair.token, headers=[("frappe-authorization-source", SOURCE)]).status == 200
+
+    told = " ".join(re.sub("<[^>]*>", " ", assert_page(visit(peopled, path, MANAGER))).split())
+    assert "with all its keys. Whatever uses one stops working at once." in told
+    assert "They were used 3 times within a day by 1 address; the last time just now ." in told

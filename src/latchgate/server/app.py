@@ -63,7 +63,7 @@ class Site:
     trusted_proxies: tuple[Network, ...]
     gate_may_wait: bool
     """Whether the gate's look-ups cross a network, so that they must leave the event loop."""
-    render_fault_page: Callable[[Fault, Principal | None], Response]
+    render_fault_page: Callable[[Fault, Principal | None, str], Response]
 
     @property
     def challenge(self) -> str:
@@ -230,8 +230,9 @@ class Application:
         if dialect is Dialect.PAGE and guest and fault.status == _FORBIDDEN and request.method in {"GET", "HEAD"}:
             return RedirectResponse("/login", 303)
         if dialect is Dialect.PAGE or (prefers_html(request) and not exchange.for_proxy):
-            principal = exchange.admission.principal if exchange.admission else None
-            return self.site.render_fault_page(fault, principal)
+            admission = exchange.admission
+            principal, request_id = (admission.principal, admission.request_id) if admission else (None, "")
+            return self.site.render_fault_page(fault, principal, request_id)
         return render_fault_json(fault, dialect)
 
     async def _record(self, exchange: _Exchange, response: Response) -> Response:

@@ -1,5 +1,6 @@
 """What was found about keys, in words: exactly what is allowed and not used, so that somebody can decide."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from latchgate.core.scopes import ALL
@@ -7,7 +8,7 @@ from latchgate.server.desk.wording import Moment
 from latchgate.services.key_findings import DAYS_SEEN, DAYS_SOON, DAYS_UNTRIED, Excess, Finding, JudgedKey
 from latchgate.services.log_ports import KeyUse
 
-__all__ = ["FINDINGS", "finding_notes", "use_words"]
+__all__ = ["FINDINGS", "finding_notes", "joined_use", "use_words"]
 
 FINDINGS = {
     Finding.EXPIRES_SOON: f"Expires within {DAYS_SOON} days",
@@ -46,6 +47,17 @@ def use_words(use: KeyUse, span: str) -> str:
     least = "" if use.whole else "at least "
     count = len(use.addresses)
     return f"used {least}{times} {span} by {least}{count:,} {'address' if count == 1 else 'addresses'}"
+
+
+def joined_use(uses: Sequence[KeyUse]) -> KeyUse:
+    """Tell of several keys as if they were one; of one at least."""
+    return KeyUse(
+        sum(use.requests for use in uses),
+        sum(use.reads for use in uses),
+        tuple(dict.fromkeys(address for use in uses for address in use.addresses)),
+        min(use.since for use in uses),
+        all(use.whole for use in uses),
+    )
 
 
 def _excess_notes(excess: Excess, scopes: list[str], now: int) -> list[str]:

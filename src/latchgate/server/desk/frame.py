@@ -64,7 +64,15 @@ _HTMX = {
         {"code": "...", "swap": False, "error": True},
     ],
 }
-_TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not permitted", 404: "Not found", 429: "Too many requests"}
+_INTERNAL = 500
+_TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    403: "Not permitted",
+    404: "Not found",
+    429: "Too many requests",
+    _INTERNAL: "This did not work",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +196,19 @@ class Frame:
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
-    def fault(self, fault: Fault, principal: Principal | None = None) -> Response:
-        """Render a refusal as a page, with a way on for whoever sees it; what a program needs stays in its headers."""
+    def fault(self, fault: Fault, principal: Principal | None = None, request_id: str = "") -> Response:
+        """Render a refusal as a page, with a way on for whoever sees it; what a program needs stays in its headers.
+
+        A fault of ours tells the request's ID too, by which both logs have it.
+        """
         title = _TITLES.get(fault.status, "Something went wrong")
         message = fault.message or fault.quiet or str(fault.extra.get("message", ""))
         try:
             start = start_of(principal)
-            response = self.plain("fault.html", fault.status, title=title, message=message, start=start)
+            told = request_id if fault.status >= _INTERNAL else ""
+            response = self.plain(
+                "fault.html", fault.status, title=title, message=message, start=start, request_id=told
+            )
         except (OSError, ImportError):
             # No descriptors are left, and no page was shown yet: what renders them cannot be loaded.
             response = PlainTextResponse(f"{title}\n{message}\n", fault.status, headers=_PLAIN_HEADERS)

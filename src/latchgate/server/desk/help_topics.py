@@ -6,6 +6,7 @@ HELP = "/help"
 _DESK = f"{HELP}/howto/desk"
 
 TOPICS = {
+    "/undo": f"{_DESK}#undo",
     "/app/search": f"{_DESK}#searching",
     "/app/user": f"{_DESK}#users",
     "/app/user/new": f"{_DESK}#users",
@@ -23,6 +24,7 @@ TOPICS = {
     "/app/settings": f"{HELP}/settings",
     "/app/event-consumer": f"{HELP}/howto/token-based-auth#keys-that-belong-to-something-else-than-a-user",
     "/me": f"{_DESK}#my-account",
+    "/me/second-factor": f"{_DESK}#signing-in",
     "/me/app": f"{HELP}/howto/oauth2#7-revoke",
     "/api/docs": f"{HELP}/howto/records",
 }

@@ -14,7 +14,7 @@ from latchgate.core.questions import Asked
 from latchgate.errors import Invalid
 from latchgate.request_log.exports import csv_lines
 from latchgate.server.desk.log_filters import Narrowed
-from latchgate.server.desk.log_list import Log
+from latchgate.server.desk.log_list import Log, LogList
 from latchgate.server.requests import Call
 from latchgate.services.actors import Actor
 from latchgate.services.documents import DocumentService
@@ -33,7 +33,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LogExports:
-    """Writes files as they are read, in short reads: a slow reader holds up nothing, and no file lies in memory."""
+    """Writes files as they are read, in short reads: a slow reader holds up nothing, and no file lies in memory.
+
+    Filters that no index serves look through all rows of the chosen time, some hundred thousand at once.
+    """
 
     documents: DocumentService
     log: Log
@@ -61,24 +64,46 @@ class LogExports:
             order_by="time desc",
             limit=_PAGE_ROWS,
         )
-        first = await anyio.to_thread.run_sync(self._read, call.actor, asked)
-        pages = chain([first], self._pages(call.actor, asked, first))
+        pages = self._pages(call.actor, asked)
+        first = await anyio.to_thread.run_sync(next, pages)
+        pages = chain([first], pages)
         name = f"{self.log.address.rpartition('/')[2]}-{datetime.fromtimestamp(now, UTC):%Y-%m-%d-%H%M%S}.{form}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         written = _csv(self.log.fields, pages) if form == "csv" else map(_json_lines, pages)
         return StreamingResponse(written, media_type=_MEDIA_TYPES[form], headers=headers)
 
-    def _pages(self, actor: Actor, asked: Asked, page: Sequence[Row]) -> Iterator[Sequence[Row]]:
-        # Each is asked for by whoever the caller is by then: a session that has ended meanwhile reads on no longer.
-        later = replace(actor, waited=True)
-        count = len(page)
-        while len(page) == _PAGE_ROWS and count < EXPORT_ROWS_MAX:
-            page = self._read(later, replace(asked, after=page[-1]["name"]))
-            count += len(page)
-            yield page
+    def _pages(self, actor: Actor, asked: Asked) -> Iterator[Sequence[Row]]:
+        """Read page by page. One may have no rows, so that a search through all of the log ends with its reader."""
+        left, until = EXPORT_ROWS_MAX, ""
+        while True:
+            question, rest_until = self._piece(actor, asked, until)
+            more = True
+            while more:
+                found = self.documents.list_rows(actor, self.log.doctype, question)
+                page = found.documents()[:left]
+                left -= len(page)
+                yield page
+                # Whoever the caller is by then asks for the next: a session that has ended meanwhile reads no further.
+                actor, more = replace(actor, waited=True), found.more and left > 0
+                question = replace(question, after=page[-1]["name"]) if more else question
+            if not (rest_until and left):
+                return
+            until = rest_until
 
-    def _read(self, actor: Actor, asked: Asked) -> Sequence[Row]:
-        return self.documents.list_rows(actor, self.log.doctype, asked).documents()
+    def _piece(self, actor: Actor, asked: Asked, until: str) -> tuple[Asked, str]:
+        """Ask for as much as a page of the log looks through at once, cut between two times.
+
+        Returns:
+            The question, and until when the rest is; empty if there is none.
+        """
+        conditions: list[Any] = list(asked.filters) if isinstance(asked.filters, list) else []
+        older = [*conditions, ["time", "<=", until]] if until else conditions
+        rest = replace(asked, filters=older)
+        end = LogList(self.documents, self.log).end_of_search(actor, rest)
+        # Of the same microsecond there are never so many.
+        if end is None or end.until == until:
+            return rest, ""
+        return replace(asked, filters=[*older, ["time", ">", end.until]]), end.until
 
 
 def _csv(columns: Sequence[str], pages: Iterator[Sequence[Row]]) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from latchgate.core.questions import Asked
 from latchgate.errors import Invalid, NotFound
 from latchgate.server.desk.views import View
 from latchgate.server.requests import Call
+from latchgate.services.actors import Actor
 from latchgate.services.documents import DocumentService
 
 __all__ = ["ACTIVITY_LOG", "REQUEST_LOG", "ROWS_SEARCHED_MAX", "Log", "LogList", "LogPage", "Searched"]
@@ -113,11 +114,10 @@ class LogList:
             after=view.get("after"),
             limit=rows_max,
         )
-        indexed = [list(one) for one in conditions if one[0] == "time" or (one[0], one[1]) in _INDEXED]
-        walked = bool(any_of) or len(indexed) < len(conditions)
+        walked = bool(any_of) or len(_indexed(conditions)) < len(conditions)
         opened = view.get("open")
         try:
-            end = self._end_of_search(call, replace(asked, filters=indexed)) if walked else None
+            end = self.end_of_search(call.actor, asked)
             within = [["time", ">=", end.until]] if end else []
             asked = replace(asked, filters=[*map(list, conditions), *within])
             found = self.documents.list_rows(call.actor, self.log.doctype, asked)
@@ -134,10 +134,22 @@ class LogList:
         """Whether the caller may read everybody's rows, not only their own."""
         return self.log.doctype in self.documents.list_readable(call.actor, [self.log.doctype])
 
-    def _end_of_search(self, call: Call, walk: Asked) -> Searched | None:
-        """Find the row where a walk along an index has gone far enough; None if it is shorter than that."""
-        asked = replace(walk, fields=["name", "time"], or_filters=[], start=ROWS_SEARCHED_MAX, limit=1)
-        found = self.documents.list_rows(call.actor, self.log.doctype, asked).rows
+    def end_of_search(self, actor: Actor, asked: Asked) -> Searched | None:
+        """Find the row where a search has gone far enough; None if it is shorter, or an index serves it.
+
+        Args:
+            actor: Who searches.
+            asked: For what, newest first; its filters are a list.
+
+        Raises:
+            NotPermitted, Invalid: As DocumentService.list_rows.
+        """
+        filters: list[Any] = list(asked.filters) if isinstance(asked.filters, list) else []
+        indexed = _indexed(filters)
+        if not asked.or_filters and len(indexed) == len(filters):
+            return None
+        walk = replace(asked, fields=["name", "time"], filters=indexed, or_filters=[], start=ROWS_SEARCHED_MAX, limit=1)
+        found = self.documents.list_rows(actor, self.log.doctype, walk).rows
         return Searched(ROWS_SEARCHED_MAX, str(found[0][0]), str(found[0][1])) if found else None
 
     def _find(self, call: Call, name: str) -> dict[str, Any] | None:
@@ -145,3 +157,7 @@ class LogList:
             return self.documents.get(call.actor, self.log.doctype, name)
         except NotFound:
             return None
+
+
+def _indexed(conditions: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(one) for one in conditions if one[0] == "time" or (one[0], one[1]) in _INDEXED]

@@ -23,6 +23,10 @@ _SAMPLE_ROWS = 1000
 _LINKED_LENGTH_MAX = 400
 
 
+Name = tuple[str, str]
+"""What stands before a name, or nothing, and the name."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopName:
     """A name and how many requests had it."""
@@ -31,6 +35,8 @@ class TopName:
     requests: int
     address: str
     """Of the rows that have it; empty if they cannot be asked for."""
+    beside: str = ""
+    """What tells it from others of the same words: the host of a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Kind:
     words: Callable[[str], str] = str
     mono: bool = False
     """Whether they are read letter by letter."""
+    beside: str = ""
+    """What stands before a name where a row has it: the same name with another is another. A filter's name too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ class Look:
 _USERS = Kind("Users", "user", "user", CountedBy.USER)
 _KINDS = (
     Kind("Keys", "api_key", "key", CountedBy.KEY, mono=True),
-    Kind("Paths", "path", "path", mono=True),
+    Kind("Paths", "path", "path", mono=True, beside="host"),
     Kind("Refusals", "reason", "reason", CountedBy.REASON, reason_words),
 )
 
@@ -144,7 +152,7 @@ class LogOverviews:
             # They are all there: to look once more would take as long as it took to find them.
             return page.rows, page.searched is not None
         asked = Asked(
-            fields=[kind.column for kind in (_USERS, *_KINDS)],
+            fields=[name for kind in (_USERS, *_KINDS) for name in (kind.column, kind.beside) if name],
             filters=[*look.narrowed.conditions, *page.within],
             or_filters=look.narrowed.any_of,
             order_by="time desc",
@@ -153,30 +161,35 @@ class LogOverviews:
         found = self.documents.list_rows(look.call.actor, REQUEST_LOG.doctype, asked)
         return found.documents(), found.more or bool(page.within)
 
-    def _count(self, call: Call, query: CountQuery) -> "Counter[str] | None":
+    def _count(self, call: Call, query: CountQuery) -> "Counter[Name] | None":
         """Count by the roll-ups; None where there are too many of them."""
         top = self.charts.counts.top(call.actor, query, 2 * _NAMES_MAX)
         if top is None:
             return None
         # Two users of one name, of whom one is gone, or a name in two sources, are one filter.
-        counts: Counter[str] = Counter()
+        counts: Counter[Name] = Counter()
         for one in top:
-            counts[one.name] += one.requests
+            counts["", one.name] += one.requests
         return counts
 
 
-def _among(rows: Sequence[Mapping[str, Any]], kind: Kind) -> "Counter[str]":
+def _among(rows: Sequence[Mapping[str, Any]], kind: Kind) -> "Counter[Name]":
+    named = ((row.get(kind.beside) or "", row[kind.column]) for row in rows if row[kind.column])
     # The same path with another query is the same path.
-    values = (row[kind.column] for row in rows if row[kind.column])
-    return Counter(value.partition("?")[0] if kind.column == "path" else value for value in values)
+    return Counter((beside, name.partition("?")[0] if kind.column == "path" else name) for beside, name in named)
 
 
-def _names(view: View, kind: Kind, counts: "Counter[str]") -> list[TopName]:
+def _names(view: View, kind: Kind, counts: "Counter[Name]") -> list[TopName]:
     most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:_NAMES_MAX]
     return [
-        TopName(kind.words(name), count, view.to(**{kind.parameter: name}) if len(name) <= _LINKED_LENGTH_MAX else "")
-        for name, count in most
+        TopName(kind.words(name), count, _address(view, kind, beside, name), beside) for (beside, name), count in most
     ]
+
+
+def _address(view: View, kind: Kind, beside: str, name: str) -> str:
+    if max(len(name), len(beside)) > _LINKED_LENGTH_MAX:
+        return ""
+    return view.to(**{kind.parameter: name, **({kind.beside: beside} if beside else {})})
 
 
 def _subject(view: View, asker: Asker, *, sees_all: bool) -> tuple[CountedBy, str | None, frozenset[str]]:

@@ -65,7 +65,7 @@ def build_pages(latchgate: Latchgate, frame: Frame, door: Door) -> Mapping[str, 
     users = UserForm(frame, documents, latchgate.api_keys, latchgate.connected_apps, charts, lists)
     keys = KeyPages(frame, documents, latchgate.api_keys, latchgate.clock, _findings(latchgate), settings.public_url)
     passwords = PasswordPages(frame, users, latchgate.passwords, latchgate.reset_url, door.limiter)
-    records = RecordPages(frame, documents, latchgate.api_keys)
+    records = RecordPages(frame, documents, latchgate.api_keys, _findings(latchgate))
     account = AccountPages(frame, documents, latchgate.api_keys, lists, latchgate.connected_apps)
     roles = RolePages(frame, documents, latchgate.permissions, latchgate.roles)
     clients = ClientForm(frame, documents, latchgate.clients, latchgate.clock, settings.public_url, charts)

@@ -1,6 +1,6 @@
 """The form of a source's record, as whom its keys act and whether they work, and its section API Access."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from latchgate.core.permissions import Action
 from latchgate.errors import Conflict, Invalid, NotPermitted
+from latchgate.server.desk.finding_words import joined_use, use_words
 from latchgate.server.desk.forms import Told, done_of, status_of, told_of
 from latchgate.server.desk.frame import Frame, Heading, Link
 from latchgate.server.desk.key_owners import KeyHome, KeyServices, read_keys
@@ -21,6 +22,7 @@ from latchgate.server.requests import Call
 from latchgate.server.routes import Page
 from latchgate.services.api_keys import ApiKeyService
 from latchgate.services.documents import DocumentService
+from latchgate.services.key_findings import KeyFindings
 from latchgate.services.key_owners import Owner
 
 __all__ = ["CONSUMER", "RECORD", "RecordPages"]
@@ -38,6 +40,7 @@ class RecordPages:
     frame: Frame
     documents: DocumentService
     api_keys: ApiKeyService
+    findings: KeyFindings
 
     def table(self) -> Mapping[str, Page]:
         """List the pages by address."""
@@ -101,6 +104,8 @@ class RecordPages:
         dialog: Mapping[str, Any] | None = None,
     ) -> Response:
         record, values = await anyio.to_thread.run_sync(self._read, call)
+        if dialog and dialog["kind"] == "delete" and values["keys"]:
+            values["used"] = await anyio.to_thread.run_sync(self._used, call, values["keys"])
         trail = _trail(source_of(call))
         return await self.frame.show(
             call,
@@ -125,6 +130,11 @@ class RecordPages:
             "may_delete": self.documents.may(actor, source, Action.DELETE, record["name"]),
             "sees_user": bool(record["user"]) and sees_users,
         }
+
+    def _used(self, call: Call, keys: Sequence[Mapping[str, Any]]) -> str:
+        """Tell how these keys were used within a day, all together; empty if that may not be seen."""
+        uses = self.findings.uses_of_a_day(call.actor, keys).values()
+        return use_words(joined_use(list(uses)), "within a day") if uses else ""
 
 
 def _home_of(call: Call, record: Mapping[str, Any]) -> KeyHome:
