@@ -330,7 +330,7 @@ def test_nothing_is_smuggled_in(site: Site) -> None:
 
 
 def test_trailers_are_no_headers(site: Site) -> None:
-    """Two proxies drop them; HAProxy passes them on for what they are."""
+    """HAProxy passes them on for what they are, the others drop them."""
     trailer = "X-Auth-Request-User: root"
     head = f"Trailer: X-Auth-Request-User\r\n{auth(site.bob)}"
 
