@@ -1,4 +1,4 @@
-"""The guides to proxies that no test runs, and the reference, say what Latchgate does; tests/proxies runs the rest."""
+"""The guides to proxies, of which tests/proxies runs those that are installed, and the reference say what is so."""
 
 import re
 from typing import Any
@@ -26,9 +26,9 @@ def _guide(proxy: str) -> str:
     return (ROOT / "docs" / "howto" / f"{proxy}.md").read_text()
 
 
-def _document(proxy: str) -> Any:  # noqa: ANN401  # whatever the YAML is
-    [block] = [block for block in find_blocks(_guide(proxy)) if block.language == "yaml"]
-    return yaml.safe_load(block.text)
+def _documents(proxy: str) -> list[Any]:
+    blocks = [block for block in find_blocks(_guide(proxy)) if block.language == "yaml"]
+    return [yaml.safe_load(block.text) for block in blocks]
 
 
 @pytest.mark.parametrize("proxy", Proxy)
@@ -42,7 +42,8 @@ def test_each_dialect_has_a_guide(proxy: Proxy) -> None:
 
 def test_traefik_is_told_whom_to_ask_and_what_to_take() -> None:
     """Its middleware stands before the one that takes the credential away, and believes no caller."""
-    http = _document("traefik")["http"]
+    entry, dynamic = _documents("traefik")
+    http = dynamic["http"]
     asking = http["middlewares"]["latchgate"]["forwardAuth"]
 
     assert asking["address"].endswith(f":8000{VERIFY_PATH}?proxy=traefik")
@@ -50,16 +51,19 @@ def test_traefik_is_told_whom_to_ask_and_what_to_take() -> None:
     assert asking["authResponseHeaders"] == list(IDENTITY_HEADERS)
     assert http["routers"]["app"]["middlewares"][0] == "latchgate"
     taken = http["middlewares"]["no-credential"]["headers"]["customRequestHeaders"]
-    assert {name.replace("-", "_") for name in IDENTITY_HEADERS} | {"Authorization"} <= set(taken)
-    assert {"http2-settings", *_TELLS_OTHERWISE} <= {name.lower() for name in taken}
+    assert {"authorization", "http2-settings", *_TELLS_OTHERWISE} <= {name.lower() for name in taken}
     assert set(taken.values()) == {""}
+    [web] = http["routers"]["app"]["entryPoints"]
+    # Other spellings of the same names.
+    assert entry["entryPoints"][web]["http"] == {"aliasHeadersStrategy": "reject"}
 
 
 def test_envoy_is_told_whom_to_ask_and_what_to_take() -> None:
     """It asks before it routes, lets nobody in where nobody answers, and tells the caller's address."""
-    [listener] = _document("envoy")["static_resources"]["listeners"]
+    [document] = _documents("envoy")
+    [listener] = document["static_resources"]["listeners"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    asking, routing = (one["typed_config"] for one in manager["http_filters"])
+    removing, asking, routing = (one["typed_config"] for one in manager["http_filters"])
     taken = asking["http_service"]["authorization_response"]["allowed_upstream_headers"]["patterns"]
     passed = {one["exact"] for one in asking["allowed_headers"]["patterns"]}
 
@@ -67,11 +71,22 @@ def test_envoy_is_told_whom_to_ask_and_what_to_take() -> None:
     [route] = application["routes"]
     assert {"authorization", "x-forwarded-host", *_TELLS_OTHERWISE} <= set(route["request_headers_to_remove"])
     assert routing["@type"].endswith("router.v3.Router")
+    [removed] = removing["mutations"]["request_mutations"]
+    odd = removed["remove_on_match"]["key_matcher"]["safe_regex"]["regex"]
+    assert [sign for sign in "-az09:._~!" if re.fullmatch(odd, f"x{sign}auth")] == list("._~!")
     assert asking["failure_mode_allow"] is False
     assert asking["http_service"]["path_prefix"] == VERIFY_PATH
     assert [one["exact"] for one in taken] == [name.lower() for name in IDENTITY_HEADERS]
     assert {"authorization", "cookie", "x-forwarded-for"} <= passed
     assert not [name for name in passed if name.startswith("x-auth-request")]
+
+
+def test_caddy_lets_no_other_spelling_pass() -> None:
+    """Each sign that a header's name may have, beside letters, digits and `-`, has its line."""
+    [block] = [block.text for block in find_blocks(_guide("caddy")) if block.language == "text"]
+
+    taken = re.findall(r"^\t\trequest_header -\*(.)\*$", block[: block.index("forward_auth")], re.MULTILINE)
+    assert sorted(taken) == sorted("_.!#$%&'*+^`|~")
 
 
 def test_caddy_tells_the_host_that_it_serves() -> None:

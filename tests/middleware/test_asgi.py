@@ -210,6 +210,7 @@ def test_the_callers_own_words_never_reach_the_application(keeper: HeldKeeper, k
         await echo_asgi(scope, receive, send)
 
     words = [b"x-auth-request-user", b"x_auth_request_groups", b"remote-user", b"X-Forwarded-User".lower(), b"x-kept"]
+    words += [b"x-auth-request-user".replace(b"-", bytes([sign])) for sign in b"_.!#$%&'*+^`|~"]
     request = Request(headers=((b"authorization", key.token.encode()), *((word, b"Administrator") for word in words)))
     ask_asgi(AsgiMiddleware(application, keeper=keeper))(request)
 

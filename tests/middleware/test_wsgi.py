@@ -170,7 +170,7 @@ def test_the_callers_own_words_never_reach_the_application(keeper: HeldKeeper, k
         found.update(environ)
         return echo_wsgi(environ, start_response)
 
-    words = [b"X-Auth-Request-User", b"X_Auth_Request_Groups", b"Remote-User", b"X-Kept"]
+    words = [b"X-Auth-Request-User", b"X_Auth_Request_Groups", b"X~Auth.Request!Key", b"Remote-User", b"X-Kept"]
     environ = environ_of(_carrying(key, b"/", *((word, b"Administrator") for word in words)))
     environ["REMOTE_USER"] = "Administrator"
     list(WsgiMiddleware(application, keeper=keeper)(environ, lambda *_: None))

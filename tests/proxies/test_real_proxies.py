@@ -15,7 +15,7 @@ from latchgate.settings import load_settings
 from support.asgi import Pair, opened_service
 from support.documents import ROOT, find_blocks
 from support.echo_application import EchoApplication, Reached
-from support.proxies import HOST, PROXIES, Mood, Relay, running_proxy, send
+from support.proxies import HOST, PROXIES, Mood, Relay, find_program, running_proxy, send
 from support.running import RunningLatchgate
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -36,6 +36,11 @@ _TELLS_OTHERWISE = (
     *("X-Forwarded-Prefix", "Forwarded"),
 )
 """By which some applications take another address, host or method for the request's."""
+_NEEDED = ("nginx", "caddy", "haproxy")
+_OTHERS = [name for name in PROXIES if name not in _NEEDED and find_program(name)]
+"""No part of Debian: tried where they are installed."""
+_SIGNS = "_.!#$%&'*+^`|~"
+"""What a header's name may hold beside letters, digits and `-`, for which some applications take it."""
 
 
 @dataclass
@@ -100,6 +105,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     settings = {
         "LATCHGATE_ACCESS_RULES": str(rules),
         "LATCHGATE_TRUSTED_PROXIES": "127.0.0.1",
+        "LATCHGATE_PROXY": "envoy",
         "LATCHGATE_PUBLIC_URL": f"http://{HOST}:8443",
         "LATCHGATE_SIGN_IN_FOR": HOST,
     }
@@ -115,7 +121,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         running.stop()
 
 
-@pytest.fixture(scope="module", params=PROXIES)
+@pytest.fixture(scope="module", params=[*_NEEDED, *_OTHERS])
 def started(request: pytest.FixtureRequest, house: Site) -> Iterator[Site]:
     """Each proxy, started once."""
     with running_proxy(request.param, house.relay.port, house.application.port) as port:
@@ -148,7 +154,8 @@ def test_each_scheme_passes_and_is_logged(site: Site) -> None:
         assert reached.values("X-Auth-Request-Token")[0].count(".") == 2
         assert reached.values("Authorization") == []
         [row] = site.rows()
-        assert (row.user, row.method, row.path, row.status) == (ANN, "PUT", target, 204)
+        yes = 200 if site.proxy == "envoy" else 204
+        assert (row.user, row.method, row.path, row.status) == (ANN, "PUT", target, yes)
         assert (row.ip_address, row.user_agent) == (CALLER, "a test")
 
 
@@ -182,9 +189,15 @@ def test_who_may_what(site: Site, target: str, who: str, statuses: set[int], use
     keys = {"ann": site.ann, "bob": site.bob, "guess": Pair(site.bob.key_id, "guess")}
     lines = [auth(keys[who])] if who else []
 
-    assert site.status(target, *lines) in statuses
+    status = site.status(target, *lines)
 
     reached = site.reached()
+    if reached is not None and reached.target != target and site.proxy == "traefik":
+        # It makes paths plain before it asks: what is judged is what arrives.
+        assert [row.path for row in site.rows()] == [reached.target]
+        assert reached.path.startswith("/open/")
+        return
+    assert status in statuses
     assert (reached.user if reached else None) == user
 
 
@@ -192,19 +205,23 @@ def test_who_may_what(site: Site, target: str, who: str, statuses: set[int], use
 @pytest.mark.parametrize("target", ["/open/a", "/mine/a"])
 def test_a_caller_says_nothing_of_itself(site: Site, who: str, target: str) -> None:
     """Identity headers that it forges are gone, in each spelling, and those of other dialects tell nothing."""
-    names = ["X-Auth-Request-User", "x-auth-request-user", "X_Auth_Request_User", "X-Auth_Request-User"]
-    names += ["X.Auth.Request.User", "X-AUTH-REQUEST-GROUPS", "X_AUTH_REQUEST_TOKEN", "X-Auth-Request-Email"]
+    names = ["X-Auth-Request-User", "x-auth-request-user", "X-AUTH-REQUEST-GROUPS", "X-Auth-Request-Email"]
     forged = [f"{name}: root@example.com" for name in [*names, names[0]]]
     forged += [f"X-Original-URI: {target}x", "X-Original-Method: POST", "X-Forwarded-Uri: /open/a"]
     forged += ["X-Forwarded-Method: GET", "X-Forwarded-Host: other.example.com", "X-Forwarded-For: 203.0.113.9"]
-    told = [*_TELLS_OTHERWISE, *(name.replace("-", "_") for name in _TELLS_OTHERWISE)]
-    forged += [f"{name}: other" for name in told]
+    forged += [f"{name}: other" for name in _TELLS_OTHERWISE]
+    spelt = [f"X-Auth{sign}Request-User: root@example.com" for sign in _SIGNS]
+    odd = [[spelt[place], *(line.replace("-", sign) for line in forged)] for place, sign in enumerate(_SIGNS)]
     lines = [auth(site.bob)] if who else []
 
-    for order in ([*forged, *lines], [*lines, *forged]):
+    for order in ([*forged, *lines], [*lines, *forged], *([*some, *lines] for some in odd)):
         status = site.status(target, *order)
 
         reached = site.reached()
+        if status == 400 and order[0] in spelt and site.proxy in _OTHERS:
+            # These refuse such a name rather than take it away.
+            assert reached is None
+            continue
         may = bool(who) or target == "/open/a"
         assert (status in {401, 303, 302}, reached is None) == (not may, not may)
         if reached is not None:
@@ -248,11 +265,9 @@ def test_a_caller_takes_no_header_away(site: Site, named: str) -> None:
 
 def test_two_credentials_are_refused(site: Site) -> None:
     """Whichever of the two is good."""
-    for lines in (
-        [auth(site.bob)] * 2,
-        [auth(site.bob), "Authorization: token a:b"],
-        ["Authorization:", auth(site.bob)],
-    ):
+    twice = [[auth(site.bob)] * 2, [auth(site.bob), "Authorization: token a:b"], ["Authorization:", auth(site.bob)]]
+    # Envoy drops an empty header.
+    for lines in twice[:2] if site.proxy == "envoy" else twice:
         assert site.status("/mine/a", *lines) in {400, 401}, lines
         assert site.reached() is None
 
@@ -315,7 +330,7 @@ def test_nothing_is_smuggled_in(site: Site) -> None:
 
 
 def test_trailers_are_no_headers(site: Site) -> None:
-    """Two proxies drop them; HAProxy passes them on for what they are."""
+    """HAProxy passes them on for what they are, the others drop them."""
     trailer = "X-Auth-Request-User: root"
     head = f"Trailer: X-Auth-Request-User\r\n{auth(site.bob)}"
 
@@ -359,7 +374,8 @@ def test_without_an_answer_nobody_passes(site: Site, mood: Mood) -> None:
     site.relay.be(mood)
 
     for target, lines in (("/open/a", []), ("/mine/a", [auth(site.bob)])):
-        assert site.status(target, *lines) >= 500
+        # Traefik waits for half a minute, longer than we do.
+        assert site.status(target, *lines) >= 500 or (site.proxy, mood) == ("traefik", Mood.SLOW)
     assert site.reached() is None
     site.relay.be(Mood.WELL)
     assert site.status("/mine/a", auth(site.bob)) == 200

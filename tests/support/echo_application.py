@@ -1,6 +1,7 @@
 """An application behind a proxy that says what reached it, and keeps it for the test."""
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,9 +23,8 @@ class Reached:
     """The lines after the body, as they came."""
 
     def values(self, name: str) -> list[str]:
-        """Give the values of a header, however it is spelt: as an application does that takes `_` and `.` for `-`."""
-        wanted = name.lower()
-        return [value for other, value in self.headers if other.lower().replace("_", "-").replace(".", "-") == wanted]
+        """Give the values of a header, however it is spelt: as CGI has it, any other sign is taken for `-`."""
+        return [value for other, value in self.headers if re.sub("[^a-z0-9]", "-", other.lower()) == name.lower()]
 
     @property
     def user(self) -> str:

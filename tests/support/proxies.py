@@ -1,4 +1,4 @@
-"""nginx, Caddy and HAProxy as they really are, each with the configuration that its guide gives."""
+"""Proxies as they really are, each with the configuration that its guide gives."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 from support.documents import ROOT, find_blocks
 from support.running import free_port
 
-__all__ = ["HOST", "PROXIES", "Mood", "Relay", "running_proxy", "send"]
+__all__ = ["HOST", "PROXIES", "Mood", "Relay", "find_program", "running_proxy", "send"]
 
 HOST = "app.example.com"
 _PATIENCE_SECONDS = 60.0
@@ -35,6 +35,12 @@ http {
     scgi_temp_path @/scgi;
 """
 _CADDY = "{\n\tadmin off\n\tauto_https off\n\tstorage file_system @/storage\n}\n"
+_TRAEFIK = """
+global: {checkNewVersion: false, sendAnonymousUsage: false}
+providers: {file: {filename: "@/dynamic.yaml", watch: false}}
+log: {level: ERROR}
+"""
+_LOOK = f"GET /open/look HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
 
 
 class Mood(Enum):
@@ -130,11 +136,38 @@ def _haproxy(folder: Path, port: int, latchgate: int, application: int) -> list[
     return ["haproxy", "-db", "-f", str(config)]
 
 
+def _traefik(folder: Path, port: int, latchgate: int, application: int) -> list[str]:
+    entry, site = _blocks("traefik", "yaml")
+    site = site.replace("10.0.0.2:8000", _LATCHGATE).replace("10.0.0.3:9000", _APPLICATION)
+    (folder / "dynamic.yaml").write_text(_filled(site, latchgate, application))
+    static = folder / "traefik.yaml"
+    static.write_text(_TRAEFIK.replace("@", str(folder)) + entry.replace(":80\n", f"127.0.0.1:{port}\n"))
+    return ["traefik", f"--configFile={static}"]
+
+
+def _envoy(folder: Path, port: int, latchgate: int, application: int) -> list[str]:
+    (site,) = _blocks("envoy", "yaml")
+    # An address and its port stand apart in a cluster.
+    site = site.replace("port_value: 8000", f"port_value: {latchgate}")
+    site = site.replace("port_value: 9000", f"port_value: {application}")
+    site = site.replace("address: 0.0.0.0, port_value: 80 ", f"address: 127.0.0.1, port_value: {port} ")
+    config = folder / "envoy.yaml"
+    config.write_text(_filled(site, latchgate, application))
+    return ["envoy", "-c", str(config), "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error"]
+
+
 PROXIES: dict[str, Callable[[Path, int, int, int], list[str]]] = {
     "nginx": _nginx,
     "caddy": _caddy,
     "haproxy": _haproxy,
+    "traefik": _traefik,
+    "envoy": _envoy,
 }
+
+
+def find_program(name: str) -> str | None:
+    """Tell where a proxy's program is; None if it is not here."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
 @contextmanager
@@ -144,7 +177,7 @@ def running_proxy(name: str, latchgate: int, application: int) -> Iterator[int]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = free_port()
         command = PROXIES[name](folder, port, latchgate, application)
-        program = shutil.which(command[0]) or shutil.which(command[0], path="/usr/sbin:/usr/local/sbin")
+        program = find_program(command[0])
         assert program, f"the tests of proxies need {name}; `make proxies` installs it"
         output = folder / "output.txt"
         with output.open("w") as printed:
@@ -153,8 +186,10 @@ def running_proxy(name: str, latchgate: int, application: int) -> Iterator[int]:
         stack.callback(process.terminate)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
+            # Traefik listens before it knows of any application.
+            with suppress(OSError):
+                if not send(port, _LOOK, source="127.0.0.1").startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 503 ")):
+                    break
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < deadline, output.read_text()
             time.sleep(0.02)

@@ -201,5 +201,6 @@ def _require_own(settings: Settings) -> None:
     if path is not None and any(one.settings.database_path == path for one in inherited):
         raise SettingsError(
             "This process was forked while the instance was open in its parent, so that revocations might go unnoticed "
-            "here: fork first, or have the server call Python's hooks before it forks (uWSGI: py-call-uwsgi-fork-hooks)"
+            "here: fork first (uWSGI: lazy-apps), or have the server call Python's hooks before it forks (uWSGI: "
+            "py-call-uwsgi-fork-hooks, not in old releases)"
         )

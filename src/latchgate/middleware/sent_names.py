@@ -1,10 +1,12 @@
 """Headers by which proxies tell an application who asks: from a caller they are words, and never reach it."""
 
+import re
 from functools import lru_cache
 
 __all__ = ["is_identity_header", "is_identity_variable"]
 
 _BEGINNINGS = (b"x-auth-request-", b"x-latchgate-")
+_SIGNS = re.compile(rb"[^a-z0-9]")
 _NAMES = frozenset(
     {
         b"remote-user",
@@ -23,8 +25,11 @@ _NAMES = frozenset(
 # The same names come again and again; a caller's own are bounded by what is remembered.
 @lru_cache(maxsize=512)
 def is_identity_header(name: bytes) -> bool:
-    """Whether a header, its name in lower case, would tell who asks; written with underscores it is the same."""
-    plain = name.replace(b"_", b"-")
+    """Whether a header, its name in lower case, would tell who asks.
+
+    CGI's names, which many applications go by, make one of `x-auth-request-user` and `x~auth.request_user`.
+    """
+    plain = _SIGNS.sub(b"-", name)
     return plain in _NAMES or plain.startswith(_BEGINNINGS)
 
 
