@@ -21,6 +21,7 @@ _READ = frozenset(
         b"x-frappe-csrf-token",
     }
 )
+_NOTHING = (b"",)
 # A value of one of our schemes never holds a space before a second scheme's name.
 _NEXT_AUTHORIZATION = re.compile(rb",[ \t]*(?=(?:token|basic|bearer)[ \t])", re.IGNORECASE)
 # RFC 3986, section 3.3: what a path may hold as it is.
@@ -54,7 +55,10 @@ def collect_presented(
     sent: dict[bytes, list[bytes]] = {}
     for name, value in head.headers:
         if name in _READ:
-            sent.setdefault(name, []).append(value)
+            if name in sent:
+                sent[name].append(value)
+            else:
+                sent[name] = [value]
     authorization = tuple(sent.get(b"authorization", ()))
     forwarded_for = sent.get(b"x-forwarded-for", ())
     decided = not sessions or any(value.strip() for value in authorization)
@@ -68,7 +72,7 @@ def collect_presented(
         source=tuple(sent.get(b"frappe-authorization-source", ())),
         session_cookie=sid,
         csrf_token=csrf_tokens[0].decode("latin-1") if sid and csrf_tokens else None,
-        user_agent=read_text(sent[b"user-agent"][0]) if b"user-agent" in sent else "",
+        user_agent=read_text(sent.get(b"user-agent", _NOTHING)[0]),
     )
 
 

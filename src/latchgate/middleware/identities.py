@@ -9,6 +9,7 @@ from latchgate.core.policy import Decision, Requirement, decide
 from latchgate.core.principals import Principal, Who
 from latchgate.core.users import GUEST
 from latchgate.middleware.refusals import Refusal, Refused, refusal_of
+from latchgate.services.principal_memories import PrincipalMemory
 
 __all__ = ["JUDGED_KEY", "KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
 
@@ -84,6 +85,10 @@ class Identity:
         raise self.refused(refusal_of(self.who, judgement, requirement.scope))
 
 
+# Of its digests no application needs one, and some show all that is here.
+_shown = PrincipalMemory(lambda who: (replace(who, proof=b""), who.scheme.value))
+
+
 def requirement_of(role: str | Iterable[str] | None, scope: str | None) -> Requirement:
     """Tell what is asked of a caller: a user with one of the roles, if any are named, and the scope, if one is.
 
@@ -121,17 +126,17 @@ def get_identity(request: Mapping[str, Any]) -> Identity:
 def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Identity:
     """Tell an application who was let in."""
     if isinstance(who, Principal):
+        shown, scheme = _shown.get(who)
         return Identity(
             user=who.user,
             roles=who.roles,
             scopes=who.scopes,
             credential=who.credential,
-            scheme=who.scheme.value,
+            scheme=scheme,
             source=who.source,
             full_name=who.full_name,
             request_id=request_id,
-            # Of its digests no application needs one, and some show all that is here.
-            who=replace(who, proof=b""),
+            who=shown,
             note=note,
         )
     return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note)
