@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from latchgate.core.addresses import Network
@@ -28,16 +29,17 @@ _NEXT_AUTHORIZATION = re.compile(rb",[ \t]*(?=(?:token|basic|bearer)[ \t])", re.
 _SAFE = "/:@!$&'()*+,;=-._~"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the sake of Presented's reason.
+@dataclass(slots=True)
 class Head:
     """A request without its body, unverified, as any server hands it on."""
 
-    method: str
-    target: bytes = field(repr=False)
+    method: Final[str]
+    target: Final[bytes] = field(repr=False)
     """As sent, query included."""
-    peer: str
+    peer: Final[str]
     """The other end of the connection; empty at a Unix socket."""
-    headers: Iterable[tuple[bytes, bytes]] = field(repr=False)
+    headers: Final[Iterable[tuple[bytes, bytes]]] = field(repr=False)
     """In order, names in lower case, each as often as it came."""
 
 

@@ -130,6 +130,8 @@ class AsgiMiddleware:
 class _Exchange:
     """The messages of one request that was let in."""
 
+    __slots__ = ("_passage", "_receive", "_replaced", "_send", "begun", "gone")
+
     def __init__(self, passage: Passage, receive: Receive, send: Send) -> None:
         self.begun = False
         """Whether the application has begun to answer."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from latchgate.core.heads import Head
 from latchgate.core.policy import Decision, Requirement, decide
@@ -19,14 +19,15 @@ JUDGED_KEY = "latchgate.judged"
 """Under which it holds what was judged: with all headers, and so apart from the identity, which may be shown."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the sake of Presented's reason.
+@dataclass(slots=True)
 class Judged:
     """What was judged, and where: so that a second middleware of the same instance need not judge it again."""
 
-    instance: Hashable = field(repr=False)
+    instance: Final[Hashable] = field(repr=False)
     """Names the instance; see `Keeper.instance`."""
-    head: Head = field(repr=False)
-    by_rules: bool
+    head: Final[Head] = field(repr=False)
+    by_rules: Final[bool]
     """Whether the access rules let the request in."""
 
 

@@ -122,8 +122,12 @@ class LocalKeeper:
     # What follows comes after the application, which may have forked meanwhile: the instance is another by then.
 
     def _record(self, admission: Admission, status: int, seconds: float, reason: str | None) -> None:
-        # Written out, as is the next: each request comes here, and a context manager costs as much as the row.
         instance = self._instance()
+        held = instance.lent()
+        if held is not None:
+            # By `_hold`: most rows are written at once.
+            held.gate.record(admission, status, seconds, reason)
+            return
         latchgate = _require_open(instance.borrow())
         try:
             latchgate.gate.record(admission, status, seconds, reason)
