@@ -73,8 +73,8 @@ class PresentedClient:
     assertions: tuple[str, ...] = field(default=(), repr=False)
 
 
-# One is made for each request, and a field of a frozen class takes ten times as long to set. So it is `Final` that says
-# here, and in Head, Admission and Judged, that nobody may change them; mypy sees to it.
+# One is made for each request, and the fields of a frozen class take several times as long to set. So it is `Final`
+# that says here, and in Head, Admission and Judged, that nobody may change them; mypy sees to it.
 @dataclass(slots=True)
 class Presented:
     """All of a request that authentication looks at, unverified, as bytes and text of the wire."""
