@@ -97,7 +97,7 @@ def test_nothing_runs_that_could_not_be_logged(keeper: HeldKeeper, key: Pair) ->
 
 def test_what_was_not_logged_does_not_leave(keeper: HeldKeeper, key: Pair) -> None:
     """If the row cannot be written, the answer is a 503 and nothing of the application's."""
-    with _broken(keeper, "append"):
+    with _broken(keeper, "append_prepared"):
         seen = ask_asgi(AsgiMiddleware(echo_asgi, keeper=keeper))(_carrying(key))
 
     assert (seen.status, seen.document["error"]) == (503, "unavailable")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,21 @@ def test_a_row_on_the_event_loop_waits_for_no_fork(
 
     assert passage.try_record(200)
     assert [row.status for row in rows()] == [200]
+
+
+def test_it_is_lent_to_who_has_borrowed_it(own: LocalKeeper) -> None:
+    """To no other thread, and no longer than until it is given back: a fork may close it then."""
+    own.open()
+    instance = own._instance()
+    assert instance.lent() is None
+
+    borrowed = instance.borrow_at_once()
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(instance.lent).result() is None
+    assert instance.lent() is borrowed is not None
+    instance.give_back()
+
+    assert instance.lent() is None
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

@@ -59,8 +59,15 @@ class MemoryLog:
     def prepare(self, caller: Caller, asked: Asked, status: int) -> PreparedRow:
         return prepare(caller, asked, status)
 
-    def append_prepared(self, row: PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
-        self.append(decode(join(time_us, request_id, row.status, micros, row.who, row.what)))
+    def append_prepared(
+        self,
+        row: PreparedRow,
+        time_us: int,
+        request_id: bytes,
+        micros: int,
+        reservation: Reservation | None = None,
+    ) -> None:
+        self.append(decode(join(time_us, request_id, row.status, micros, row.who, row.what)), reservation)
 
     def sync(self) -> None:
         self._answer()

@@ -149,7 +149,7 @@ def test_a_row_that_cannot_be_written_is_a_failure(alone: Service, monkeypatch: 
     def fail(*_: object) -> None:
         raise StorageError("The request log cannot be written")
 
-    monkeypatch.setattr(type(alone.latchgate.request_log), "append", fail)
+    monkeypatch.setattr(type(alone.latchgate.request_log), "append_prepared", fail)
     assert alone.ask("/api/method/ping", key.token).status == 503
     monkeypatch.undo()
 

@@ -9,6 +9,7 @@ __all__ = [
     "Network",
     "covers",
     "normal_address",
+    "normal_text",
     "parse_networks",
     "shorten_address",
     "throttle_unit",
@@ -57,6 +58,20 @@ def _read(text: str) -> Address | None:
 
 # The same callers come again and again. What is longer than any address is not remembered.
 _read_short = lru_cache(maxsize=4096)(_read)
+
+
+def normal_text(text: str) -> str:
+    """Write an address in the one way, as `normal_address` reads it; what is none is left as it is."""
+    return _write_short(text) if len(text) <= _SHORT else _write(text)
+
+
+def _write(text: str) -> str:
+    address = normal_address(text)
+    return text if address is None else str(address)
+
+
+# As above: to write one takes as long as to read it.
+_write_short = lru_cache(maxsize=4096)(_write)
 
 
 def covers(networks: Iterable[Network], address_text: str) -> bool:

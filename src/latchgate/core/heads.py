@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from latchgate.core.addresses import Network
@@ -21,22 +22,24 @@ _READ = frozenset(
         b"x-frappe-csrf-token",
     }
 )
+_NOTHING = (b"",)
 # A value of one of our schemes never holds a space before a second scheme's name.
 _NEXT_AUTHORIZATION = re.compile(rb",[ \t]*(?=(?:token|basic|bearer)[ \t])", re.IGNORECASE)
 # RFC 3986, section 3.3: what a path may hold as it is.
 _SAFE = "/:@!$&'()*+,;=-._~"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the sake of Presented's reason.
+@dataclass(slots=True)
 class Head:
     """A request without its body, unverified, as any server hands it on."""
 
-    method: str
-    target: bytes = field(repr=False)
+    method: Final[str]
+    target: Final[bytes] = field(repr=False)
     """As sent, query included."""
-    peer: str
+    peer: Final[str]
     """The other end of the connection; empty at a Unix socket."""
-    headers: Iterable[tuple[bytes, bytes]] = field(repr=False)
+    headers: Final[Iterable[tuple[bytes, bytes]]] = field(repr=False)
     """In order, names in lower case, each as often as it came."""
 
 
@@ -54,7 +57,10 @@ def collect_presented(
     sent: dict[bytes, list[bytes]] = {}
     for name, value in head.headers:
         if name in _READ:
-            sent.setdefault(name, []).append(value)
+            if name in sent:
+                sent[name].append(value)
+            else:
+                sent[name] = [value]
     authorization = tuple(sent.get(b"authorization", ()))
     forwarded_for = sent.get(b"x-forwarded-for", ())
     decided = not sessions or any(value.strip() for value in authorization)
@@ -68,7 +74,7 @@ def collect_presented(
         source=tuple(sent.get(b"frappe-authorization-source", ())),
         session_cookie=sid,
         csrf_token=csrf_tokens[0].decode("latin-1") if sid and csrf_tokens else None,
-        user_agent=read_text(sent[b"user-agent"][0]) if b"user-agent" in sent else "",
+        user_agent=read_text(sent.get(b"user-agent", _NOTHING)[0]),
     )
 
 

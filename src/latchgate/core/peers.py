@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from latchgate.core.addresses import Address, Network, covers, normal_address
+from latchgate.core.addresses import Address, Network, covers, normal_address, normal_text
 
 __all__ = ["resolve_peer", "tells_address"]
 
@@ -40,8 +40,7 @@ def resolve_peer(
         if address is None:
             break
         found = str(address)
-    address = normal_address(found)
-    return str(address) if address else found
+    return normal_text(found)
 
 
 def tells_address(forwarded_for: Sequence[bytes]) -> bool:

@@ -177,7 +177,7 @@ def _missing(principal: Principal, requirement: Requirement) -> Reason | None:
         return Reason.ROLE_MISSING
     if requirement.scope is not None and not scope_covers(principal.scopes, requirement.scope):
         return Reason.SCOPE_MISSING
-    if not scopes_within(requirement.scopes, principal.scopes):
+    if requirement.scopes and not scopes_within(requirement.scopes, principal.scopes):
         return Reason.SCOPE_MISSING
     return None
 

@@ -4,7 +4,7 @@ import base64
 
 from latchgate.core.credentials import Bearer, Credential, KeyPair, Presented, Scheme
 
-__all__ = ["find_spelling"]
+__all__ = ["find_spelling", "secret_of"]
 
 _WORDS = {
     Scheme.TOKEN: frozenset({b"token", b"Token"}),
@@ -36,3 +36,17 @@ def find_spelling(presented: Presented, credential: Credential) -> tuple[bytes, 
         case _:
             usual = False
     return (value, source) if usual and value == value.strip(b" \t") else None
+
+
+def secret_of(value: bytes, scheme: Scheme) -> str:
+    """Give the secret in a header's value of the usual spelling, as `parse_credential` does, which has read it before.
+
+    Args:
+        value: The header's.
+        scheme: By which it was read; not of a session, nor a client's.
+    """
+    rest = value.partition(b" ")[2]
+    if scheme is Scheme.BEARER:
+        return rest.decode("ascii")
+    pair = base64.b64decode(rest) if scheme is Scheme.BASIC else rest
+    return pair.partition(b":")[2].decode()

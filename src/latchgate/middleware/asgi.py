@@ -83,7 +83,9 @@ class AsgiMiddleware:
             await asyncio.to_thread(self._judge.keeper.close)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = await self._judge.admit_on_loop(_read_head(scope, scope["method"]), scope)
+        # Here and below a coroutine is made only if somebody has to wait.
+        head = _read_head(scope, scope["method"])
+        passage = self._judge.admit_at_once(head, scope) or await self._judge.admit_in_thread(head)
         if passage.refusal is not None or passage.identity is None:
             await _refuse(passage, passage.refusal, send)
             return
@@ -98,7 +100,8 @@ class AsgiMiddleware:
             exchange.gone = True
             raise
         finally:
-            await exchange.record_unanswered()
+            if passage.write is not None:
+                await exchange.record_unanswered()
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A browser lets any page open a websocket, and sends its cookies along: they prove nothing here.
@@ -127,6 +130,8 @@ class AsgiMiddleware:
 
 class _Exchange:
     """The messages of one request that was let in."""
+
+    __slots__ = ("_passage", "_receive", "_replaced", "_send", "begun", "gone")
 
     def __init__(self, passage: Passage, receive: Receive, send: Send) -> None:
         self.begun = False

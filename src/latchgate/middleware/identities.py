@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from latchgate.core.heads import Head
 from latchgate.core.policy import Decision, Requirement, decide
@@ -10,6 +10,7 @@ from latchgate.core.principals import Principal, Who
 from latchgate.core.scopes import ALL
 from latchgate.core.users import GUEST
 from latchgate.middleware.refusals import Refusal, Refused, refusal_of
+from latchgate.services.principal_memories import PrincipalMemory
 
 __all__ = ["ANY_SCOPE", "JUDGED_KEY", "KEY", "Identity", "Judged", "get_identity", "identity_of", "requirement_of"]
 
@@ -21,14 +22,15 @@ JUDGED_KEY = "latchgate.judged"
 """Under which it holds what was judged: with all headers, and so apart from the identity, which may be shown."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the sake of Presented's reason.
+@dataclass(slots=True)
 class Judged:
     """What was judged, and where: so that a second middleware of the same instance need not judge it again."""
 
-    instance: Hashable = field(repr=False)
+    instance: Final[Hashable] = field(repr=False)
     """Names the instance; see `Keeper.instance`."""
-    head: Head = field(repr=False)
-    by_rules: bool
+    head: Final[Head] = field(repr=False)
+    by_rules: Final[bool]
     """Whether the access rules let the request in."""
 
 
@@ -87,6 +89,10 @@ class Identity:
         raise self.refused(refusal_of(self.who, judgement, requirement.scope))
 
 
+# Of its digests no application needs one, and some show all that is here.
+_shown = PrincipalMemory(lambda who: (replace(who, proof=b""), who.scheme.value))
+
+
 def requirement_of(role: str | Iterable[str] | None, scope: str | None) -> Requirement:
     """Tell what is asked of a caller: a user with one of the roles, if any are named, and a credential with the scope.
 
@@ -132,17 +138,17 @@ def get_identity(request: Mapping[str, Any]) -> Identity:
 def identity_of(who: Who, request_id: str, note: Callable[[str], None]) -> Identity:
     """Tell an application who was let in."""
     if isinstance(who, Principal):
+        shown, scheme = _shown.get(who)
         return Identity(
             user=who.user,
             roles=who.roles,
             scopes=who.scopes,
             credential=who.credential,
-            scheme=who.scheme.value,
+            scheme=scheme,
             source=who.source,
             full_name=who.full_name,
             request_id=request_id,
-            # Of its digests no application needs one, and some show all that is here.
-            who=replace(who, proof=b""),
+            who=shown,
             note=note,
         )
     return Identity(GUEST, frozenset({GUEST}), frozenset(), None, None, None, GUEST, request_id, who, note)

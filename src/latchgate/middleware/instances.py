@@ -93,6 +93,11 @@ class Instance:
                 self.give_back()
         return latchgate
 
+    def lent(self) -> Latchgate | None:
+        """Give it to a thread that has borrowed it, and has not given it back; None to any other."""
+        # Without the lock: a thread alone changes what stands there of it, and what somebody has stays open.
+        return self._latchgate if threading.get_ident() in self._inside else None
+
     def give_back(self) -> None:
         """Use it no longer."""
         ident = threading.get_ident()

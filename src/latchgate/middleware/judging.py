@@ -44,23 +44,25 @@ class Judge:
             head: The request.
             request: Its scope or environ.
         """
-        return self._admit_at_once(head, request) or self.keeper.admit(head, self._requires)
+        return self.admit_at_once(head, request) or self.keeper.admit(head, self._requires)
+
+    def admit_at_once(self, head: Head, request: Mapping[str, Any]) -> Passage | None:
+        """Decide as `admit`; None if that may take waiting."""
+        judged = find_judged(request, self.keeper, head, self._requires)
+        return judged or self.keeper.admit_at_once(head, self._requires)
 
     async def admit_on_loop(self, head: Head, request: Mapping[str, Any]) -> Passage:
         """Decide as `admit`, in a thread if that may take waiting."""
-        passage = self._admit_at_once(head, request)
-        if passage is not None:
-            return passage
+        return self.admit_at_once(head, request) or await self.admit_in_thread(head)
+
+    async def admit_in_thread(self, head: Head) -> Passage:
+        """Decide about a request that cannot be decided about at once."""
         judging = _Judging(self.keeper, head, self._requires)
         try:
             return await asyncio.to_thread(judging.judge)
         except asyncio.CancelledError:
             judging.abandon()
             raise
-
-    def _admit_at_once(self, head: Head, request: Mapping[str, Any]) -> Passage | None:
-        judged = find_judged(request, self.keeper, head, self._requires)
-        return judged or self.keeper.admit_at_once(head, self._requires)
 
 
 async def record_on_loop(passage: Passage, status: int) -> bool:

@@ -6,8 +6,8 @@ process that serves, at its first request or start. It is closed before a fork, 
 
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -124,8 +124,17 @@ class LocalKeeper:
     # What follows comes after the application, which may have forked meanwhile: the instance is another by then.
 
     def _record(self, admission: Admission, status: int, seconds: float, reason: str | None) -> None:
-        with self._opened() as latchgate:
+        instance = self._instance()
+        held = instance.lent()
+        if held is not None:
+            # By `_hold`: most rows are written at once.
+            held.gate.record(admission, status, seconds, reason)
+            return
+        latchgate = _require_open(instance.borrow())
+        try:
             latchgate.gate.record(admission, status, seconds, reason)
+        finally:
+            instance.give_back()
 
     def _hold(self) -> Callable[[], None] | None:
         instance = self._instance()
@@ -133,19 +142,18 @@ class LocalKeeper:
 
     def _sync(self) -> None:
         # If it was closed meanwhile, that has put the row on the disk.
-        with self._opened() as latchgate:
-            latchgate.request_log.sync()
-
-    @contextmanager
-    def _opened(self) -> Iterator[Latchgate]:
         instance = self._instance()
-        latchgate = instance.borrow()
-        if latchgate is None:
-            raise StorageError("The request cannot be logged: the instance cannot be opened")
+        latchgate = _require_open(instance.borrow())
         try:
-            yield latchgate
+            latchgate.request_log.sync()
         finally:
             instance.give_back()
+
+
+def _require_open(latchgate: Latchgate | None) -> Latchgate:
+    if latchgate is None:
+        raise StorageError("The request cannot be logged: the instance cannot be opened")
+    return latchgate
 
 
 def judge(

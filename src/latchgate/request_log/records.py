@@ -28,7 +28,7 @@ _NONE = 0xFFFF
 _NO_USER_ID = -(2**63)
 # Thirty-five years; up to here a float tells every microsecond apart.
 _MICROS_END = 2**50
-_KINDS_OF_REQUEST, _USUAL_LENGTH = 1024, 400
+_CALLERS, _KINDS_OF_REQUEST, _USUAL_LENGTH = 1024, 1024, 400
 _NO_ID = bytes(16)
 _ID = re.compile(r"[0-9a-f]{32}")
 # Sources have no line breaks in their names.
@@ -69,6 +69,8 @@ def encode_what(  # the fields of an Asked, and the reason
     return _WHAT.pack(*lengths) + texts
 
 
+_encode_who_once = lru_cache(maxsize=_CALLERS)(encode_who)
+"""The same callers come again and again."""
 _encode_what_once = lru_cache(maxsize=_KINDS_OF_REQUEST)(encode_what)
 """Many credentials are used alike, and so have one object in common."""
 
@@ -96,7 +98,7 @@ def join(time_us: int, request_id: bytes, status: int, micros: int, who: bytes, 
 
 def prepare(caller: Caller, asked: Asked, status: int) -> PreparedRow:
     """Encode what is the same in each row of one caller, request and answer, where nothing was refused."""
-    return PreparedRow(status, encode_who(*caller), _write_what(asked, None))
+    return PreparedRow(status, _encode_who_once(*caller), _write_what(asked, None))
 
 
 def encode(entry: LogEntry) -> bytes:

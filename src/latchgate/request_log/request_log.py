@@ -40,8 +40,19 @@ class HostRequestLog:
     def prepare(self, caller: Caller, asked: Asked, status: int) -> log_ports.PreparedRow:
         return prepare(caller, asked, status)
 
-    def append_prepared(self, row: log_ports.PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
-        self.segments.append_unreserved(join(time_us, request_id, row.status, micros, row.who, row.what))
+    def append_prepared(
+        self,
+        row: log_ports.PreparedRow,
+        time_us: int,
+        request_id: bytes,
+        micros: int,
+        reservation: log_ports.Reservation | None = None,
+    ) -> None:
+        payload = join(time_us, request_id, row.status, micros, row.who, row.what)
+        if reservation is None:
+            self.segments.append_unreserved(payload)
+        else:
+            self.segments.append(payload, reservation)
 
     def sync(self) -> None:
         self.segments.sync()

@@ -1,6 +1,7 @@
 """What the gate decided about one request."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from latchgate.core.access_rules import AccessRule
 from latchgate.core.credentials import Presented
@@ -13,27 +14,28 @@ from latchgate.services.log_ports import Reservation
 __all__ = ["Admission"]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the sake of Presented's reason.
+@dataclass(slots=True)
 class Admission:
     """What the gate decided about one request; handed to the handler and, afterwards, to `record`."""
 
-    who: Who
-    decision: Decision
-    reason: Reason | None
-    request_id: str
-    arrived_us: int
+    who: Final[Who]
+    decision: Final[Decision]
+    reason: Final[Reason | None]
+    request_id: Final[str]
+    arrived_us: Final[int]
     """Microseconds since 1970."""
-    presented: Presented
-    credential_presented: bool
+    presented: Final[Presented]
+    credential_presented: Final[bool]
     """Whether the request log gets a row."""
-    failure: StorageError | None = None
+    failure: Final[StorageError | None] = None
     """Why nothing could be verified; an entrance answers with this rather than with a 401."""
-    judge_again: JudgeAgain | None = field(default=None, repr=False, compare=False)
+    judge_again: Final[JudgeAgain | None] = field(default=None, repr=False, compare=False)
     """How a principal is judged once more, in the transaction that acts for it."""
-    row_room: Reservation | None = field(default=None, repr=False, compare=False)
+    row_room: Final[Reservation | None] = field(default=None, repr=False, compare=False)
     """Room for the request's row, so that nothing is done that could not be logged."""
 
-    rule: AccessRule | None = None
+    rule: Final[AccessRule | None] = None
     """Which access rule decided; None where none did, and where the request is none for a protected application."""
 
     @property

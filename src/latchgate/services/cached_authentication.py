@@ -55,6 +55,22 @@ class CachedAuthenticator:
             return self._find_out(key, authorization, source, address)
         return verdict if _lets_in(verdict, address) else None
 
+    def recall_sent(self, presented: Presented) -> Principal | None:
+        """Give who a request's only credential is, if memory alone lets it in; never raises.
+
+        None says nothing of the credential: it is to be parsed, and `verify` asked. One with a limit of requests is
+        not recalled, nor is what a client of OAuth sends, of which a key's header would be another credential.
+        """
+        authorization, source = presented.authorization, presented.source
+        if len(authorization) != 1 or len(source) > 1 or presented.client is not None:
+            return None
+        # Nothing is kept under a name but of what was sent in its usual spelling.
+        verdict = self.cache.recall(self.cache.key(authorization[0], source[0] if source else None))
+        if verdict is None or not _lets_in(verdict, presented.peer_address):
+            return None
+        self.cache.count_hit(1)
+        return verdict.who
+
     def verify(self, credential: Credential, presented: Presented) -> Who:
         """Tell who a credential is, as `Authenticator.verify`. Raises StorageError."""
         address = presented.peer_address

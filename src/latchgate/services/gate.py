@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, assert_never
 
-from latchgate.core.access_rules import Match, RuleSet
+from latchgate.core.access_rules import RuleSet
 from latchgate.core.credentials import (
     Absent,
     Credential,
@@ -60,8 +60,8 @@ _FOREIGN = _GUESSES - {Reason.UNKNOWN_CLIENT, Reason.WRONG_ASSERTION} | {
     Reason.BASE64,
     Reason.BYTES_LITERAL,
 }
-_UNDECIDED = Match(None, Requirement(user=True))
-"""What stands for the rule where the store does not answer."""
+_UNDECIDED = Requirement(user=True)
+"""What is required where the store does not tell the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Gate:
 
     def admit(self, presented: Presented, requirement: Requirement) -> Admission:
         """Decide about a request. Never raises: a store that does not answer is a refusal with its `failure`."""
-        return self._admit(presented, lambda: Match(None, requirement.at(presented.peer_address)))
+        return self._admit(presented, requirement.at(presented.peer_address))
 
     def admit_protected(self, presented: Presented) -> Admission:
         """Decide about a request for a protected application, by the access rules that count now; as `admit`.
@@ -130,42 +130,44 @@ class Gate:
         Args:
             presented: Method, path and host are those that the application is asked for.
         """
-        method, host, path = presented.method, presented.host, presented.path
-        return self._admit(presented, lambda: self.rule_book.read().find(method, host, path))
+        return self._admit(presented, None)
 
-    def _admit(self, presented: Presented, find_match: Callable[[], Match]) -> Admission:
+    def _admit(self, presented: Presented, requirement: Requirement | None) -> Admission:
         arrived_us = self.clock.now_us()
-        credential = parse_credential(presented)
-        failure = room = None
-        match = _UNDECIDED
+        # Of the very bytes that memory knows there is nothing to parse: they were, when they were verified.
+        told = self._recall_sent(presented) or parse_credential(presented)
+        ours = not isinstance(told, Absent)
+        failure = room = rule = None
         try:
             # First: what finds the log full must not have been anything's doing.
-            room = None if isinstance(credential, Absent) else self.request_log.reserve()
-            match = find_match()
-            who = self._verify(credential, presented)
+            room = self.request_log.reserve() if ours else None
+            if requirement is None:
+                match = self.rule_book.read().find(presented.method, presented.host, presented.path)
+                requirement, rule = match.requirement, match.rule
+            who = told if isinstance(told, Principal) else self._verify(told, presented)
         except StorageError as error:
             who, failure = Rejected(Reason.STORAGE), error
-        ours = not isinstance(credential, Absent)
-        if match.requirement.foreign_authorization and isinstance(who, Rejected) and who.reason in _FOREIGN:
+        requirement = requirement or _UNDECIDED
+        if isinstance(who, Rejected) and requirement.foreign_authorization and who.reason in _FOREIGN:
             # It is for the application. It is nobody's guess, and no row tells of what is not ours.
             who, ours = Anonymous(), False
             if room is not None:
                 room.release()
         who = self._hold_to_limits(who, presented.peer_address)
-        who = self._guard_session(who, credential)
-        judgement = decide(who, match.requirement)
+        who = self._guard_session(who, told)
+        judgement = decide(who, requirement)
         return Admission(
             who=who,
             decision=judgement.decision,
             reason=judgement.reason,
             request_id=self.request_ids.take().hex(),
             arrived_us=arrived_us,
-            presented=without_secret(presented, credential),
+            presented=without_secret(presented, told),
             credential_presented=ours,
             failure=failure,
             judge_again=_again(self.authenticator, who, presented.peer_address),
             row_room=room if ours else None,
-            rule=match.rule,
+            rule=rule,
         )
 
     def record(self, admission: Admission, status: int, seconds: float, reason: str | None = None) -> None:
@@ -183,7 +185,7 @@ class Gate:
         outcome = outcome_of(admission.decision, admission.reason, status)
         try:
             if admission.credential_presented or self.tell:
-                self._write(admission, entry_of(admission, status, seconds, reason))
+                self._write(admission, status, seconds, reason)
         except StorageError:
             outcome = Outcome.FAILED
             raise
@@ -218,15 +220,27 @@ class Gate:
             self.tell(replace(recalled.entry, time=now_us, request_id=request_id.hex(), seconds=micros / 1_000_000))
         return request_id
 
-    def _write(self, admission: Admission, entry: LogEntry) -> None:
+    def _write(self, admission: Admission, status: int, seconds: float, reason: str | None) -> None:
+        who = admission.who
+        if isinstance(who, Principal) and not (reason or admission.reason or self.tell):
+            # Most rows: the same bytes as below, of pieces that many of them have in common.
+            row = self.request_log.prepare(caller_of(who), asked_of(admission.presented), status)
+            micros = round(seconds * 1_000_000)
+            request_id = bytes.fromhex(admission.request_id)
+            self.request_log.append_prepared(row, admission.arrived_us, request_id, micros, admission.row_room)
+            return
+        entry = entry_of(admission, status, seconds, reason)
         if admission.credential_presented:
-            if isinstance(admission.who, Principal | Client):
+            if isinstance(who, Principal | Client):
                 self.request_log.append(entry, admission.row_room)
             else:
                 # Anybody can send these, and as many as they like.
                 self.request_log.append_refused(entry, admission.row_room)
         if self.tell:
             self.tell(entry)
+
+    def _recall_sent(self, presented: Presented) -> Principal | None:
+        return None if self.cached is None else self.cached.recall_sent(presented)
 
     def _verify(self, credential: Credential, presented: Presented) -> Who:
         if self.cached is not None:
@@ -235,6 +249,8 @@ class Gate:
 
     def _hold_to_limits(self, who: Who, address: str) -> Who:
         match who:
+            case Principal(per_minute=None):
+                return who
             case Principal(per_minute=int(per_minute)):
                 wait = self.throttles.count_use(f"{who.source}\n{who.credential}", per_minute)
                 return _refusal(who, Reason.OVER_LIMIT, wait) if wait else who
@@ -248,9 +264,9 @@ class Gate:
             case _:
                 return who
 
-    def _guard_session(self, who: Who, credential: Credential) -> Who:
-        if isinstance(who, Principal) and isinstance(credential, SessionCookie):
-            return who if csrf_holds(self.peppers, credential) else _refusal(who, Reason.CSRF)
+    def _guard_session(self, who: Who, told: Principal | Credential) -> Who:
+        if isinstance(told, SessionCookie) and isinstance(who, Principal):
+            return who if csrf_holds(self.peppers, told) else _refusal(who, Reason.CSRF)
         return who
 
 

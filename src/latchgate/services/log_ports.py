@@ -81,14 +81,22 @@ class LogWriter(Protocol):
         """Encode what rows of the same caller, request and answer have in common, where nothing was refused."""
         ...
 
-    def append_prepared(self, row: PreparedRow, time_us: int, request_id: bytes, micros: int) -> None:
-        """Write a row for which nothing was reserved. Raises StorageError.
+    def append_prepared(
+        self,
+        row: PreparedRow,
+        time_us: int,
+        request_id: bytes,
+        micros: int,
+        reservation: Reservation | None = None,
+    ) -> None:
+        """Write a row, as `append`. Raises StorageError.
 
         Args:
             row: What `prepare` gave.
             time_us: When the request came, in microseconds since 1970.
             request_id: Its sixteen bytes.
             micros: How long it took, in microseconds.
+            reservation: Room for it, if some was set aside.
         """
         ...
 

@@ -25,8 +25,10 @@ from latchgate.core.log_entries import (
     escape,
 )
 from latchgate.core.principals import Anonymous, Client, Principal, Reason, Rejected, Who
+from latchgate.core.spellings import secret_of
 from latchgate.core.tokens import Secret
 from latchgate.services.admissions import Admission
+from latchgate.services.principal_memories import PrincipalMemory
 
 __all__ = ["asked_of", "caller_of", "entry_of", "without_secret"]
 
@@ -38,24 +40,34 @@ _plain_paths: set[str] = set()
 _plain_agents: set[str] = set()
 
 
-def without_secret(presented: Presented, credential: Credential) -> Presented:
-    """Blank the secret of the credential wherever else it was put."""
+def without_secret(presented: Presented, told: Credential | Principal) -> Presented:
+    """Blank the secret of the credential wherever else it was put.
+
+    Args:
+        presented: The request.
+        told: Its credential, or who it is known to be by the usual spelling of one.
+    """
     # Some tools repeat the credential in the address or in their name; what follows here ends up in the log.
-    match credential:
+    match told:
+        case Principal(scheme=scheme):
+            text = secret_of(presented.authorization[0], scheme)
         case (
             KeyPair(secret=secret)
             | Bearer(token=secret)
             | SessionCookie(sid=secret)
             | ClientCredential(secret=Secret() as secret)
-        ) if _could_be_secret(secret) and _holds(presented, secret.text):
-            return replace(
-                presented,
-                path=presented.path.replace(secret.text, "***"),
-                user_agent=presented.user_agent.replace(secret.text, "***"),
-                host="" if _is_in_host(secret.text, presented.host) else presented.host,
-            )
+        ):
+            text = secret.text
         case _:
             return presented
+    if not (_holds(presented, text) and _could_be_secret(text)):
+        return presented
+    return replace(
+        presented,
+        path=presented.path.replace(text, "***"),
+        user_agent=presented.user_agent.replace(text, "***"),
+        host="" if _is_in_host(text, presented.host) else presented.host,
+    )
 
 
 def entry_of(admission: Admission, status: int, seconds: float, reason: str | None) -> LogEntry:
@@ -106,7 +118,7 @@ def caller_of(who: Who) -> Caller:
     """Tell whom the row of a request with a credential names."""
     match who:
         case Principal():
-            return Caller(who.user, who.user_id, who.credential, who.scheme.value, who.source, who.former_until)
+            return _caller_of_principal.get(who)
         case Rejected():
             return Caller(who.user, None, who.credential, who.scheme and who.scheme.value, who.source)
         case Anonymous():
@@ -115,6 +127,11 @@ def caller_of(who: Who) -> Caller:
             return Caller(api_key=who.credential, scheme=Scheme.CLIENT.value)
         case _:
             assert_never(who)
+
+
+_caller_of_principal = PrincipalMemory(
+    lambda who: Caller(who.user, who.user_id, who.credential, who.scheme.value, who.source, who.former_until)
+)
 
 
 def _show(text: str, show: Callable[[str], str], plain: set[str], *, remember: bool) -> str:
@@ -146,6 +163,6 @@ def _is_in_host(secret: str, host: str) -> bool:
     return bool(host) and secret.lower() in host.lower()
 
 
-def _could_be_secret(secret: Secret) -> bool:
+def _could_be_secret(text: str) -> bool:
     # A short text, or one that is a piece of a path, is a guess by which somebody would hide what was asked for.
-    return len(secret.text) >= _SECRET_LENGTH_MIN and "/" not in secret.text
+    return len(text) >= _SECRET_LENGTH_MIN and "/" not in text

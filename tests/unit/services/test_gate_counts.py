@@ -92,7 +92,7 @@ def test_a_row_that_cannot_be_written_makes_a_failure(house: House, monkeypatch:
     def fail(*_: object) -> NoReturn:
         raise StorageError("The request log cannot be written")
 
-    monkeypatch.setattr(house.log, "append", fail)
+    monkeypatch.setattr(house.log, "append_prepared", fail)
     with pytest.raises(StorageError):
         watched.gate.record(admission, 200, 0.1)
 
