@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.measuring import skip_where_coverage_measures
+
 # Each takes megabytes or tens of milliseconds. Who needs one loads it: a revision of the tables, a page, a request of
 # OAuth 2, whoever asks for the OpenAPI document, another command.
 _NOT_AT_START = frozenset(
@@ -143,6 +145,8 @@ def test_the_list_of_the_late_names_nothing_that_is_not_there() -> None:
 
 def test_a_start_loads_no_more_modules_than_it_used_to(modules: list[str]) -> None:
     """A library that brings hundreds of modules along is noticed, whatever its name."""
+    skip_where_coverage_measures()
+
     assert len(modules) < _MODULES_MAX
 
 

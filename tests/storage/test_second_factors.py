@@ -156,12 +156,12 @@ class TestSessionsBySecondFactor:
         """As its user is now; and whether one was given for it."""
         with store.write() as tx:
             user_id = tx.users.add(new_user(), 1)
-            session_id = tx.sessions.add(new_session(user_id), 1_000)
+            tx.sessions.add(new_session(user_id), 1_000)
             happens(tx, user_id)
 
         assert (_session(store).second_factor, _session(store).second_factor_due) == (False, due)
         with store.write() as tx:
-            tx.sessions.set_second_factor(session_id)
+            tx.sessions.set_second_factor(_session(store).public_id)
         assert (_session(store).second_factor, _session(store).second_factor_due) == (True, due)
 
     def test_one_that_was_given_at_sign_in(self, store: Store) -> None:

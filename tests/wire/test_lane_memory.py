@@ -17,6 +17,7 @@ from latchgate.server.forward_lane import ForwardLane
 from latchgate.server.lane_frames import Sent
 from latchgate.services.actors import COMMAND_LINE
 from support.asgi import LOGGED_USER, Service, opened_service
+from support.measuring import skip_where_coverage_measures
 from support.protected import APP, PROXY, question
 
 _KEYS = 150
@@ -85,6 +86,7 @@ def test_answers_kept_ready_take_what_they_are_counted_for(
     service: Service, lane: Callable[[Service], Ask], path: bytes, agent: bytes, least: float
 ) -> None:
     """No more, and not much less: each credential asks twice, each time by another agent, or for another path."""
+    skip_where_coverage_measures()
     ask, cached = lane(service), service.latchgate.gate.cached
     assert cached is not None
     keys = [service.make_key(_ANN).token.encode() for _ in range(_KEYS)]

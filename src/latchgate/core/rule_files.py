@@ -9,7 +9,7 @@ from latchgate.core.access_rules import AccessRule
 from latchgate.core.documents import DOCUMENT_TYPES
 from latchgate.core.rule_fields import RULE_FIELDS, rule_from
 
-__all__ = ["FileProblem", "place_of", "read_rules"]
+__all__ = ["FileProblem", "list_places", "read_rules"]
 
 _FIELDS = {name: DOCUMENT_TYPES["Access Rule"].fields[name] for name in RULE_FIELDS}
 _LEAVE_OUT = {
@@ -46,24 +46,22 @@ def read_rules(text: str) -> list[AccessRule]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise FileProblem("each rule is a table [[rule]]")
     rules, problems = [], []
-    for number, table in enumerate(tables, 1):
+    for place, table in zip(list_places(text, len(tables)), tables, strict=True):
         values, wrong = _read(table)
-        problems += [f"{place_of(text, number)}, {name}: {told}" for name, told in wrong.items()]
+        problems += [f"{place}, {name}: {told}" for name, told in wrong.items()]
         rules.append(rule_from(values))
     if problems:
         raise FileProblem(*problems)
     return rules
 
 
-def place_of(text: str, number: int) -> str:
-    """Name a rule of a file by its number and, if that can be told, its line."""
+def list_places(text: str, count: int) -> list[str]:
+    """Name each of so many rules of a file by its number and, if that can be told, its line."""
     lines = [line for line, written in enumerate(text.splitlines(), 1) if _TABLE.match(written)]
-    count = len(lines)
-    try:
-        known = count == len(tomllib.loads(text).get("rule", []))
-    except ValueError:
-        known = False
-    return f"rule {number} (line {lines[number - 1]})" if known and number <= count else f"rule {number}"
+    # Tables can be written within one line too, and a text of several lines may hold what looks like one.
+    if len(lines) != count:
+        return [f"rule {number}" for number in range(1, count + 1)]
+    return [f"rule {number} (line {line})" for number, line in enumerate(lines, 1)]
 
 
 def _read(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

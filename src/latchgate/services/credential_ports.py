@@ -107,8 +107,8 @@ class Sessions(Protocol):
         """Store a session."""
         ...
 
-    def set_second_factor(self, session_id: int) -> None:
-        """Note that a second factor was given for a session."""
+    def set_second_factor(self, public_id: str) -> None:
+        """Note that a second factor was given for a session, by what the log calls it."""
         ...
 
     def touch(self, session_id: int, now: int) -> None:

@@ -1,9 +1,10 @@
 """Load the access rules of a file in the place of all that there are."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from latchgate.core.rule_files import FileProblem, place_of, read_rules
+from latchgate.core.rule_files import FileProblem, list_places, read_rules
 from latchgate.errors import Invalid, NotFound
 from latchgate.services.access_rules import AccessRuleService, RuleChanges
 from latchgate.services.actors import Actor
@@ -27,11 +28,13 @@ def load_rules(service: AccessRuleService, actor: Actor, path: Path, *, dry_run:
     operator = service.file is not None and path.resolve() == service.file.resolve()
     try:
         rules = read_rules(text)
-        return service.load(actor, rules, origin=path.name, dry_run=dry_run, operator=operator)
     except FileProblem as error:
         raise Invalid({str(path): "; ".join(error.problems)}) from None
+    try:
+        return service.load(actor, rules, origin=path.name, dry_run=dry_run, operator=operator)
     except Invalid as error:
-        raise Invalid(dict(_place(text, name, told) for name, told in error.fields.items()), error.flaw) from None
+        places = list_places(text, len(rules))
+        raise Invalid(dict(_place(places, name, told) for name, told in error.fields.items()), error.flaw) from None
 
 
 def _read(path: Path) -> str:
@@ -49,6 +52,6 @@ def _read(path: Path) -> str:
         raise Invalid({str(path): "is no text in UTF-8"}) from None
 
 
-def _place(text: str, name: str, told: str) -> tuple[str, str]:
+def _place(places: Sequence[str], name: str, told: str) -> tuple[str, str]:
     found = _NUMBERED.fullmatch(name)
-    return (name, told) if found is None else (f"{place_of(text, int(found['number']))}, {found['field']}", told)
+    return (name, told) if found is None else (f"{places[int(found['number']) - 1]}, {found['field']}", told)

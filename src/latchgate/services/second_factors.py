@@ -204,9 +204,7 @@ class SecondFactorService:
         now = self.sign_in.clock.now()
         ended = tx.sessions.revoke_all(user.id, now, but=kept)
         tx.sign_in_steps.end_all(user.id, now)
-        session = tx.sessions.find_public(kept)
-        if session is not None:
-            tx.sessions.set_second_factor(session.id)
+        tx.sessions.set_second_factor(kept)
         return ended
 
 

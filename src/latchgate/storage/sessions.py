@@ -41,7 +41,7 @@ _TOUCH = (
 _LIVE = update(session).where(session.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 _REVOKE = _LIVE.where(session.c.id == bindparam("row_id"))
 _REVOKE_ALL = _LIVE.where(session.c.user_id == bindparam("owner"), session.c.public_id != bindparam("kept"))
-_SECOND_FACTOR = update(session).where(session.c.id == bindparam("row_id")).values(second_factor=True)
+_SECOND_FACTOR = update(session).where(session.c.public_id == bindparam("wanted")).values(second_factor=True)
 _LIST_UNREVOKED = _ALL.where(session.c.user_id == bindparam("owner"), session.c.revoked_at.is_(None)).order_by(
     session.c.last_seen_at.desc(), session.c.id.desc()
 )
@@ -74,8 +74,8 @@ class SqlSessions:
         }
         return add_row(self._connection, session, values, unique="digest", taken="There is such a session already")
 
-    def set_second_factor(self, session_id: int) -> None:
-        self._connection.execute(_SECOND_FACTOR, {"row_id": session_id})
+    def set_second_factor(self, public_id: str) -> None:
+        self._connection.execute(_SECOND_FACTOR, {"wanted": public_id})
 
     def touch(self, session_id: int, now: int) -> None:
         self._connection.execute(_TOUCH, {"row_id": session_id, "now": now})

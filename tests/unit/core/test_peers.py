@@ -4,7 +4,7 @@ import pytest
 
 from latchgate.core.addresses import Network, parse_networks
 from latchgate.core.heads import Head, collect_presented
-from latchgate.core.peers import resolve_peer
+from latchgate.core.peers import resolve_peer, tells_address
 
 _FAR, _PROXY = "203.0.113.9", "10.0.0.1"
 
@@ -57,3 +57,24 @@ def test_a_head_from_a_socket(trusts_socket: bool, expected: str) -> None:
     presented = collect_presented(head, (), sessions=False, trusts_socket=trusts_socket)
 
     assert presented.peer_address == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ([], False),
+        ([""], False),
+        (["unknown"], False),
+        ([f"{_FAR}, unknown"], False),
+        ([_FAR, ""], False),
+        ([_FAR], True),
+        ([f"unknown, {_FAR}"], True),
+        (["unknown", "[2001:db8::1]:4711"], True),
+    ],
+)
+def test_whether_a_proxy_names_a_caller(sent: list[str], told: bool) -> None:
+    """Its own word stands last; where that is no address, the request is the proxy's own."""
+    headers = [one.encode() for one in sent]
+
+    assert tells_address(headers) is told
+    assert (resolve_peer(_PROXY, headers, _networks(_PROXY)) != _PROXY) is told

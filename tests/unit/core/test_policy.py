@@ -55,6 +55,7 @@ _REQUIREMENTS = st.builds(
     user=st.booleans(),
     scope=st.none() | _SCOPE_NAMES,
     roles=_ROLES,
+    every_role=_ROLES,
     schemes=st.frozensets(st.sampled_from(Scheme)),
     client=st.booleans(),
 )
@@ -97,6 +98,23 @@ _REQUIREMENTS = st.builds(
 def test_decide(who: Who, requirement: Requirement, expected: Judgement) -> None:
     """A guest may do what is public; a user what its scheme, roles and scopes allow."""
     assert decide(who, requirement) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ("All", Judgement(Decision.FORBIDDEN, Reason.ROLE_MISSING)),
+        ("All Clerk", Judgement(Decision.FORBIDDEN, Reason.ROLE_MISSING)),
+        ("All Auditor", Judgement(Decision.FORBIDDEN, Reason.ROLE_MISSING)),
+        ("All Clerk Auditor", _ALLOWED),
+    ],
+)
+def test_where_every_role_is_asked_for_one_is_not_enough(held: str, expected: Judgement) -> None:
+    """And a guest, who has none, is refused."""
+    requirement = Requirement(user=False, every_role=frozenset({"Clerk", "Auditor"}))
+
+    assert decide(replace(PRINCIPAL, roles=frozenset(held.split())), requirement) == expected
+    assert decide(_GUEST, requirement) == _FORBIDDEN_GUEST
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from latchgate.core.access_rules import AccessRule
-from latchgate.core.rule_fields import rule_from
+from latchgate.core.rule_fields import RULES_MAX, rule_from
 from latchgate.errors import Conflict, Flaw, Invalid, NotFound, NotPermitted, StorageError
 from latchgate.services.access_rules import RuleChanges
 from latchgate.services.actors import COMMAND_LINE, Actor
@@ -256,6 +256,24 @@ def test_ones_own_rules_are_not_enough(ruled: House) -> None:
         ruled.documents.create(actor, _TYPE, {"path": "/x", "position": 1})
 
 
+def test_there_are_so_many_rules_at_most(house: House) -> None:
+    """Each request may look at all of them; neither one by one nor at once are there more."""
+    house.documents.create(COMMAND_LINE, _TYPE, {"path": "/x"})
+    house.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < :most)"
+        " INSERT INTO access_rule SELECT i, i, host, path, methods, roles, scopes, every_role, allow_guest,"
+        " allow_foreign_authorization, allow_unusual_path, owner, creation, modified, modified_by FROM n, access_rule",
+        {"most": RULES_MAX},
+    )
+
+    with pytest.raises(Invalid, match="which is the most there may be"):
+        house.documents.create(COMMAND_LINE, _TYPE, {"path": "/x"})
+    with pytest.raises(Invalid, match=f"at most {RULES_MAX}"):
+        house.access_rules.load(COMMAND_LINE, [rule_from({})] * (RULES_MAX + 1), origin="f")
+
+    assert house.execute("SELECT count(*) FROM access_rule") == [(RULES_MAX,)]
+
+
 def test_every_change_is_told(ruled: House) -> None:
     """In the activity log, with what the rule says."""
     name = _name(ruled, "a")
@@ -341,6 +359,8 @@ class TestLoading:
             ('[[rule]]\npath = ""\n', "rule 1 (line 1), path: is empty: for every path, write /*"),
             ("[[rule]]\nroles = 7\n", "rule 1 (line 1), roles: "),
             ('[[rule]]\nmethods = [["GET"]]\n', "rule 1 (line 1), methods: "),
+            ('rule = [{ roles = ["Nope"] }]\n', "rule 1, roles: Could not find Role: Nope"),
+            ("rule = [{}, { colour = 1 }]\n", "rule 2, colour: is no field of a rule"),
             ("rule = 7\n", "each rule is a table [[rule]]"),
             ("[rule]\n", "each rule is a table [[rule]]"),
             ("rules = []\n", "'rules' is nothing that a file of rules holds"),
@@ -360,7 +380,7 @@ class TestLoading:
         assert _order(ruled) == "abcd"
 
     def test_files_that_cannot_be_read(self, ruled: House, tmp_path: Path) -> None:
-        """There is none, it is a folder, or no text."""
+        """There is none, it is a folder, no text, or larger than any rules are, such as a device without an end."""
         (tmp_path / "bytes").write_bytes(b"\xff")
 
         with pytest.raises(NotFound):
@@ -368,6 +388,8 @@ class TestLoading:
         for name in (".", "bytes"):
             with pytest.raises(Invalid):
                 load_rules(ruled.access_rules, COMMAND_LINE, tmp_path / name)
+        with pytest.raises(Invalid, match="is larger than"):
+            load_rules(ruled.access_rules, COMMAND_LINE, Path("/dev/zero"))
 
     def test_where_the_rules_are_the_operators(self, ruled: House, tmp_path: Path) -> None:
         """Nobody changes them but by that file."""

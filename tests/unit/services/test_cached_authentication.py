@@ -378,3 +378,16 @@ def test_nobody(remembering: CachedHouse) -> None:
     presented = replace(remembering.house.carry(Scheme.TOKEN), authorization=())
 
     assert isinstance(remembering.verify(presented), Anonymous)
+
+
+def test_a_gate_without_memory_keeps_nothing(remembering: CachedHouse) -> None:
+    """Whatever is made ready for the next request, that one is looked up anew."""
+    presented, gate = remembering.house.carry(Scheme.TOKEN), remembering.house.gate
+    authorization = presented.authorization[0]
+    verdict = remembering.gate.recall(authorization, None, ADDRESS, remembering.gate.name(authorization, None))
+    assert verdict is not None
+
+    gate.keep_prepared(gate.name(authorization, None), verdict, ("ready",), 100)
+
+    assert gate.recall(authorization, None, ADDRESS, gate.name(authorization, None)) is None
+    assert verdict.prepared == ()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from latchgate.core.access_rules import RuleSet
+from latchgate.core.access_rules import NO_RULES, RuleSet
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Presented, Scheme
 from latchgate.core.policy import SIGNED_IN, Decision
@@ -172,5 +172,9 @@ def test_rules_that_cannot_be_read_let_nobody_in(gate: Gate, book: FakeBook) -> 
 
 
 def test_without_a_book_everything_is_refused(house: House) -> None:
-    """A gate that was given no rules refuses every request for a protected application."""
-    assert house.gate.admit_protected(_for("/")).reason is Reason.NO_RULE
+    """A gate that was given no rules refuses every request for a protected application, and says so at once."""
+    whole = house.gate
+    gate = Gate(whole.authenticator, whole.throttles, whole.request_log, whole.clock, whole.request_ids, whole.peppers)
+
+    assert gate.admit_protected(_for("/")).reason is Reason.NO_RULE
+    assert gate.recall_rules() == NO_RULES

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchgate.services.key_findings import excess_of, may_change
+from latchgate.core.questions import Asked
+from latchgate.services.actors import COMMAND_LINE
+from latchgate.services.key_findings import KEYS_JUDGED_MAX, Finding, KeyFindings, excess_of, may_change
 from latchgate.services.log_ports import KeyUse
+from support.house import USER, House
+from support.log_rows import make_row
+from support.log_uses import FakeUses
 
 _HERE = ("192.0.2.7",)
 
@@ -75,3 +80,38 @@ def test_one_more_request_never_adds_to_an_excess_of_change(
 
     assert wrote is None
     assert before is None or before.changes or before.elsewhere
+
+
+def _use_keys(house: House, count: int) -> None:
+    """Make keys of long ago that were used just now."""
+    house.add_user()
+    for _ in range(count):
+        key_id = house.add_key().key.key_id
+        house.log.append(make_row(time=house.clock.now_us(), user=USER, api_key=key_id))
+    house.execute("UPDATE api_key SET creation = 1, modified = 1")
+
+
+def test_keys_are_told_while_the_log_cannot_be_read(house: House) -> None:
+    """So that one can be ended then; of its use nothing is said."""
+    _use_keys(house, 1)
+    keys = house.documents.list_whole(COMMAND_LINE, "API Key", Asked()).documents()
+    log = FakeUses()
+    findings = KeyFindings(house.documents, log, house.clock)
+    assert [key.findings for key in findings.judge(COMMAND_LINE, keys)] == [{Finding.WIDE}]
+
+    log.broken = True
+
+    assert [(key.values, key.findings) for key in findings.judge(COMMAND_LINE, keys)] == [(keys[0], frozenset())]
+    assert findings.uses_of_a_day(COMMAND_LINE, keys) == {}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_of_very_many_keys_those_used_last_are_judged(house: House, more: int) -> None:
+    """However many there are, the log is asked for so many; and it is told that there are others."""
+    _use_keys(house, KEYS_JUDGED_MAX + more)
+    log = FakeUses()
+
+    counted = KeyFindings(house.documents, log, house.clock).count(COMMAND_LINE)
+
+    assert (counted.counts[Finding.WIDE], counted.judged_all) == (KEYS_JUDGED_MAX, not more)
+    assert log.asked == KEYS_JUDGED_MAX

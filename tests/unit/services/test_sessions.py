@@ -5,6 +5,7 @@ import pytest
 from latchgate.core.api_keys import Limits
 from latchgate.core.credentials import Scheme
 from latchgate.core.tokens import Secret
+from latchgate.core.users import SYSTEM_MANAGER
 from latchgate.errors import NotFound, NotPermitted, SignInFailed
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.sessions import Ended
@@ -50,6 +51,22 @@ def test_a_session_of_ones_own_is_ended(house: House) -> None:
         house.sessions.end_own(second, first.principal.credential)
 
     assert first.principal.credential not in _listed(house, second)
+    assert [row.operation for row in house.activity()].count("session.ended") == 1
+
+
+def test_a_manager_ends_anothers_once(house: House) -> None:
+    """A second end, from a page that shows it still, changes nothing and is told nowhere."""
+    for name in (USER, _OTHER):
+        house.add_user(name)
+    house.roles.grant(COMMAND_LINE, USER, SYSTEM_MANAGER)
+    manager, theirs, more = _actor(house), _actor(house, _OTHER), _actor(house, _OTHER)
+    assert theirs.principal is not None
+    assert more.principal is not None
+
+    for _ in range(2):
+        house.sessions.end_of(manager, _OTHER, theirs.principal.credential)
+
+    assert [one.public_id for one in house.sessions.list_of(manager, _OTHER)] == [more.principal.credential]
     assert [row.operation for row in house.activity()].count("session.ended") == 1
 
 

@@ -215,6 +215,18 @@ def test_a_step_ends_with_what_it_stands_on(house: House, device: Device, happen
     assert _sessions(house) == 0
 
 
+@pytest.mark.parametrize("happens", [_new_password, _disable, _reset, _delete])
+def test_what_ends_a_step_meanwhile_counts(house: House, device: Device, happens: Callable[[House], None]) -> None:
+    """Also where it happens while the code is looked at; and no recovery code is used up."""
+    asked = house.ask_code()
+    house.entropy.interrupt = lambda: happens(house)
+
+    with pytest.raises(SignInFailed, match="Sign in again"):
+        _finish(house, asked, device.recovery_codes[0])
+    assert _sessions(house) == 0
+    assert house.execute("SELECT count(*) FROM recovery_code") in ([(10,)], [(0,)])
+
+
 def test_address_and_hours_are_judged_again(house: House, device: Device) -> None:
     """When the session opens, before the code is looked at."""
     asked = house.ask_code()
@@ -372,6 +384,21 @@ def test_the_quicker_of_two_counts(required: House) -> None:
         required.sign_in_steps.begin_enrolment(third.step)
     with pytest.raises(SignInFailed):
         required.sign_in_steps.enrol(third.step, shown[1].proof, codes[1], BROWSER)
+
+
+def test_a_second_factor_that_came_meanwhile_is_not_replaced(required: House) -> None:
+    """Whoever was quicker by a moment, between the look-up and the write, keeps theirs; no session opens."""
+    asked = required.ask_code()
+    shown = required.sign_in_steps.begin_enrolment(asked.step)
+    code = Device(shown.key.text).code(required.clock.now())
+    required.entropy.interrupt = lambda: give_device(required.store, required.enrolments, USER)
+
+    with pytest.raises(SignInFailed, match="Sign in again"):
+        required.sign_in_steps.enrol(asked.step, shown.proof, code, BROWSER)
+
+    assert _sessions(required) == 0
+    assert required.execute("SELECT count(*) FROM second_factor") == [(1,)]
+    assert "second_factor.enrolled" not in [row.operation for row in required.activity()]
 
 
 def test_a_key_is_shown_again(required: House) -> None:

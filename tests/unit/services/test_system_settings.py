@@ -9,11 +9,12 @@ import pytest
 from latchgate.core.api_keys import Limits
 from latchgate.core.system_settings import SETTING_NAMES, bounds_of
 from latchgate.core.users import ADMINISTRATOR, SYSTEM_MANAGER
-from latchgate.errors import Invalid, NotFound, NotPermitted
+from latchgate.errors import Invalid, NotFound, NotPermitted, StorageError
 from latchgate.services.actors import COMMAND_LINE, Actor
 from latchgate.services.api_keys import KeyOrder, Owner
 from latchgate.services.standing_settings import StandingSettings, default_of
 from latchgate.services.system_settings import SystemSettingsService
+from latchgate.services.throttles import SignInLimits
 from latchgate.settings import Settings
 from support.house import USER, House
 
@@ -148,6 +149,20 @@ def test_nobody_else_decides(house: House, manager: Actor, change: Callable[[Hou
             change(house, actor)
 
     assert house.system_settings.get(COMMAND_LINE).values["key_days_max"] == 30
+
+
+def test_limits_of_sign_ins_that_the_operator_set_need_no_database(house: House) -> None:
+    """They hold whatever was decided, and are known while it does not answer; of some alone the rest is asked for."""
+    house.system_settings.change(COMMAND_LINE, sign_in_failures_per_user=7, sign_in_window_seconds=700)
+    one = StandingSettings.undecided(sign_in_failures_per_user=3, sign_in_failures_per_address=30)
+    every = StandingSettings.undecided(**one.operator, sign_in_window_seconds=300)
+    assert one.sign_in_limits(house.store) == SignInLimits(3, 30, 700)
+
+    house.execute("ALTER TABLE fact RENAME TO fact_gone")
+
+    assert every.sign_in_limits(house.store) == SignInLimits(3, 30, 300)
+    with pytest.raises(StorageError):
+        one.sign_in_limits(house.store)
 
 
 def test_own_keys_are_given_and_taken_at_once(house: House) -> None:
