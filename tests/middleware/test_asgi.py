@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from latchgate.core.log_entries import LogEntry
-from latchgate.core.policy import PUBLIC, SIGNED_IN, UNLIMITED
+from latchgate.core.policy import PUBLIC, SIGNED_IN, UNLIMITED, Requirement
 from latchgate.errors import StorageError
 from latchgate.middleware.asgi import AsgiMiddleware, find_peer
 from latchgate.middleware.identities import Identity, get_identity
@@ -312,10 +312,19 @@ def test_a_websockets_application_that_fails_is_logged(
     assert [(row.status, row.reason) for row in rows()] == [(500, "internal")]
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("refused", [False, True])
 def test_a_request_that_is_cut_off_before_its_row_is_written_leaves_one(
-    keeper: HeldKeeper, key: Pair, rows: Callable[[], list[LogEntry]]
+    keeper: HeldKeeper, key: Pair, rows: Callable[[], list[LogEntry]], *, refused: bool, kind: str
 ) -> None:
     """Where replies wait for the disk, no thread may have been free for the row when the task was cancelled."""
+    requires = Requirement(user=True, roles=frozenset({"Nobody's"})) if refused else None
+
+    async def application(scope: Message, receive: Any, send: Any) -> None:  # noqa: ANN401  # as ASGI says
+        await (echo_asgi(scope, receive, send) if kind == "http" else send({"type": "websocket.accept"}))
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
 
     class Waiting:
         usual = UNLIMITED
@@ -329,8 +338,8 @@ def test_a_request_that_is_cut_off_before_its_row_is_written_leaves_one(
         loop, go_on = asyncio.get_running_loop(), threading.Event()
         loop.set_default_executor(ThreadPoolExecutor(1))
         busy = loop.run_in_executor(None, go_on.wait, 10)
-        middleware = AsgiMiddleware(echo_asgi, keeper=Waiting())  # type: ignore[arg-type]  # as much of a keeper as is asked
-        task = asyncio.create_task(middleware(scope_of(_carrying(key)), None, None))  # type: ignore[arg-type]  # never called
+        middleware = AsgiMiddleware(application, requires=requires, websockets=True, keeper=Waiting())  # type: ignore[arg-type]  # as much of a keeper as is asked
+        task = asyncio.create_task(middleware(scope_of(_carrying(key), kind), receive, None))  # type: ignore[arg-type]  # nothing is sent
         await asyncio.sleep(0)
         task.cancel()
         loop.call_later(0.05, go_on.set)

@@ -1,7 +1,8 @@
 """For Django: middleware, and what a view requires as a decorator.
 
 In the settings: `MIDDLEWARE = ["latchgate.middleware.django.LatchgateMiddleware", …]`, first of all; and, unless every
-request is to be a signed-in user's, `LATCHGATE = {"requires": PUBLIC}` or `{"rules": True}`.
+request is to be a user's by a credential that is limited to nothing, `LATCHGATE = {"requires": PUBLIC}` or
+`{"rules": True}`.
 """
 
 import asyncio
@@ -104,7 +105,9 @@ class LatchgateMiddleware:
 def require(
     *, role: str | Iterable[str] | None = None, scope: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view.
+    """Let only a user with one of the roles, if any are named, by a credential with the scope, come to a view.
+
+    Without a scope the credential is to be limited to nothing; `*` takes any.
 
     Raises:
         ValueError: As `requirement_of`, when the view is defined.

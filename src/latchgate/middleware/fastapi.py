@@ -43,8 +43,9 @@ class _Require(SecurityBase):
 
 
 def require(*, role: str | Iterable[str] | None = None, scope: str | None = None) -> _Require:
-    """Give a dependency for a signed-in user with one of the roles, if any are named, and the scope, if one is.
+    """Give a dependency for a user with one of the roles, if any are named, by a credential with the scope.
 
+    Without a scope the credential is to be limited to nothing; `*` takes any.
     `Depends(require(role="Auditor"))` gives the `Identity`; without the right, the route is answered 401 or 403.
 
     Raises:

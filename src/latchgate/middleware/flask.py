@@ -33,9 +33,10 @@ def current_identity() -> Identity:
 def require(
     *, role: str | Iterable[str] | None = None, scope: str | None = None
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let only a signed-in user with one of the roles, if any are named, and the scope, if one is, come to a view.
+    """Let only a user with one of the roles, if any are named, by a credential with the scope, come to a view.
 
-    It stands below `route`, next to the function. Who lacks the right is answered 401 or 403.
+    Without a scope the credential is to be limited to nothing; `*` takes any. It stands below `route`, next
+    to the function. Who lacks the right is answered 401 or 403.
 
     Raises:
         ValueError: As `requirement_of`, when the view is defined.

@@ -66,11 +66,18 @@ class Judge:
 
 
 async def record_on_loop(passage: Passage, status: int) -> bool:
-    """Write a request's row as `Passage.try_record`, in a thread if that may take waiting."""
+    """Write a request's row as `Passage.try_record`, in a thread if that may take waiting.
+
+    Who is cut off before a thread was free for it has a row all the same, which says so: also who was refused.
+    """
     recorded = passage.try_record_at_once(status)
     if recorded is not None:
         return recorded
-    return await asyncio.to_thread(passage.try_record, status)
+    try:
+        return await asyncio.to_thread(passage.try_record, status)
+    except asyncio.CancelledError:
+        await record_unanswered_on_loop(passage, *UNANSWERED_GONE)
+        raise
 
 
 async def record_unanswered_on_loop(passage: Passage, status: int, reason: str) -> None:

@@ -51,7 +51,9 @@ class LatchgateAuthentication(BaseAuthentication):  # type: ignore[misc]  # the 
 
 
 def requires(*, role: str | Iterable[str] | None = None, scope: str | None = None) -> type[BasePermission]:
-    """Give a permission class for a signed-in user with one of the roles, if any are named, and the scope.
+    """Give a permission class for a user with one of the roles, if any are named, by a credential with the scope.
+
+    Without a scope the credential is to be limited to nothing; `*` takes any.
 
     Raises:
         ValueError: As `requirement_of`, when the view is defined.

@@ -20,15 +20,21 @@ _NAMES = frozenset(
         b"x-forwarded-preferred-username",
     }
 )
+_LENGTH_MAX = max(map(len, (*_NAMES, *_BEGINNINGS)))
 
 
-# The same names come again and again; a caller's own are bounded by what is remembered.
-@lru_cache(maxsize=512)
 def is_identity_header(name: bytes) -> bool:
     """Whether a header, its name in lower case, would tell who asks.
 
     CGI's names, which many applications go by, make one of `x-auth-request-user` and `x~auth.request_user`.
     """
+    # Enough to tell: what goes on after that is none of the names, and has its beginning already.
+    return _begins_as_identity(name[: _LENGTH_MAX + 1])
+
+
+# The same names come again and again; a caller's own are bounded by what is remembered, in number and in length.
+@lru_cache(maxsize=512)
+def _begins_as_identity(name: bytes) -> bool:
     plain = _SIGNS.sub(b"-", name)
     return plain in _NAMES or plain.startswith(_BEGINNINGS)
 
