@@ -134,6 +134,7 @@ class Gate:
 
     def _admit(self, presented: Presented, requirement: Requirement | None) -> Admission:
         arrived_us = self.clock.now_us()
+        nonce = self._nonce
         # Of the very bytes that memory knows there is nothing to parse: they were, when they were verified.
         told = self._recall_sent(presented) or parse_credential(presented)
         ours = not isinstance(told, Absent)
@@ -144,15 +145,14 @@ class Gate:
             if requirement is None:
                 match = self.rule_book.read().find(presented.method, presented.host, presented.path)
                 requirement, rule = match.requirement, match.rule
-            who = told if isinstance(told, Principal) else self._verify(told, presented)
+            who = self._verify(told, presented, nonce)
         except StorageError as error:
             who, failure = Rejected(Reason.STORAGE), error
         requirement = requirement or _UNDECIDED
-        if isinstance(who, Rejected) and requirement.foreign_authorization and who.reason in _FOREIGN:
+        if room and isinstance(who, Rejected) and requirement.foreign_authorization and who.reason in _FOREIGN:
             # It is for the application. It is nobody's guess, and no row tells of what is not ours.
             who, ours = Anonymous(), False
-            if room is not None:
-                room.release()
+            room.release()
         who = self._hold_to_limits(who, presented.peer_address)
         who = self._guard_session(who, told)
         judgement = decide(who, requirement)
@@ -225,7 +225,7 @@ class Gate:
         if isinstance(who, Principal) and not (reason or admission.reason or self.tell):
             # Most rows: the same bytes as below, of pieces that many of them have in common.
             row = self.request_log.prepare(caller_of(who), asked_of(admission.presented), status)
-            micros = round(seconds * 1_000_000)
+            micros = round(round(seconds, 6) * 1_000_000)
             request_id = bytes.fromhex(admission.request_id)
             self.request_log.append_prepared(row, admission.arrived_us, request_id, micros, admission.row_room)
             return
@@ -242,7 +242,15 @@ class Gate:
     def _recall_sent(self, presented: Presented) -> Principal | None:
         return None if self.cached is None else self.cached.recall_sent(presented)
 
-    def _verify(self, credential: Credential, presented: Presented) -> Who:
+    @property
+    def _nonce(self) -> int | None:
+        return None if self.cached is None else self.cached.cache.nonce
+
+    def _verify(self, told: Principal | Credential, presented: Presented, nonce: int | None) -> Who:
+        if isinstance(told, Principal) and self._nonce == nonce:
+            return told
+        # What changed since it was recalled may have changed the rule too: who it is must be no older than that.
+        credential = parse_credential(presented) if isinstance(told, Principal) else told
         if self.cached is not None:
             return self.cached.verify(credential, presented)
         return self.authenticator.verify(credential, presented.peer_address)

@@ -26,6 +26,7 @@ from latchgate.services.actors import COMMAND_LINE
 from latchgate.services.admissions import Admission
 from latchgate.services.log_ports import PreparedRow, Reservation
 from latchgate.services.log_rows import caller_of, entry_of
+from latchgate.services.ports import RequestLog
 from latchgate.services.principal_memories import PrincipalMemory
 from support.cached_house import CachedHouse
 from support.house import USER, House, present_pair
@@ -135,6 +136,28 @@ def test_an_end_is_heeded_at_once(remembering: CachedHouse, change: Callable[[Ho
     assert isinstance(gate.admit(presented, SIGNED_IN).who, Rejected)
 
 
+def test_an_end_while_the_rule_is_read_is_heeded(
+    remembering: CachedHouse, parsed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who it is was recalled before that; a request must not be let in by who it was then and by the rule of after."""
+    house, gate = remembering.house, remembering.gate
+    issued = house.add_key()
+    presented = present_pair(issued.key.key_id, issued.secret.text)
+    gate.admit(presented, SIGNED_IN)
+    parsed.clear()
+    reserve = type(gate.request_log).reserve
+
+    def revoke_meanwhile(log: RequestLog) -> Reservation:
+        _revoke(house, issued.key.key_id)
+        return reserve(log)
+
+    monkeypatch.setattr(type(gate.request_log), "reserve", revoke_meanwhile)
+    admission = gate.admit(presented, SIGNED_IN)
+
+    assert admission.reason is Reason.REVOKED
+    assert parsed == [presented]
+
+
 def _identity(admission: Admission) -> Identity:
     return identity_of(admission.who, admission.request_id, lambda _: None)
 
@@ -184,9 +207,9 @@ def test_a_row_of_pieces_is_the_whole_row(house: House, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(house.log, "append_prepared", watch)
 
-    house.gate.record(admission, status, 0.0123456)
+    house.gate.record(admission, status, 0.1427655)
 
-    assert written == [encode(entry_of(admission, status, 0.0123456, None))]
+    assert written == [encode(entry_of(admission, status, 0.1427655, None))]
     assert [room.held for room in house.log.rooms] == [False]
 
 
