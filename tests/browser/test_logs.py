@@ -179,6 +179,7 @@ def test_the_activity_says_who_did_what(open_page: OpenPage, signed_in: StorageS
     page = open_page(storage_state=signed_in)
     page.goto("/app")
     page.get_by_role("link", name="Activity").click()
+    page.wait_for_url("**/app/activity")
 
     page.get_by_label("Operation").select_option("User made")
     expect(_chips(page).filter(has_text="Operation: User made")).to_be_visible()
@@ -227,11 +228,27 @@ def test_without_a_script(open_page: OpenPage, signed_in: StorageState) -> None:
     expect(_row(page, "other=10")).to_be_visible()
 
 
+def test_to_leave_the_search_asks_nothing(open_page: OpenPage, signed_in: StorageState) -> None:
+    """What was typed is there already: a row that is pressed is not exchanged for another while it opens."""
+    page = open_page(storage_state=signed_in)
+    page.goto(f"{LOG}?path=%2Fquarter")
+    page.get_by_role("searchbox").fill("eports.exam")
+    expect(_row(page, "/quarter")).to_have_count(1)
+    expect(page).to_have_url(re.compile("search=eports.exam"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.get_by_role("searchbox").blur()
+    page.wait_for_timeout(100)
+
+    assert asked == []
+
+
 @pytest.mark.parametrize("width", [1280, 375])
 def test_which_application_was_asked_for(open_page: OpenPage, signed_in: StorageState, width: int) -> None:
     """Searched for, read before the path, opened, and narrowed to; however long its name, the page is no wider."""
     page = open_page(storage_state=signed_in, viewport={"width": width, "height": 800})
-    page.goto(f"{LOG}?path=quarter")
+    page.goto(f"{LOG}?path=%2Fquarter")
     expect(_row(page, "/quarter")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.get_by_role("searchbox").fill("eports.exam")

@@ -29,7 +29,7 @@ def test_a_refusal_is_told_in_plain_text_where_no_page_can_be_loaded(
 
         assert (refused.status, absent.status, kept.status) == (500, 404, 403)
         assert refused.header("content-type") == "text/plain; charset=utf-8"
-        assert refused.text == "Something went wrong\nSomething went wrong here; it was logged.\n"
+        assert refused.text == "This did not work\nSomething went wrong here; it was logged.\n"
         assert refused.header("content-security-policy")
         assert refused.header("x-frame-options") == "DENY"
         assert absent.text.startswith("Not found\n")

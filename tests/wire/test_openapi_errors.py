@@ -96,7 +96,7 @@ def _not_logged(service: Service, dialect: Dialect) -> Answer:
     def fail(*_: object) -> None:
         raise StorageError("The disk has failed")
 
-    service.latchgate.request_log.append = fail  # type: ignore[assignment]  # as a disk that refuses to be written
+    service.latchgate.request_log.append_prepared = fail  # type: ignore[assignment]  # as a disk that refuses to be written
     return service.ask(f"{_METHODS[dialect]}/ping", key)
 
 

@@ -21,6 +21,18 @@
     for (const [name, value] of [...chosen]) if (!value) chosen.delete(name);
   }
 
+  // What was typed is searched for as it is typed. To leave the field asks nothing: the rows would be exchanged just when
+  // one of them was pressed.
+  document.addEventListener(
+    "change",
+    (event) => {
+      const { type, name, value } = event.target;
+      const searched = new URLSearchParams(location.search).get(name) ?? "";
+      if (type === "search" && value === searched) event.stopPropagation();
+    },
+    true,
+  );
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     tell("");
     const { elt } = event.detail;
