@@ -3,7 +3,7 @@
     python bench/aims.py [--rounds 5] [--seconds 3] [--only miss,workers] [--document docs/performance.md]
 
 What each benchmark prints by itself goes to standard error as it comes. With --document the tables replace what stands
-between the two markers of that file.
+between the two markers of that file; with --only besides, what stands there of these benchmarks, which then say when.
 """
 
 import argparse
@@ -23,6 +23,7 @@ _NAMES = (
     "embed",
 )
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+_DETAIL = "## In detail"
 _FAILED = "**failed**: run it alone to see why"
 _RIVALS = Aim(
     "rivals, for orientation",
@@ -65,16 +66,37 @@ def _run(name: str, options: argparse.Namespace, file: Path) -> dict[str, Any]:
 
 def _write(document: Path, options: argparse.Namespace, text: str, found: dict[str, dict[str, Any]]) -> None:
     before, begin, rest = document.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    measured, end, after = rest.partition(_END)
     if not (begin and end):
         raise SystemExit(f"{document} lacks the markers between which the tables go.")
     when = time.strftime("%Y-%m-%d", time.gmtime())
     caption = f"{machine()}; {when}, {options.rounds} rounds of {options.seconds:g} s."
-    details = [
-        f"### `bench/{name}.py`\n\n" + "\n\n".join(one["tables"]) for name, one in found.items() if one["tables"]
-    ]
-    parts = [_BEGIN, caption, text, "## In detail", *details, _END]
-    document.write_text(before + "\n\n".join(parts) + after)
+    if set(found) == set(_NAMES):
+        details = [f"{_title(name)}\n\n" + "\n\n".join(one["tables"]) for name, one in found.items() if one["tables"]]
+        measured = "\n\n".join(["", caption, text, _DETAIL, *details, ""])
+    else:
+        for name, one in found.items():
+            measured = _replace(measured, name, caption, one)
+    document.write_text(before + _BEGIN + measured + _END + after)
+
+
+def _replace(measured: str, name: str, caption: str, found: dict[str, Any]) -> str:
+    """Put one benchmark's lines and tables in the place of those before; the others stay, with what is said of them."""
+    for line in map(str, (Aim(**one) for one in found["aims"])):
+        what = line.split(" | ")[0] + " | "
+        old = [one for one in measured.splitlines() if one.startswith(what)]
+        if not old:
+            raise SystemExit(f"The document has no line for: {what.strip('| ')}")
+        measured = measured.replace(old[0], line)
+    before, title, rest = measured.partition(_title(name) + "\n")
+    if not title:
+        raise SystemExit(f"The document has no part {_title(name)}")
+    _, following, after = rest.partition("\n### ")
+    return f"{before}{title}\n{caption}\n\n" + "\n\n".join(found["tables"]) + f"\n{following}{after}"
+
+
+def _title(name: str) -> str:
+    return f"### `bench/{name}.py`"
 
 
 if __name__ == "__main__":
