@@ -160,9 +160,10 @@ def test_a_stopped_server_leaves_the_form_of_a_key_as_it_is(
     running.ask("user", "create", "patient@example.com")
     page = open_page(storage_state=signed_in, watched=False)
     page.goto("/app/user/patient@example.com/new-key")
-    page.get_by_label("Label").fill("patience")
     page.route("**/new-key", lambda route: route.abort("connectionrefused"))
-    page.get_by_role("button", name="Create key").click()
+    with page.expect_response("**/new-key?preview=1"):
+        page.get_by_label("Label").fill("patience")
+        page.get_by_role("button", name="Create key").click()
     expect(page.locator("#alert")).to_contain_text("Latchgate does not answer.")
     expect(page.get_by_label("Label")).to_have_value("patience")
 

@@ -34,8 +34,9 @@
   );
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    tell("");
     const { elt } = event.detail;
+    // What a page asks by itself, to sum up a form, takes no sentence away that somebody has yet to read.
+    if (!elt.matches?.("[aria-live]")) tell("");
     const asked = [document.activeElement, elt, elt.querySelector?.("[type=submit]")];
     opener = asked.find((one) => one?.id && !one.closest("dialog"))?.id ?? opener;
   });
